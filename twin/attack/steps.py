@@ -39,7 +39,7 @@ def derive_steps(twin: Twin) -> tuple[AttackStep, ...]:
     for rule in RULES:
         for step in rule(ground):
             key = _order(step)
-            if step.gains is not Gain.NONE and (key not in best or step.probability > best[key].probability):
+            if _leads_on(step) and (key not in best or step.probability > best[key].probability):
                 best[key] = step
     return tuple(best[key] for key in sorted(best))
 
@@ -72,7 +72,7 @@ def valid_accounts(ground: Ground) -> Iterator[AttackStep]:
         for asset in ground.exposed(link):
             for login in ground.logins.get(asset, ()):
                 yield _by_success(
-                    "T1078" if source in ground.outside else "T1021",
+                    "T1078" if ground.kind(source) is AssetKind.EXTERNAL else "T1021",
                     source=source,
                     target=target,
                     needs=Access.USER,
@@ -88,7 +88,7 @@ def credential_access(ground: Ground) -> Iterator[AttackStep]:
     for link in ground.links(LinkKind.HOLDS_CREDENTIAL):
         source = ground.held_as[link.source]
         yield _by_success(
-            "T1003" if ground.kind(source) is AssetKind.HOST else "T1552",
+            "T1003" if ground.kind(link.source) is AssetKind.HOST else "T1552",
             source=source,
             target=link.target,
             needs=_at_least_user(ground, source, link.access),
@@ -142,7 +142,7 @@ def management(ground: Ground) -> Iterator[AttackStep]:
     """T1072 inside an owner, T1199 across owners, T0831 into a physical process: the managed obeys its manager."""
     for link in ground.links(LinkKind.MANAGES):
         source, target = ground.held_as[link.source], ground.held_as[link.target]
-        if source == target or ground.kind(target) in NEVER_HELD_BY_STEPS:
+        if ground.kind(target) in NEVER_HELD_BY_STEPS:
             continue
         technique, gains = "T1072", Gain(link.access)
         if ground.kind(target) is AssetKind.PROCESS:
@@ -164,7 +164,7 @@ def supply(ground: Ground) -> Iterator[AttackStep]:
     """T1195: what is supplied carries what its supplier's attacker put in."""
     for link in ground.links(LinkKind.SUPPLIES):
         source, target = ground.held_as[link.source], ground.held_as[link.target]
-        if source != target and ground.kind(target) not in NEVER_HELD_BY_STEPS:
+        if ground.kind(target) not in NEVER_HELD_BY_STEPS:
             yield _by_success(
                 "T1195",
                 source=source,
@@ -216,11 +216,17 @@ RULES: tuple[Rule, ...] = (
 )
 
 
+def _leads_on(step: AttackStep) -> bool:
+    """Whether the step gives more than it needs; a container that reaches its own service may gain nothing."""
+    in_place = step.source == step.target
+    return step.gains is not Gain.NONE and not (in_place and int(step.gains) <= int(step.needs))
+
+
 def _reached(ground: Ground) -> Iterator[tuple[Link, str, str]]:
     """`reaches` links that are no membership, with what is held at either end."""
     for link in ground.links(LinkKind.REACHES):
         source, target = ground.held_as[link.source], ground.held_as[link.target]
-        if source != target and ground.kind(target) not in NEVER_HELD_BY_STEPS:
+        if ground.kind(target) not in NEVER_HELD_BY_STEPS:
             yield link, source, target
 
 

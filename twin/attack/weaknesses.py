@@ -165,7 +165,8 @@ def probability_of_exploit(weakness: Weakness) -> tuple[float, str]:
     easiest weakness: `exploit.kev` if it is known to be exploited; else with an EPSS score between `exploit.epss_floor`
     and `exploit.epss` in proportion to it (EPSS is a probability of being exploited within 30 days, used here as a mark
     of how mature exploits are); else `exploit.plain`. KEV never lowers: the greater ease counts. A CVE
-    without a vector has `exploit.unscored`. A misconfiguration in the table has its own parameter, the success itself. A CWE not in the table gives 0.
+    without a vector has `exploit.unscored`. A misconfiguration in the table has its own parameter, the
+    success itself. A CWE not in the table gives 0.
 
     Raises:
         TwinError: the vector is not one; names weakness, asset and the mend.

@@ -1,0 +1,162 @@
+"""Best attack paths: from outside the chain to its crown jewels, identities obtained on the way.
+
+Flows in: a `Twin` and its attack steps. Flows out: `AttackPath`s, most probable first. The twin is taken as it stands:
+nobody defends, nothing is drawn, every step is tried once. Forecasts and beliefs are not here.
+
+A fact is (asset, level). A step needs its source at a level, and its identity, and gives its target at a level; a held
+member gives its segment, admin gives user, both for nothing. The probability of a path is the product over its steps,
+each counted once, with the steps that obtain identities among them.
+
+Alternatives come by banning: a path's next-best rivals are found by closing, one at a time, each of the hops (source,
+target) that it takes (after E. L. Lawler, "A Procedure for Computing the K Best Solutions", Management Science 18(7),
+1972). So two paths differ in a hop, not merely in the weakness used on the same hop.
+"""
+
+from __future__ import annotations
+
+import heapq
+import math
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from itertools import islice
+
+from ..attack.holding import holder, members
+from ..attack.step import AttackStep
+from ..graph import Twin
+from ..vocabulary import Access, AssetKind, Gain
+from .derivation import AndOrGraph, Edge, Fact, cheapest_derivation
+
+GOAL = int(Gain.IMPACT) + 1  # level of the fact that a jewel is held or harmed
+SEARCHES = 200  # per jewel, when looking for alternatives; assumed: enough for tens of alternatives
+
+Hop = tuple[str, str]
+
+
+@dataclass(frozen=True, slots=True)
+class AttackPath:
+    """Steps that lead from outside to a crown jewel, in an order in which they can be taken."""
+
+    jewel: str  # asset id
+    steps: tuple[AttackStep, ...]
+    probability: float  # that every step succeeds at its first try, 0..1
+    owners: tuple[str, ...]  # owners of what is taken, in the order in which they are entered
+    facts: tuple[str, ...]  # keys of the facts used, see facts.key_of; sorted
+
+    @property
+    def crosses_owners(self) -> bool:
+        """Whether assets of at least two owners are taken."""
+        return len(self.owners) > 1
+
+
+def best_paths(twin: Twin, steps: Sequence[AttackStep], *, count: int, across_owners: bool = True) -> list[AttackPath]:
+    """Give up to `count` paths, most probable first: the best to each crown jewel, then the best alternatives.
+
+    Args:
+        twin: the chain; its externals are held from the start, its `crown_jewel` assets are the goals (held at user or
+            harmed; a service in the person of its runner).
+        steps: its attack steps, see `derive_steps`.
+        count: how many paths at most; fewer if there are no more.
+        across_owners: only paths on which assets of at least two owners are taken.
+    """
+    graph = attack_graph(twin, steps)
+    rivals = [_descending(graph, twin, steps, jewel, across_owners) for jewel in _jewels(twin)]
+    first = [path for one in rivals for path in islice(one, 1)]
+    chosen = heapq.nsmallest(count, first, key=_rank)
+    if len(chosen) < count:
+        chosen += islice(heapq.merge(*rivals, key=_rank), count - len(chosen))
+    return sorted(chosen, key=_rank)
+
+
+def attack_graph(twin: Twin, steps: Sequence[AttackStep]) -> AndOrGraph:
+    """The twin's attack steps as an AND/OR graph over (asset, level); the goal of a jewel is (jewel, `GOAL`)."""
+    user, admin = int(Access.USER), int(Access.ADMIN)
+    edges = [
+        Edge((step.target, int(step.gains)), _tail(step), -math.log(step.probability), row)
+        for row, step in enumerate(steps)
+        if step.probability > 0 and step.gains is not Gain.PERSISTENCE
+    ]
+    edges += [Edge((asset.id, user), ((asset.id, admin),), 0.0) for asset in twin.assets]
+    for segment, inside in members(twin).items():
+        edges += [Edge((segment, user), ((member, user),), 0.0) for member in inside]
+    held_as = holder(twin)
+    for jewel in _jewels(twin):
+        ends = {(jewel, user), (held_as[jewel], user), (jewel, int(Gain.IMPACT)), (held_as[jewel], int(Gain.IMPACT))}
+        edges += [Edge((jewel, GOAL), (end,), 0.0) for end in sorted(ends)]
+    return AndOrGraph(edges, [(asset.id, user) for asset in twin.assets if asset.kind is AssetKind.EXTERNAL])
+
+
+def _tail(step: AttackStep) -> tuple[Fact, ...]:
+    source = (step.source, int(step.needs))
+    return (source,) if step.identity is None else (source, (step.identity, int(Access.USER)))
+
+
+def _jewels(twin: Twin) -> list[str]:
+    return [asset.id for asset in twin.assets if asset.crown_jewel]
+
+
+def _rank(path: AttackPath) -> tuple[float, int, str, tuple[str, ...]]:
+    return (-path.probability, len(path.steps), path.jewel, tuple(f"{s.source} {s.target}" for s in path.steps))
+
+
+def _descending(
+    graph: AndOrGraph, twin: Twin, steps: Sequence[AttackStep], jewel: str, across_owners: bool
+) -> Iterator[AttackPath]:
+    """Paths to one jewel, most probable first, each differing from those before it in a hop."""
+    rows_of: dict[Hop, list[int]] = {}
+    for number, edge in enumerate(graph.edges):
+        if edge.row >= 0:
+            rows_of.setdefault(_hop(steps[edge.row]), []).append(number)
+    starts = [frozenset[Hop]()]
+    if across_owners:  # or else every path may be one that enters at the jewel's owner
+        starts.append(_entries(twin, steps, twin.asset_by_id[jewel].owner))
+    tried = set(starts)
+    searches = 0
+    given: set[tuple[AttackStep, ...]] = set()
+    waiting: list[tuple[tuple[float, int, str, tuple[str, ...]], tuple[Hop, ...], AttackPath]] = []
+    fresh = starts
+    while fresh or waiting:
+        for closed in fresh:
+            searches += 1
+            path = _cheapest(graph, twin, steps, jewel, frozenset(n for hop in closed for n in rows_of.get(hop, ())))
+            if path is not None:
+                heapq.heappush(waiting, (_rank(path), tuple(sorted(closed)), path))
+        if not waiting:
+            return
+        _, closed_by, best = heapq.heappop(waiting)
+        if best.steps not in given and (best.crosses_owners or not across_owners):
+            given.add(best.steps)
+            yield best
+        fresh = []
+        if searches < SEARCHES:
+            fresh = [frozenset(closed_by) | {_hop(step)} for step in best.steps]
+            fresh = [closed for closed in dict.fromkeys(fresh) if closed not in tried]
+            tried.update(fresh)
+
+
+def _hop(step: AttackStep) -> Hop:
+    return (step.source, step.target)
+
+
+def _entries(twin: Twin, steps: Sequence[AttackStep], owner: str) -> frozenset[Hop]:
+    """Hops from outside straight to an asset of the owner."""
+    outside = {asset.id for asset in twin.assets if asset.kind is AssetKind.EXTERNAL}
+    outside |= {segment for segment, inside in members(twin).items() if outside & set(inside)}
+    return frozenset(
+        _hop(step) for step in steps if step.source in outside and twin.asset_by_id[step.target].owner == owner
+    )
+
+
+def _cheapest(
+    graph: AndOrGraph, twin: Twin, steps: Sequence[AttackStep], jewel: str, banned: frozenset[int]
+) -> AttackPath | None:
+    derivation = cheapest_derivation(graph, (jewel, GOAL), banned=banned)
+    if derivation is None:
+        return None
+    taken = tuple(steps[edge.row] for edge in derivation.edges if edge.row >= 0)
+    return AttackPath(
+        jewel=jewel,
+        steps=taken,
+        probability=math.prod(step.probability for step in taken),
+        owners=tuple(dict.fromkeys(twin.asset_by_id[step.target].owner for step in taken)),
+        facts=tuple(sorted({fact for step in taken for fact in step.facts})),
+    )
