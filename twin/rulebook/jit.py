@@ -1,0 +1,52 @@
+"""How the rulebook is compiled: numba with a cache keyed by the rulebook's own sources.
+
+Numba's cache looks only at the file that defines a function, not at the files of the functions it calls, and would run
+stale code after an upgrade. So the cache lives in a folder named after a digest of all compiled sources.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import os
+from collections.abc import Callable
+from functools import cache
+from pathlib import Path
+from typing import Any, TypeVar
+
+import numba
+from platformdirs import user_cache_dir
+
+Function = TypeVar("Function", bound=Callable[..., Any])
+COMPILED_FOLDERS = ("rulebook", "sensing", "analysis")
+
+
+@cache
+def cache_folder() -> Path:
+    """Folder of the compiled kernels of exactly these sources; `TOCSIN_CACHE` overrides the parent folder."""
+    twin = Path(__file__).resolve().parent.parent
+    digest = hashlib.sha256(numba.__version__.encode())
+    for folder in COMPILED_FOLDERS:
+        for source in sorted((twin / folder).glob("*.py")):
+            digest.update(source.read_bytes())
+    parent = os.environ.get("TOCSIN_CACHE") or user_cache_dir("tocsin")
+    return Path(parent) / "kernels" / digest.hexdigest()[:16]
+
+
+def compiled(function: Function) -> Function:
+    """Compile a scalar rule or a loop over one world."""
+    return _jit(function, parallel=False)
+
+
+def compiled_parallel(function: Function) -> Function:
+    """Compile a loop over worlds that may run in threads; results must not depend on their order."""
+    return _jit(function, parallel=True)
+
+
+def _jit(function: Function, *, parallel: bool) -> Function:
+    before = numba.config.CACHE_DIR
+    numba.config.CACHE_DIR = str(cache_folder())
+    try:
+        jitted: Function = numba.njit(cache=True, parallel=parallel, nogil=True, error_model="numpy")(function)
+        return jitted
+    finally:
+        numba.config.CACHE_DIR = before

@@ -1,0 +1,109 @@
+"""Which responses are legal: from public fields alone (kind, modes, running responses), never from hidden truth.
+
+Flows in: twin, effects, the public part of a world. Flows out: legality of one action, or the dense mask. A refusal of
+consent is an outcome, not a mask entry. The law: what the mask allows the rules accept, what it forbids they refuse.
+"""
+
+from __future__ import annotations
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from ..compiled import CompiledTwin
+from ..vocabulary import RunState, TargetType
+from .effects import EffectTable
+from .jit import compiled, compiled_parallel
+from .state import WorldState
+
+_FREE, _HOLDING = int(RunState.FREE), int(RunState.HOLDING)
+_ASSET, _LINK, _OWNER = int(TargetType.ASSET), int(TargetType.LINK), int(TargetType.OWNER)
+
+
+@compiled
+def target_count(t: CompiledTwin) -> int:
+    """T = N + L + O."""
+    return len(t.kind) + len(t.link_owner) + len(t.hourly)
+
+
+@compiled
+def applies(playbook: int, target: int, t: CompiledTwin, e: EffectTable) -> bool:
+    """Whether a playbook is meant for this target at all."""
+    assets, links = len(t.kind), len(t.link_owner)
+    if target < assets:
+        return e.target_type[playbook] == _ASSET and (e.applies[playbook] >> t.kind[target]) & 1 == 1
+    if target < assets + links:
+        return e.target_type[playbook] == _LINK
+    return e.target_type[playbook] == _OWNER
+
+
+@compiled
+def is_legal(b: int, action: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> bool:
+    """Whether `action` may be proposed in world `b` now."""
+    if action == 0:
+        return True
+    targets = target_count(t)
+    playbook, target = (action - 1) // targets, (action - 1) % targets
+    if action < 0 or playbook >= len(e.work) or not applies(playbook, target, t, e):
+        return False
+    room, undoes = False, e.clear_mode[playbook] < 0
+    for r in range(s.run_state.shape[1]):
+        if s.run_state[b, r] == _FREE:
+            room = True
+        elif s.run_target[b, r] == target:
+            if s.run_playbook[b, r] == playbook:
+                return False
+            if _is_undone_by(s.run_playbook[b, r], s.run_state[b, r], playbook, e):
+                undoes = True
+    return room and undoes
+
+
+@compiled
+def _is_undone_by(running: int, run_state: int, playbook: int, e: EffectTable) -> bool:
+    clears = e.clear_mode[playbook] >= 0 and e.mode[running] == e.clear_mode[playbook]
+    return clears and run_state == _HOLDING and e.undoable[running] == 1
+
+
+def static_mask(t: CompiledTwin, e: EffectTable) -> npt.NDArray[np.bool_]:
+    """bool[1 + P * T]: actions that are legal when nothing runs."""
+    targets, playbooks = int(target_count(t)), len(e.work)
+    mask = np.zeros(1 + playbooks * targets, np.bool_)
+    mask[0] = True
+    for playbook in range(playbooks):
+        if e.clear_mode[playbook] < 0:
+            for target in range(targets):
+                mask[1 + playbook * targets + target] = applies(playbook, target, t, e)
+    return mask
+
+
+@compiled
+def fill_mask(
+    b: int, always: npt.NDArray[np.bool_], t: CompiledTwin, e: EffectTable, s: WorldState, mask: npt.NDArray[np.bool_]
+) -> None:
+    """Write the dense mask of world `b`: bool[1 + P * T], from the static one and the running responses."""
+    targets = target_count(t)
+    mask[:] = always
+    room = False
+    for r in range(s.run_state.shape[1]):
+        if s.run_state[b, r] == _FREE:
+            room = True
+            continue
+        for playbook in range(len(e.work)):
+            if applies(playbook, s.run_target[b, r], t, e) and _is_undone_by(
+                s.run_playbook[b, r], s.run_state[b, r], playbook, e
+            ):
+                mask[1 + playbook * targets + s.run_target[b, r]] = True
+    for r in range(s.run_state.shape[1]):
+        if s.run_state[b, r] != _FREE:
+            mask[1 + s.run_playbook[b, r] * targets + s.run_target[b, r]] = False
+    if not room:
+        mask[1:] = False
+
+
+@compiled_parallel
+def fill_masks(
+    always: npt.NDArray[np.bool_], t: CompiledTwin, e: EffectTable, s: WorldState, masks: npt.NDArray[np.bool_]
+) -> None:
+    """Write the dense masks of all worlds: bool[B, 1 + P * T]."""
+    for b in numba.prange(len(s.tick)):
+        fill_mask(b, always, t, e, s, masks[b])

@@ -1,0 +1,130 @@
+"""A batch of worlds with its twin, effects and parameters: the friendly face of the kernel.
+
+Flows in: compiled twin, effects, parameters, keys. Flows out: ticks, masks, forks. `Worlds` lives as long as its user
+keeps it and is not shared between threads.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..compiled import NANO, Compiled, Int32, Int64
+from .effects import EffectTable
+from .kernel import roll_worlds, tick_worlds
+from .mask import fill_masks, static_mask
+from .parameters import Parameters
+from .state import RUNS, WorldState, copy_worlds, new_state, reset_worlds
+
+# Streams of draws: forecasts never see the future of a plant or an environment.
+STREAM_ENVIRONMENT, STREAM_EVALUATION, STREAM_PLANT, STREAM_FORECAST = 1, 2, 3, 4
+
+
+@dataclass
+class Worlds:
+    """B worlds that share one game."""
+
+    compiled: Compiled
+    effects: EffectTable
+    parameters: Parameters
+    state: WorldState
+
+    @classmethod
+    def make(
+        cls,
+        compiled: Compiled,
+        effects: EffectTable,
+        parameters: Parameters,
+        *,
+        world_ids: Sequence[int] | Int64,
+        stream: int,
+        episode: int = 0,
+        seat_owners: Sequence[int] = (-1,),
+        runs: int = RUNS,
+        trace: int = 0,
+    ) -> Worlds:
+        """Make and reset one world per id.
+
+        Args:
+            compiled: the twin they share.
+            effects: what playbooks do.
+            parameters: numbers of the game.
+            world_ids: int64[B], each with draws of its own.
+            stream: which stream of draws, see STREAM_*.
+            episode: number of the episode, part of the key.
+            seat_owners: owner number of each seat; -1 is the coalition.
+            runs: responses that may run at once in a world.
+            trace: occurrences kept per tick.
+
+        Raises:
+            ValueError: no world, or no seat.
+        """
+        if len(world_ids) == 0 or len(seat_owners) == 0:
+            raise ValueError("worlds need at least one world id and one seat")
+        state = new_state(compiled, parameters, len(world_ids), seats=len(seat_owners), runs=runs, trace=trace)
+        state.stream[:] = stream
+        state.world[:] = world_ids
+        state.episode[:] = episode
+        state.seat_owner[:] = seat_owners
+        worlds = cls(compiled, effects, parameters, state)
+        worlds.reset(np.arange(len(world_ids)))
+        return worlds
+
+    @property
+    def count(self) -> int:
+        """B."""
+        return len(self.state.tick)
+
+    @property
+    def actions(self) -> int:
+        """1 + P * T."""
+        return 1 + len(self.effects.work) * self.compiled.targets
+
+    def reset(self, rows: npt.NDArray[np.int64]) -> None:
+        """Start the worlds in `rows` again under their present keys."""
+        reset_worlds(np.asarray(rows, np.int64), self.parameters, self.state)
+
+    def tick(self, decision: Int32) -> None:
+        """Advance every world by one tick.
+
+        Args:
+            decision: int32[B, S]; 0 waits.
+
+        Raises:
+            ValueError: wrong shape, or an action outside 0..P*T; no world has changed then.
+        """
+        decision = np.asarray(decision)
+        wanted = (self.count, self.state.seat_owner.shape[1])
+        if decision.shape != wanted:
+            raise ValueError(f"decision has shape {decision.shape}; give {wanted}: an action per world and seat")
+        if decision.size and (decision.min() < 0 or decision.max() >= self.actions):
+            raise ValueError(f"decision holds {decision.min()}..{decision.max()}; actions are 0..{self.actions - 1}")
+        tick_worlds(decision.astype(np.int32), self.compiled.arrays, self.effects, self.parameters, self.state)
+
+    def roll(self, ticks: int) -> None:
+        """Advance every world by `ticks` while all seats wait."""
+        roll_worlds(ticks, self.compiled.arrays, self.effects, self.parameters, self.state)
+
+    def masks(self) -> npt.NDArray[np.bool_]:
+        """bool[B, 1 + P * T] of legal actions."""
+        always = static_mask(self.compiled.arrays, self.effects)
+        masks = np.empty((self.count, len(always)), np.bool_)
+        fill_masks(always, self.compiled.arrays, self.effects, self.state, masks)
+        return masks
+
+    def fork(self, rows: npt.NDArray[np.int64] | Sequence[int]) -> Worlds:
+        """Copies of the worlds in `rows` (which may repeat): with equal stream and id, the same future."""
+        state = copy_worlds(self.state, np.asarray(rows, np.int64))
+        return Worlds(self.compiled, self.effects, self.parameters, state)
+
+    def losses(self) -> npt.NDArray[np.float64]:
+        """float64[B, O, LossCause] loss so far, in the owners' unit."""
+        return self.state.loss / NANO
+
+    def trace(self, world: int) -> list[tuple[int, int, int, int]]:
+        """Occurrences of the last tick of one world: (kind, subject, object, value)."""
+        rows = self.state.trace[world, : self.state.trace_n[world]]
+        return [(int(k), int(subject), int(thing), int(value)) for k, subject, thing, value in rows]
