@@ -8,8 +8,8 @@ Knuth's generalisation of Dijkstra's algorithm (D. E. Knuth, "A Generalization o
 Processing Letters 6(1), 1977) is exact where the cost of an edge is a superior function of the costs of its tail. The
 sum is one, but counts a foothold twice that serves both facts of a tail. To pay each edge once is harder (it holds the
 Steiner tree problem), so a best-first search over partial derivations closes the gap: backwards from the goal, bounded
-below by Knuth's costs with the maximum in place of the sum, which is superior too and never too high, and bounded above
-by the derivation that the sum gives.
+below by Knuth's costs with the maximum in place of the sum (superior too, and never too high) given what is chosen
+already, and bounded above by the derivation that the sum gives.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from __future__ import annotations
 import heapq
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from itertools import count
 
 Fact = tuple[str, int]
-EXPANSIONS = 5_000  # of the best-first search, then the best found so far stands; assumed: below a second on one core
+WORK = 1_000_000  # edges that one search may look at before the best found stands; assumed: about a second on one core
 _ROUNDING = 1e-12  # costs closer than this are equal
 
 
@@ -58,18 +58,23 @@ class AndOrGraph:
                 self._uses[fact].append(number)
 
     def least_costs(
-        self, combine: Callable[[Iterable[float]], float], *, banned: frozenset[int] = frozenset()
+        self,
+        combine: Callable[[Iterable[float]], float],
+        *,
+        banned: frozenset[int] = frozenset(),
+        given: Iterable[Fact] = (),
     ) -> tuple[dict[Fact, float], dict[Fact, int]]:
         """Knuth's algorithm: least cost of every fact that can be derived, and the edge that gives it.
 
         Args:
             combine: cost of a tail from those of its facts; `sum` and `max` make superior functions.
             banned: numbers of edges that may not be used.
+            given: facts that hold as axioms do.
         """
         costs: dict[Fact, float] = {}
         chosen: dict[Fact, int] = {}
         missing = [len(set(edge.tail)) for edge in self.edges]
-        waiting: list[tuple[float, Fact, int]] = [(0.0, fact, -1) for fact in sorted(self.axioms)]
+        waiting: list[tuple[float, Fact, int]] = [(0.0, fact, -1) for fact in sorted(self.axioms.union(given))]
         while waiting:
             cost, fact, by = heapq.heappop(waiting)
             if fact in costs:
@@ -86,45 +91,82 @@ class AndOrGraph:
         return costs, chosen
 
 
+@dataclass(frozen=True, slots=True)
+class _Partial:
+    """A derivation with facts left to derive."""
+
+    chosen: Mapping[Fact, int]
+    left: frozenset[Fact]
+    cost: float  # of the chosen edges
+    refined: bool = False  # whether its estimate is the sharp one
+
+
 def cheapest_derivation(
-    graph: AndOrGraph, goal: Fact, *, banned: frozenset[int] = frozenset(), expansions: int = EXPANSIONS
+    graph: AndOrGraph, goal: Fact, *, banned: frozenset[int] = frozenset(), work: int = WORK
 ) -> Derivation | None:
     """Give the cheapest derivation of the goal, each edge paid once; None if it cannot be derived.
 
-    Exact while the search ends within `expansions`; beyond that it is the best found, never dearer than Knuth's.
+    Exact while the search ends within `work` (edges looked at); beyond that it is the best found, never dearer than
+    Knuth's.
     """
-    bound, _ = graph.least_costs(lambda costs: max(costs, default=0.0), banned=banned)
+    bound, _ = graph.least_costs(greatest, banned=banned)
     if goal not in bound:
         return None
-    if goal in graph.axioms:
-        return Derivation((), 0.0)
     _, by_sum = graph.least_costs(math.fsum, banned=banned)
     best = _ordered(graph, goal, by_sum)
     tie = count()
-    waiting = [(bound[goal], 0, next(tie), 0.0, dict[Fact, int](), frozenset({goal}))]
-    while waiting and expansions > 0:
-        expansions -= 1
-        estimate, _, _, cost, chosen, open_facts = heapq.heappop(waiting)
-        if estimate >= best.cost - _ROUNDING:
-            break
-        if not open_facts:
-            best = _ordered(graph, goal, chosen)
-            break
-        fact = max(open_facts, key=lambda one: (bound[one], one))
-        for number in graph.into[fact]:
-            edge = graph.edges[number]
-            if number in banned or any(one not in bound for one in edge.tail) or _leans_on(graph, edge, chosen):
-                continue
-            more = {**chosen, fact: number}
-            left = (open_facts | set(edge.tail)) - more.keys() - graph.axioms
-            total = cost + edge.cost
-            least = total + max((bound[one] for one in left), default=0.0)
-            if least < best.cost - _ROUNDING:
-                heapq.heappush(waiting, (least, -len(more), next(tie), total, more, left))
+    waiting = [(bound[goal], 0, next(tie), _Partial({}, frozenset({goal}) - graph.axioms, 0.0))]
+    for _ in range(max(1, work // max(1, len(graph.edges)))):
+        if not waiting or waiting[0][0] >= best.cost - _ROUNDING:
+            return best
+        rough, _, _, partial = heapq.heappop(waiting)
+        if not partial.left:
+            return _ordered(graph, goal, partial.chosen)
+        if partial.refined:
+            onward = [(_rough(graph, goal, one, bound), one) for one in _extend(graph, partial, bound, banned)]
+        else:
+            onward = [(max(rough, _sharp(graph, partial, banned)), replace(partial, refined=True))]
+        for estimate, one in onward:
+            if estimate < best.cost - _ROUNDING:
+                heapq.heappush(waiting, (estimate, -len(one.chosen), next(tie), one))
     return best
 
 
-def _leans_on(graph: AndOrGraph, edge: Edge, chosen: dict[Fact, int]) -> bool:
+def greatest(costs: Iterable[float]) -> float:
+    """The greatest cost, 0 of none: the combination that never overrates."""
+    return max(costs, default=0.0)
+
+
+def _extend(
+    graph: AndOrGraph, partial: _Partial, bound: Mapping[Fact, float], banned: frozenset[int]
+) -> Iterator[_Partial]:
+    """Every way of deriving the dearest fact that is left."""
+    fact = max(partial.left, key=lambda one: (bound[one], one))
+    for number in graph.into[fact]:
+        edge = graph.edges[number]
+        if number in banned or any(one not in bound for one in edge.tail) or _leans_on(graph, edge, partial.chosen):
+            continue
+        chosen = {**partial.chosen, fact: number}
+        yield _Partial(
+            chosen, (partial.left | frozenset(edge.tail)) - chosen.keys() - graph.axioms, partial.cost + edge.cost
+        )
+
+
+def _rough(graph: AndOrGraph, goal: Fact, partial: _Partial, bound: Mapping[Fact, float]) -> float:
+    """No more than any completion costs: what is paid, or the dearest chain through it if that is more."""
+    chain = {fact: bound[fact] for fact in partial.left}
+    for edge in _ordered(graph, goal, partial.chosen, known=partial.left).edges:
+        chain[edge.head] = edge.cost + greatest(chain.get(one, 0.0) for one in edge.tail)
+    return max(partial.cost, chain[goal])
+
+
+def _sharp(graph: AndOrGraph, partial: _Partial, banned: frozenset[int]) -> float:
+    """No more than any completion costs: what is paid, and the dearest fact left, given the chosen."""
+    bound, _ = graph.least_costs(greatest, banned=banned, given=partial.chosen.keys())
+    return partial.cost + greatest(bound[fact] for fact in partial.left)
+
+
+def _leans_on(graph: AndOrGraph, edge: Edge, chosen: Mapping[Fact, int]) -> bool:
     """Whether the chosen edges derive the edge's tail from its head: then it would hold itself up."""
     waiting, seen = list(edge.tail), set(edge.tail)
     while waiting:
@@ -138,9 +180,9 @@ def _leans_on(graph: AndOrGraph, edge: Edge, chosen: dict[Fact, int]) -> bool:
     return False
 
 
-def _ordered(graph: AndOrGraph, goal: Fact, chosen: dict[Fact, int]) -> Derivation:
+def _ordered(graph: AndOrGraph, goal: Fact, chosen: Mapping[Fact, int], *, known: Iterable[Fact] = ()) -> Derivation:
     """The chosen edges that the goal needs, tails first, in the order in which tails name their facts."""
-    done: set[Fact] = set(graph.axioms)
+    done = {*graph.axioms, *known}
     edges: list[Edge] = []
     waiting = [(goal, False)]
     while waiting:
