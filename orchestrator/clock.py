@@ -1,0 +1,75 @@
+"""The clock port: where a node reads the time.
+
+Flows in: the system's clock, or the time that a plant in lockstep publishes. Flows out: UTC times. No other module of the
+orchestrator reads a clock.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import UTC, datetime
+from typing import Protocol
+
+
+class ClockError(ValueError):
+    """The clock cannot be used so; the message names the mend."""
+
+
+class Clock(Protocol):
+    """Whatever can say what time it is."""
+
+    def now(self) -> datetime:
+        """Give the present time, UTC."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class SystemClock:
+    """The machine's own clock."""
+
+    def now(self) -> datetime:
+        """Give the machine's time, UTC."""
+        return datetime.now(UTC)
+
+
+@dataclass(slots=True)
+class LockstepClock:
+    """A clock that stands until it is set; lives as long as its node."""
+
+    time: datetime = field(default_factory=lambda: datetime(1970, 1, 1, tzinfo=UTC))
+
+    def now(self) -> datetime:
+        """Give the time last set, UTC."""
+        return self.time
+
+    def set(self, time: datetime) -> None:
+        """Move the clock to `time`.
+
+        Raises:
+            ClockError: the time has no zone, or lies before the present one.
+        """
+        if time.tzinfo is None:
+            raise ClockError(f"time {time.isoformat()} has no zone; write it in UTC, ending in Z")
+        if time < self.time:
+            raise ClockError(f"time {iso(time)} lies before {iso(self.time)}; a clock never goes back")
+        self.time = time.astimezone(UTC)
+
+
+def iso(time: datetime) -> str:
+    """Write a time as it goes on the wire: UTC, ISO 8601, microseconds, ending in Z (sorts as text)."""
+    return time.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%S.%fZ")
+
+
+def parse_iso(text: str) -> datetime:
+    """Read a time from the wire.
+
+    Raises:
+        ClockError: it is no ISO 8601 time with a zone.
+    """
+    try:
+        time = datetime.fromisoformat(text)
+    except ValueError:
+        raise ClockError(f"time {text!r} is not ISO 8601; write it like 2026-11-23T12:00:00Z") from None
+    if time.tzinfo is None:
+        raise ClockError(f"time {text!r} has no zone; write it in UTC, ending in Z")
+    return time.astimezone(UTC)

@@ -1,0 +1,157 @@
+"""The node's store: tables, and an engine that keeps what it was told to keep.
+
+Flows in: a SQLAlchemy URL (SQLite or PostgreSQL). Flows out: an engine with the tables made. Rows are written by the
+modules that own their meaning: `lifecycle`, `audit`, `records`. No SQL of one dialect only, but for the settings of a
+SQLite connection.
+"""
+
+from __future__ import annotations
+
+import sqlite3
+from pathlib import Path
+from typing import Any
+
+import sqlalchemy as sa
+
+metadata = sa.MetaData()
+
+Text = sa.Text
+Json = sa.JSON
+
+responses = sa.Table(
+    "responses",
+    metadata,
+    sa.Column("id", Text, primary_key=True),
+    sa.Column("state", Text, nullable=False),
+    sa.Column("playbook", Text, nullable=False),
+    sa.Column("playbook_index", sa.Integer, nullable=False),
+    sa.Column("playbook_digest", Text, nullable=False),
+    sa.Column("consent_class", Text, nullable=False),
+    sa.Column("targets", Json, nullable=False),  # list of target names, sorted
+    sa.Column("owners", Json, nullable=False),  # list of owner ids whose consent is needed
+    sa.Column("notified", Json, nullable=False),  # list of owner ids in the dependency closure
+    sa.Column("twin_part", Text, nullable=False),  # digest of the targets' part of the twin
+    sa.Column("proposer", Text, nullable=False),  # "node" or the owner id of the person
+    sa.Column("person", Text, nullable=False),
+    sa.Column("reason", Text, nullable=False),
+    sa.Column("evidence", Json, nullable=False),
+    sa.Column("confidence", sa.Float, nullable=False),
+    sa.Column("sources", sa.Integer, nullable=False),
+    sa.Column("forecast", Json, nullable=False),  # empty until rehearsed
+    sa.Column("run", Json, nullable=False),  # progress of the playbook, empty until executed
+    sa.Column("blocked", Text, nullable=False),  # name of the guard's last refusal, empty: none
+    sa.Column("undo_wanted", Text, nullable=False),  # who wants it undone, empty: nobody
+    sa.Column("holds_until", Text, nullable=False),  # UTC, empty: until undone
+    sa.Column("created", Text, nullable=False),
+    sa.Column("updated", Text, nullable=False),
+    sa.Column("expires", Text, nullable=False),
+)
+
+transitions = sa.Table(
+    "transitions",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("response", Text, sa.ForeignKey("responses.id"), nullable=False),
+    sa.Column("event", Text, nullable=False),
+    sa.Column("attempt", sa.Integer, nullable=False),
+    sa.Column("before", Text, nullable=False),
+    sa.Column("after", Text, nullable=False),
+    sa.Column("time", Text, nullable=False, index=True),
+    sa.UniqueConstraint("response", "event", "attempt"),
+)
+
+consents = sa.Table(
+    "consents",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("response", Text, sa.ForeignKey("responses.id"), nullable=False),
+    sa.Column("owner", Text, nullable=False),
+    sa.Column("person", Text, nullable=False),
+    sa.Column("decision", Text, nullable=False),  # approve, deny
+    sa.Column("basis", Text, nullable=False),  # signed, rule
+    sa.Column("time", Text, nullable=False),
+    sa.Column("expiry", Text, nullable=False),
+    sa.Column("jws", Text, nullable=False),  # empty where the basis is a rule
+    sa.UniqueConstraint("response", "owner", "person", "decision"),
+)
+
+findings = sa.Table(
+    "findings",
+    metadata,
+    sa.Column("uid", Text, primary_key=True),
+    sa.Column("time", Text, nullable=False, index=True),
+    sa.Column("asset", Text, nullable=False),
+    sa.Column("body", Json, nullable=False),
+)
+
+event_counts = sa.Table(
+    "event_counts",
+    metadata,
+    sa.Column("owner", Text, primary_key=True),
+    sa.Column("received", sa.Integer, nullable=False),
+)
+
+audit_records = sa.Table(
+    "audit",
+    metadata,
+    sa.Column("seq", sa.Integer, primary_key=True, autoincrement=False),
+    sa.Column("time", Text, nullable=False),
+    sa.Column("kind", Text, nullable=False),
+    sa.Column("body", Text, nullable=False),  # canonical JSON (RFC 8785)
+    sa.Column("previous", Text, nullable=False),
+    sa.Column("hash", Text, nullable=False),
+)
+
+audit_head = sa.Table(
+    "audit_head",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True, autoincrement=False),  # one row, id 1
+    sa.Column("seq", sa.Integer, nullable=False),
+    sa.Column("hash", Text, nullable=False),
+)
+
+GENESIS = "0" * 64
+
+
+class StoreError(ValueError):
+    """The store cannot be opened; the message names it and the mend."""
+
+
+def open_store(url: str) -> sa.Engine:
+    """Open the store at `url`, making what is missing.
+
+    Raises:
+        StoreError: it cannot be reached, or is no database.
+    """
+    try:
+        engine = sa.create_engine(url)
+        if engine.dialect.name == "sqlite":
+            _settle_sqlite(engine)
+        metadata.create_all(engine)
+        with engine.begin() as conn:
+            if conn.execute(sa.select(audit_head.c.id)).first() is None:
+                conn.execute(sa.insert(audit_head).values(id=1, seq=0, hash=GENESIS))
+    except (sa.exc.SQLAlchemyError, ImportError) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        shown = sa.make_url(url).render_as_string(hide_password=True) if "://" in url else url
+        raise StoreError(f"store {shown}: {reason}; give a SQLite file or the URL of a database") from None
+    return engine
+
+
+def sqlite_url(path: Path) -> str:
+    """Give the URL of a SQLite file."""
+    return f"sqlite:///{path}"
+
+
+def _settle_sqlite(engine: sa.Engine) -> None:
+    """Write-ahead log, full synchronisation (no commit is lost at power loss), writers one after the other."""
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None  # we say BEGIN ourselves, below
+        for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @sa.event.listens_for(engine, "begin")
+    def _on_begin(conn: sa.Connection) -> None:
+        conn.exec_driver_sql("BEGIN IMMEDIATE")
