@@ -129,6 +129,34 @@ def test_a_member_opens_its_segment_for_nothing() -> None:
     assert "reaches o/segment/lan o/host/j 0" in path.facts
 
 
+def test_like_chargers_are_told_once() -> None:
+    """A hundred devices that differ in their names make one path, not a hundred."""
+    chargers = [f"o/device/d{number:03}" for number in range(100)]
+    twin = build([asset(WORLD), asset("o/process/p", jewel=True), *map(asset, chargers)], [], [])
+    steps = [step(WORLD, one, 0.5) for one in chargers] + [step(one, "o/process/p", 0.5, gains=4) for one in chargers]
+    [path] = best_paths(twin, steps, count=9, across_owners=False)
+    assert [s.target for s in path.steps] == ["o/device/d000", "o/process/p"]
+
+
+def test_a_charger_with_a_better_lock_is_not_alike() -> None:
+    """One differing probability is a difference."""
+    twin = build([asset(WORLD), asset("o/process/p", jewel=True), asset("o/device/a"), asset("o/device/b")], [], [])
+    steps = [step(WORLD, "o/device/a", 0.5), step(WORLD, "o/device/b", 0.4)]
+    steps += [step(f"o/device/{one}", "o/process/p", 0.5, gains=4) for one in "ab"]
+    assert len(best_paths(twin, steps, count=9, across_owners=False)) == 2
+
+
+def test_a_detour_over_all_stepping_stones_is_no_alternative() -> None:
+    """world > a > j is told; world > a > b > j adds nothing to it."""
+    steps = [
+        step(WORLD, "o/host/a", 0.9),
+        step("o/host/a", "o/host/j", 0.9),
+        step("o/host/a", "o/host/b", 0.9),
+        step("o/host/b", "o/host/j", 0.9),
+    ]
+    assert len(best_paths(hosts("abj", jewel="j"), steps, count=9, across_owners=False)) == 1
+
+
 def test_no_jewel_or_no_way_gives_no_path() -> None:
     """Nothing to find is an empty list."""
     assert best_paths(hosts("aj", jewel="none"), [step(WORLD, "o/host/j", 0.5)], count=3) == []

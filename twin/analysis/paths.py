@@ -9,27 +9,32 @@ each counted once, with the steps that obtain identities among them.
 
 Alternatives come by banning: a path's next-best rivals are found by closing, one at a time, each of the hops (source,
 target) that it takes (after E. L. Lawler, "A Procedure for Computing the K Best Solutions", Management Science 18(7),
-1972). So two paths differ in a hop, not merely in the weakness used on the same hop.
+1972). Interchangeable assets (see `alike`) count as one. So two paths differ in a hop, not merely in the weakness used
+or in which of many chargers is taken; and one that uses every stepping stone of a better path to the same jewel, and
+more, is no alternative and left out.
 """
 
 from __future__ import annotations
 
 import heapq
 import math
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from itertools import islice
 
 from ..attack.holding import holder, members
 from ..attack.step import AttackStep
 from ..graph import Twin
 from ..vocabulary import Access, AssetKind, Gain
+from .alike import representatives
 from .derivation import AndOrGraph, Edge, Fact, cheapest_derivation
 
 GOAL = int(Gain.IMPACT) + 1  # level of the fact that a jewel is held or harmed
 SEARCHES = 200  # per jewel, when looking for alternatives; assumed: enough for tens of alternatives
 
 Hop = tuple[str, str]
+Rank = tuple[float, int, str, tuple[str, ...]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,8 +63,8 @@ def best_paths(twin: Twin, steps: Sequence[AttackStep], *, count: int, across_ow
         count: how many paths at most; fewer if there are no more.
         across_owners: only paths on which assets of at least two owners are taken.
     """
-    graph = attack_graph(twin, steps)
-    rivals = [_descending(graph, twin, steps, jewel, across_owners) for jewel in _jewels(twin)]
+    search = _Search(twin, steps, attack_graph(twin, steps), representatives(twin, steps))
+    rivals = [_descending(search, jewel, across_owners) for jewel in _jewels(twin)]
     first = [path for one in rivals for path in islice(one, 1)]
     chosen = heapq.nsmallest(count, first, key=_rank)
     if len(chosen) < count:
@@ -94,69 +99,78 @@ def _jewels(twin: Twin) -> list[str]:
     return [asset.id for asset in twin.assets if asset.crown_jewel]
 
 
-def _rank(path: AttackPath) -> tuple[float, int, str, tuple[str, ...]]:
+def _rank(path: AttackPath) -> Rank:
     return (-path.probability, len(path.steps), path.jewel, tuple(f"{s.source} {s.target}" for s in path.steps))
 
 
-def _descending(
-    graph: AndOrGraph, twin: Twin, steps: Sequence[AttackStep], jewel: str, across_owners: bool
-) -> Iterator[AttackPath]:
-    """Paths to one jewel, most probable first, each differing from those before it in a hop."""
-    rows_of: dict[Hop, list[int]] = {}
-    for number, edge in enumerate(graph.edges):
-        if edge.row >= 0:
-            rows_of.setdefault(_hop(steps[edge.row]), []).append(number)
-    starts = [frozenset[Hop]()]
+@dataclass(frozen=True)
+class _Search:
+    """What all searches on one twin share."""
+
+    twin: Twin
+    steps: Sequence[AttackStep]
+    graph: AndOrGraph
+    alike: Mapping[str, str]
+
+    def hop(self, step: AttackStep) -> Hop:
+        """Source and target of the step, each in the person of those like it."""
+        return (self.alike[step.source], self.alike[step.target])
+
+    @cached_property
+    def edges_of(self) -> dict[Hop, list[int]]:
+        """Numbers of the graph's edges by hop."""
+        found: dict[Hop, list[int]] = {}
+        for number, edge in enumerate(self.graph.edges):
+            if edge.row >= 0:
+                found.setdefault(self.hop(self.steps[edge.row]), []).append(number)
+        return found
+
+    def entries(self, owner: str) -> frozenset[Hop]:
+        """Hops from outside straight to an asset of the owner."""
+        assets = self.twin.asset_by_id
+        outside = {asset.id for asset in self.twin.assets if asset.kind is AssetKind.EXTERNAL}
+        outside |= {segment for segment, inside in members(self.twin).items() if outside & set(inside)}
+        return frozenset(
+            self.hop(step) for step in self.steps if step.source in outside and assets[step.target].owner == owner
+        )
+
+    def cheapest(self, jewel: str, closed: frozenset[Hop]) -> AttackPath | None:
+        """The most probable path that takes none of the closed hops."""
+        banned = frozenset(number for hop in closed for number in self.edges_of.get(hop, ()))
+        derivation = cheapest_derivation(self.graph, (jewel, GOAL), banned=banned)
+        if derivation is None:
+            return None
+        taken = tuple(self.steps[edge.row] for edge in derivation.edges if edge.row >= 0)
+        return AttackPath(
+            jewel=jewel,
+            steps=taken,
+            probability=math.prod(step.probability for step in taken),
+            owners=tuple(dict.fromkeys(self.twin.asset_by_id[step.target].owner for step in taken)),
+            facts=tuple(sorted({fact for step in taken for fact in step.facts})),
+        )
+
+
+def _descending(search: _Search, jewel: str, across_owners: bool) -> Iterator[AttackPath]:
+    """Paths to one jewel, most probable first, none using every stepping stone of one before it."""
+    fresh = [frozenset[Hop]()]
     if across_owners:  # or else every path may be one that enters at the jewel's owner
-        starts.append(_entries(twin, steps, twin.asset_by_id[jewel].owner))
-    tried = set(starts)
-    searches = 0
-    given: set[tuple[AttackStep, ...]] = set()
-    waiting: list[tuple[tuple[float, int, str, tuple[str, ...]], tuple[Hop, ...], AttackPath]] = []
-    fresh = starts
+        fresh.append(search.entries(search.twin.asset_by_id[jewel].owner))
+    tried: set[frozenset[Hop]] = set()
+    given: list[set[str]] = []  # stepping stones of the paths given so far
+    waiting: list[tuple[Rank, tuple[Hop, ...], AttackPath]] = []
     while fresh or waiting:
         for closed in fresh:
-            searches += 1
-            path = _cheapest(graph, twin, steps, jewel, frozenset(n for hop in closed for n in rows_of.get(hop, ())))
+            path = None if closed in tried else search.cheapest(jewel, closed)
+            tried.add(closed)
             if path is not None:
                 heapq.heappush(waiting, (_rank(path), tuple(sorted(closed)), path))
         if not waiting:
             return
         _, closed_by, best = heapq.heappop(waiting)
-        if best.steps not in given and (best.crosses_owners or not across_owners):
-            given.add(best.steps)
+        stones = {search.alike[step.target] for step in best.steps} - {search.alike[jewel]}
+        again = any(one and one <= stones for one in given) or (not stones and stones in given)
+        if (best.crosses_owners or not across_owners) and not again:
+            given.append(stones)
             yield best
-        fresh = []
-        if searches < SEARCHES:
-            fresh = [frozenset(closed_by) | {_hop(step)} for step in best.steps]
-            fresh = [closed for closed in dict.fromkeys(fresh) if closed not in tried]
-            tried.update(fresh)
-
-
-def _hop(step: AttackStep) -> Hop:
-    return (step.source, step.target)
-
-
-def _entries(twin: Twin, steps: Sequence[AttackStep], owner: str) -> frozenset[Hop]:
-    """Hops from outside straight to an asset of the owner."""
-    outside = {asset.id for asset in twin.assets if asset.kind is AssetKind.EXTERNAL}
-    outside |= {segment for segment, inside in members(twin).items() if outside & set(inside)}
-    return frozenset(
-        _hop(step) for step in steps if step.source in outside and twin.asset_by_id[step.target].owner == owner
-    )
-
-
-def _cheapest(
-    graph: AndOrGraph, twin: Twin, steps: Sequence[AttackStep], jewel: str, banned: frozenset[int]
-) -> AttackPath | None:
-    derivation = cheapest_derivation(graph, (jewel, GOAL), banned=banned)
-    if derivation is None:
-        return None
-    taken = tuple(steps[edge.row] for edge in derivation.edges if edge.row >= 0)
-    return AttackPath(
-        jewel=jewel,
-        steps=taken,
-        probability=math.prod(step.probability for step in taken),
-        owners=tuple(dict.fromkeys(twin.asset_by_id[step.target].owner for step in taken)),
-        facts=tuple(sorted({fact for step in taken for fact in step.facts})),
-    )
+        further = [frozenset(closed_by) | {search.hop(step)} for step in best.steps]
+        fresh = further if len(tried) < SEARCHES else []
