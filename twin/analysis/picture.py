@@ -43,6 +43,7 @@ KIND_MARKS: dict[AssetKind, tuple[str, str]] = {
 }
 INK, PALE = "#222222", "#F6F7F9"
 LISTED = 6  # paths told in words under the picture
+LABEL_WIDTH, LABEL_HEIGHT = 0.75, 0.26  # room that two labels' centres need, inches
 Point = tuple[float, float]
 
 
@@ -122,16 +123,17 @@ def _draw_steps(axes: Any, twin: Twin, layout: Layout, paths: Sequence[AttackPat
             colour.setdefault(hop, PATH_COLOURS[number])
             if step.technique not in techniques[hop]:
                 techniques[hop].append(step.technique)
+    occupied = [place for x, y in layout.on_path.values() for place in ((x, y), (x, y - 0.27))]
     for (source, target), names in techniques.items():
         label, ink = " ".join(names), colour[source, target]
         if source == target:
             x, y = layout.on_path[source]
             _text(axes, (x, y + 0.33), f"↻ {label}", ink, size=8.5, order=7)
         else:
-            _arrow(axes, layout.on_path[source], layout.on_path[target], ink, label=label)
+            _arrow(axes, layout.on_path[source], layout.on_path[target], ink, occupied, label=label)
     for source, target, number in sorted(_silent_hops(twin, paths)):
         if (source, target) not in techniques:
-            _arrow(axes, layout.on_path[source], layout.on_path[target], PATH_COLOURS[number], dashed=True)
+            _arrow(axes, layout.on_path[source], layout.on_path[target], PATH_COLOURS[number], occupied)
 
 
 def _silent_hops(twin: Twin, paths: Sequence[AttackPath]) -> set[tuple[str, str, int]]:
@@ -148,7 +150,9 @@ def _silent_hops(twin: Twin, paths: Sequence[AttackPath]) -> set[tuple[str, str,
     return {(source, target, number) for (source, target), number in hops.items()}
 
 
-def _arrow(axes: Any, start: Point, end: Point, colour: str, *, label: str = "", dashed: bool = False) -> None:
+def _arrow(axes: Any, start: Point, end: Point, colour: str, occupied: list[Point], *, label: str = "") -> None:
+    """A bent arrow with its label, or a thin dashed one if it has none."""
+    dashed = not label
     bend = 0.12 if abs(end[0] - start[0]) > 0.4 else 0.3
     axes.add_patch(
         FancyArrowPatch(
@@ -167,9 +171,29 @@ def _arrow(axes: Any, start: Point, end: Point, colour: str, *, label: str = "",
         )
     )
     if label:
-        middle = ((start[0] + end[0]) / 2, (start[1] + end[1]) / 2)
-        off = (bend / 2 * (end[1] - start[1]), -bend / 2 * (end[0] - start[0]))
-        _text(axes, (middle[0] + off[0], middle[1] + off[1]), label, colour, size=8.5, order=7)
+        place = _free_place(start, end, bend, occupied)
+        occupied.append(place)
+        _text(axes, place, label, colour, size=8.5, order=7)
+
+
+def _free_place(start: Point, end: Point, bend: float, occupied: Sequence[Point]) -> Point:
+    """The point on the arrow, near its middle if it can be, with most room around it for a label."""
+    control = (
+        (start[0] + end[0]) / 2 + bend * (end[1] - start[1]),
+        (start[1] + end[1]) / 2 - bend * (end[0] - start[0]),
+    )
+    best, most = start, -1.0
+    for along in (0.5, 0.42, 0.58, 0.34, 0.66, 0.26, 0.74):
+        here = tuple(
+            (1 - along) ** 2 * a + 2 * along * (1 - along) * c + along**2 * b
+            for a, c, b in zip(start, control, end, strict=True)
+        )
+        room = min(
+            (max(abs(here[0] - x) / LABEL_WIDTH, abs(here[1] - y) / LABEL_HEIGHT) for x, y in occupied), default=1.0
+        )
+        if min(room, 1.0) > most:
+            best, most = (here[0], here[1]), min(room, 1.0)
+    return best
 
 
 def _draw_kinds(axes: Any, twin: Twin) -> None:
