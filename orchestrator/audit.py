@@ -82,9 +82,7 @@ def append(conn: sa.Connection, *, time: str, kind: str, owners: Sequence[str], 
     digest = record_hash(seq, time, kind, text, head.hash)
     record = Record(seq=seq, time=time, kind=kind, body=text, previous=head.hash, hash=digest)
     conn.execute(
-        sa.insert(audit_records).values(
-            seq=seq, time=time, kind=kind, body=text, previous=record.previous, hash=digest
-        )
+        sa.insert(audit_records).values(seq=seq, time=time, kind=kind, body=text, previous=record.previous, hash=digest)
     )
     conn.execute(sa.update(audit_head).where(audit_head.c.id == 1).values(seq=seq, hash=digest))
     return record
@@ -103,9 +101,16 @@ def read_head(conn: sa.Connection) -> Head:
 
 
 def verify(conn: sa.Connection) -> Verdict:
-    """Check the whole log of a store."""
-    rows = conn.execute(sa.select(audit_records).order_by(audit_records.c.seq))
-    return verify_chain((Record(*row) for row in rows), read_head(conn))
+    """Check the whole log of a store; what the database itself cannot read any more is broken too."""
+    head, last = read_head(conn), 0
+    try:
+        for (last,) in conn.execute(sa.select(audit_records.c.seq).order_by(audit_records.c.seq)):
+            conn.execute(sa.select(audit_records).where(audit_records.c.seq == last)).one()
+        rows = conn.execute(sa.select(audit_records).order_by(audit_records.c.seq))
+        return verify_chain((Record(*row) for row in rows), head)
+    except (sa.exc.DBAPIError, sa.exc.NoResultFound) as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        return Verdict(last, head, last, f"the database cannot read it: {reason}")
 
 
 def verify_chain(records: Iterable[Record], head: Head) -> Verdict:
@@ -128,6 +133,8 @@ def _fault(record: Record, expected_seq: int, previous: str) -> str:
         return f"record {expected_seq} is missing or out of place"
     if record.previous != previous:
         return "it does not follow the record before it"
-    if record_hash(record.seq, record.time, record.kind, record.body, record.previous) != record.hash:
-        return "its content does not match its hash"
-    return ""
+    try:
+        digest = record_hash(record.seq, record.time, record.kind, record.body, record.previous)
+    except (rfc8785.CanonicalizationError, UnicodeError):
+        return "its content is no text any more"
+    return "" if digest == record.hash else "its content does not match its hash"

@@ -1,7 +1,7 @@
 """The clock port: where a node reads the time.
 
-Flows in: the system's clock, or the time that a plant in lockstep publishes. Flows out: UTC times. No other module of the
-orchestrator reads a clock.
+Flows in: the system's clock, or the time that a plant in lockstep publishes. Flows out: UTC times. No other module of
+the orchestrator reads a clock.
 """
 
 from __future__ import annotations

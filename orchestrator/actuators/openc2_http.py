@@ -1,0 +1,154 @@
+"""Orders as OpenC2 1.0 commands over HTTP(S).
+
+Flows in: orders; per owner an address and a bearer token. Flows out: outcomes. The idempotency key travels as the
+OpenC2 `request_id`, by which the consumer removes duplicates. Source: OASIS "Specification for Transfer of OpenC2
+Messages via HTTPS" v1.1 (POST, media type, message of headers and body) and "OpenC2 Language Specification" v1.0.
+"""
+
+from __future__ import annotations
+
+import ipaddress
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from urllib.parse import urlsplit
+
+import httpx
+import rfc8785
+
+from .base import ActuatorError, Malformed, Order, Outcome, Refused, Unavailable
+
+CONTENT_TYPE: Final = "application/openc2+json;version=1.0"
+PAUSES_S: Final = (0.1, 0.5)  # seconds before the second and the third try; assumed
+MAX_ANSWER: Final = 1_000_000  # bytes
+NOT_NOW: Final = frozenset({408, 425, 429})  # "try later" among the 4xx codes (RFC 9110, RFC 8470, RFC 6585)
+
+
+class AddressError(ActuatorError):
+    """An address that orders must not go to."""
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where one owner takes orders."""
+
+    url: str
+    token: str = field(repr=False)  # bearer token; never logged
+
+
+@dataclass(slots=True)
+class OpenC2Http:
+    """Sends orders to owners' OpenC2 consumers; lives as long as its node, one connection pool."""
+
+    endpoints: Mapping[str, Endpoint]  # by owner id
+    timeout_s: float = 5.0
+    ca_file: str | None = None  # trust these certificates instead of the system's
+    sleep: Callable[[float], None] = time.sleep
+    _client: httpx.Client = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        for owner, endpoint in self.endpoints.items():
+            _check_address(owner, endpoint.url)
+        verify: Any = True
+        if self.ca_file is not None:
+            import ssl
+
+            verify = ssl.create_default_context(cafile=self.ca_file)
+        self._client = httpx.Client(verify=verify, timeout=self.timeout_s, follow_redirects=False, trust_env=False)
+
+    @property
+    def removes_duplicates(self) -> bool:
+        """True: a consumer answers a repeated request_id with the first outcome."""
+        return True
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Send the command, up to three times with the same request_id.
+
+        Raises:
+            Refused: no address for the owner, a 4xx answer or an OpenC2 status 4xx.
+            Unavailable: no connection, a timeout or a 5xx answer on every try.
+            Malformed: an answer that is no OpenC2 response.
+        """
+        endpoint = self.endpoints.get(order.owner)
+        if endpoint is None:
+            raise Refused(f"order {order.key}: no OpenC2 address for owner {order.owner!r}; add one to the policy file")
+        for pause in PAUSES_S:
+            try:
+                return self._send(endpoint, order)
+            except Unavailable:
+                self.sleep(pause)
+        return self._send(endpoint, order)
+
+    def read(self, order: Order) -> Outcome | None:
+        """None: OpenC2 has no such question, and none is needed where the consumer removes duplicates."""
+        return None
+
+    def close(self) -> None:
+        """Close the connections."""
+        self._client.close()
+
+    def _send(self, endpoint: Endpoint, order: Order) -> Outcome:
+        headers = {"Content-Type": CONTENT_TYPE, "Accept": CONTENT_TYPE, "Authorization": f"Bearer {endpoint.token}"}
+        body = rfc8785.dumps(request_message(order))
+        try:
+            answer = self._client.post(endpoint.url, content=body, headers=headers)
+        except httpx.HTTPError as error:
+            kind = type(error).__name__
+            raise Unavailable(
+                f"order {order.key}: {order.owner!r} at {endpoint.url} not reached ({kind}); is it running?"
+            ) from error
+        return _read_answer(order, answer)
+
+
+def request_message(order: Order) -> dict[str, Any]:
+    """Give the OpenC2 request message of an order: equal for every try, so that it carries no time of its own."""
+    return {
+        "headers": {"request_id": order.key, "from": "tocsin", "to": [order.owner]},
+        "body": {"openc2": {"request": {**order.command, "command_id": order.key}}},
+    }
+
+
+def _read_answer(order: Order, answer: httpx.Response) -> Outcome:
+    place = f"order {order.key} to {order.owner!r}"
+    if answer.status_code >= 500 or answer.status_code in NOT_NOW:
+        raise Unavailable(f"{place}: HTTP {answer.status_code}; try again later")
+    if answer.status_code in (401, 403):
+        raise Refused(f"{place}: HTTP {answer.status_code}; give the node a token that the owner takes")
+    if answer.status_code >= 400:
+        raise Refused(f"{place}: HTTP {answer.status_code}: {answer.text[:200]!r}; mend the playbook's command")
+    if len(answer.content) > MAX_ANSWER:
+        raise Malformed(f"{place}: an answer of {len(answer.content)} bytes; at most {MAX_ANSWER}")
+    try:
+        content = answer.json()["body"]["openc2"]["response"]
+        status, text = int(content["status"]), str(content.get("status_text", ""))
+        results = content.get("results") or {}
+    except (ValueError, KeyError, TypeError, AttributeError):
+        raise Malformed(
+            f"{place}: HTTP {answer.status_code} without an OpenC2 response; is it an OpenC2 consumer?"
+        ) from None
+    if not isinstance(results, dict):
+        raise Malformed(f"{place}: OpenC2 results are no JSON object")
+    if status >= 500 and status != 501:  # 501: not implemented, which no repetition mends
+        raise Unavailable(f"{place}: OpenC2 status {status} {text}; try again later")
+    if status >= 400:
+        raise Refused(f"{place}: OpenC2 status {status} {text}; mend the playbook's command")
+    return Outcome(status, text, results)
+
+
+def _check_address(owner: str, url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "https" and parts.hostname:
+        return
+    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
+        return
+    raise AddressError(f"OpenC2 address {url!r} of owner {owner!r}: use https://, or http:// on loopback only")
+
+
+def _is_loopback(host: str) -> bool:
+    if host == "localhost":
+        return True
+    try:
+        return ipaddress.ip_address(host).is_loopback
+    except ValueError:
+        return False
