@@ -7,7 +7,6 @@ are in `attack.steps` and `analysis.paths`; heavy modules are imported on use, s
 from __future__ import annotations
 
 import json
-import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -62,18 +61,17 @@ def _refuse(why: str) -> NoReturn:
 
 def _read(path: Path | None, store: Path | None) -> Merged:
     """The twin with its facts, from where the caller says."""
-    from .sources import load_example, read_chain
-    from .store import TwinStore
-
     if store is not None:
         if not store.is_file():
             _refuse(f"store {store} is not there; make it with: tocsin twin import PATH --store {store}")
+        from .store import TwinStore
+
         return TwinStore(store).load()
-    if path is None:
-        return load_example()
-    if not path.exists():
+    if path is not None and not path.exists():
         _refuse(f"{path} is not there; give a folder or file of a chain")
-    return read_chain(path)
+    from .sources import load_example, read_chain
+
+    return load_example() if path is None else read_chain(path)
 
 
 def _search(
@@ -175,4 +173,4 @@ def _tell(merged: Merged, found: list[AttackPath], steps: tuple[AttackStep, ...]
             places = _places(merged, key)
             typer.echo(f"     {key}" + (f"  [{'; '.join(places)}]" if places else ""))
     if picture is not None:
-        typer.echo(f"\npicture: {picture}", file=sys.stdout)
+        typer.echo(f"\npicture: {picture}")

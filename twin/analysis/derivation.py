@@ -51,6 +51,7 @@ class AndOrGraph:
         self.edges = tuple(edges)
         self.axioms = frozenset(axioms)
         self.into: dict[Fact, list[int]] = defaultdict(list)
+        self._arity = [len(set(edge.tail)) for edge in self.edges]
         self._uses: dict[Fact, list[int]] = defaultdict(list)
         for number, edge in enumerate(self.edges):
             self.into[edge.head].append(number)
@@ -63,6 +64,8 @@ class AndOrGraph:
         *,
         banned: frozenset[int] = frozenset(),
         given: Iterable[Fact] = (),
+        until: Fact | None = None,
+        ceiling: float = math.inf,
     ) -> tuple[dict[Fact, float], dict[Fact, int]]:
         """Knuth's algorithm: least cost of every fact that can be derived, and the edge that gives it.
 
@@ -70,10 +73,12 @@ class AndOrGraph:
             combine: cost of a tail from those of its facts; `sum` and `max` make superior functions.
             banned: numbers of edges that may not be used.
             given: facts that hold as axioms do.
+            until: stop once this fact's cost is known; those of dearer facts are then left out.
+            ceiling: leave out facts that cost more.
         """
         costs: dict[Fact, float] = {}
         chosen: dict[Fact, int] = {}
-        missing = [len(set(edge.tail)) for edge in self.edges]
+        missing = self._arity.copy()
         waiting: list[tuple[float, Fact, int]] = [(0.0, fact, -1) for fact in sorted(self.axioms.union(given))]
         while waiting:
             cost, fact, by = heapq.heappop(waiting)
@@ -82,12 +87,15 @@ class AndOrGraph:
             costs[fact] = cost
             if by >= 0:
                 chosen[fact] = by
+            if fact == until:
+                break
             for number in self._uses.get(fact, ()):
                 missing[number] -= 1
                 edge = self.edges[number]
                 if missing[number] == 0 and number not in banned and edge.head not in costs:
                     total = edge.cost + combine(costs[one] for one in set(edge.tail))
-                    heapq.heappush(waiting, (total, edge.head, number))
+                    if total <= ceiling:
+                        heapq.heappush(waiting, (total, edge.head, number))
         return costs, chosen
 
 
@@ -109,11 +117,11 @@ def cheapest_derivation(
     Exact while the search ends within `work` (edges looked at); beyond that it is the best found, never dearer than
     Knuth's.
     """
-    bound, _ = graph.least_costs(greatest, banned=banned)
-    if goal not in bound:
+    known, by_sum = graph.least_costs(math.fsum, banned=banned, until=goal)
+    if goal not in known:
         return None
-    _, by_sum = graph.least_costs(math.fsum, banned=banned)
     best = _ordered(graph, goal, by_sum)
+    bound, _ = graph.least_costs(greatest, banned=banned, ceiling=best.cost + _ROUNDING)
     tie = count()
     waiting = [(bound[goal], 0, next(tie), _Partial({}, frozenset({goal}) - graph.axioms, 0.0))]
     for _ in range(max(1, work // max(1, len(graph.edges)))):
@@ -125,7 +133,7 @@ def cheapest_derivation(
         if partial.refined:
             onward = [(_rough(graph, goal, one, bound), one) for one in _extend(graph, partial, bound, banned)]
         else:
-            onward = [(max(rough, _sharp(graph, partial, banned)), replace(partial, refined=True))]
+            onward = [(max(rough, _sharp(graph, partial, banned, best.cost)), replace(partial, refined=True))]
         for estimate, one in onward:
             if estimate < best.cost - _ROUNDING:
                 heapq.heappush(waiting, (estimate, -len(one.chosen), next(tie), one))
@@ -160,10 +168,11 @@ def _rough(graph: AndOrGraph, goal: Fact, partial: _Partial, bound: Mapping[Fact
     return max(partial.cost, chain[goal])
 
 
-def _sharp(graph: AndOrGraph, partial: _Partial, banned: frozenset[int]) -> float:
+def _sharp(graph: AndOrGraph, partial: _Partial, banned: frozenset[int], ceiling: float) -> float:
     """No more than any completion costs: what is paid, and the dearest fact left, given the chosen."""
-    bound, _ = graph.least_costs(greatest, banned=banned, given=partial.chosen.keys())
-    return partial.cost + greatest(bound[fact] for fact in partial.left)
+    room = ceiling - partial.cost
+    bound, _ = graph.least_costs(greatest, banned=banned, given=partial.chosen.keys(), ceiling=room)
+    return partial.cost + greatest(bound.get(fact, room) for fact in partial.left)
 
 
 def _leans_on(graph: AndOrGraph, edge: Edge, chosen: Mapping[Fact, int]) -> bool:

@@ -31,7 +31,9 @@ from .alike import representatives
 from .derivation import AndOrGraph, Edge, Fact, cheapest_derivation
 
 GOAL = int(Gain.IMPACT) + 1  # level of the fact that a jewel is held or harmed
-SEARCHES = 200  # per jewel, when looking for alternatives; assumed: enough for tens of alternatives
+# How many searches look for alternatives to one jewel's best path: per path wanted, and as many as the work allows.
+SEARCHES_PER_PATH, LEAST_SEARCHES = 20, 8  # assumed
+WORK = 2_000_000  # edges looked at for alternatives to all jewels; assumed: some ten seconds on one core at most
 
 Hop = tuple[str, str]
 Rank = tuple[float, int, str, tuple[str, ...]]
@@ -64,7 +66,10 @@ def best_paths(twin: Twin, steps: Sequence[AttackStep], *, count: int, across_ow
         across_owners: only paths on which assets of at least two owners are taken.
     """
     search = _Search(twin, steps, attack_graph(twin, steps), representatives(twin, steps))
-    rivals = [_descending(search, jewel, across_owners) for jewel in _jewels(twin)]
+    jewels = _jewels(twin)
+    allowed = WORK // (max(1, len(search.graph.edges)) * max(1, len(jewels)))
+    searches = max(LEAST_SEARCHES, min(SEARCHES_PER_PATH * count, allowed))
+    rivals = [_descending(search, jewel, across_owners=across_owners, searches=searches) for jewel in jewels]
     first = [path for one in rivals for path in islice(one, 1)]
     chosen = heapq.nsmallest(count, first, key=_rank)
     if len(chosen) < count:
@@ -150,7 +155,7 @@ class _Search:
         )
 
 
-def _descending(search: _Search, jewel: str, across_owners: bool) -> Iterator[AttackPath]:
+def _descending(search: _Search, jewel: str, *, across_owners: bool, searches: int) -> Iterator[AttackPath]:
     """Paths to one jewel, most probable first, none using every stepping stone of one before it."""
     fresh = [frozenset[Hop]()]
     if across_owners:  # or else every path may be one that enters at the jewel's owner
@@ -173,4 +178,4 @@ def _descending(search: _Search, jewel: str, across_owners: bool) -> Iterator[At
             given.append(stones)
             yield best
         further = [frozenset(closed_by) | {search.hop(step)} for step in best.steps]
-        fresh = further if len(tried) < SEARCHES else []
+        fresh = further if len(tried) < searches else []
