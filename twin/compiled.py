@@ -31,42 +31,61 @@ HELD_THROUGH = (AssetKind.DATA_STORE, AssetKind.PROCESS)
 BOUNDARY_KINDS = (LinkKind.REACHES, LinkKind.MANAGES, LinkKind.SUPPLIES, LinkKind.CAN_LOG_IN)
 
 
-class CompiledTwin(NamedTuple):
-    """Arrays over N assets, E attack steps, L boundary links, O owners, G dependency groups."""
+ASSET = np.dtype(
+    [
+        ("kind", "u1"),  # AssetKind
+        ("jewel", "u1"),  # 1: crown jewel
+        ("sensors", "u1"),  # bit s: SensorClass s watches it
+        ("owner", "i4"),  # owner number
+        ("share", "i8"),  # nano loss per tick while not serving
+        ("harm", "i8"),  # nano loss per tick while held or manipulated
+        ("toward", "f4"),  # probability of the best chain of steps from here to a crown jewel, 0..1
+        ("out_first", "i4"),  # rows of out_step: attack steps from here
+        ("out_last", "i4"),
+        ("in_first", "i4"),  # rows of in_step: attack steps to here
+        ("in_last", "i4"),
+        ("part_first", "i4"),  # rows of part: members of a segment; what a data store or process is held through
+        ("part_last", "i4"),
+        ("whole_first", "i4"),  # rows of whole: the inverse of part
+        ("whole_last", "i4"),
+        ("member_first", "i4"),  # rows of member_group: dependency groups it is a member of
+        ("member_last", "i4"),
+    ],
+    align=True,
+)
+STEP = np.dtype(
+    [
+        ("src", "i4"),  # asset
+        ("dst", "i4"),  # asset
+        ("identity", "i4"),  # asset that must be held as well, or -1
+        ("link", "i4"),  # boundary link it crosses, or -1
+        ("seen_at", "i4"),  # asset where sensors may see a try
+        ("need", "u1"),  # Access at the source
+        ("gain", "u1"),  # Gain at the target
+        ("step_class", "u1"),  # StepClass
+        ("probability", "f4"),  # of success per try
+    ],
+    align=True,
+)
+GROUP = np.dtype([("asset", "i4"), ("tolerance", "i4"), ("first", "i4"), ("last", "i4")])  # who depends, may fail, rows
+MEMBER = np.dtype([("asset", "i4"), ("link", "i4")])  # on what, over which boundary link (or -1)
+LINK = np.dtype([("carrier_first", "i4"), ("carrier_last", "i4")])  # rows of carrier_group: groups it carries
 
-    kind: UInt8  # [N] AssetKind
-    owner: Int32  # [N] owner number
-    jewel: UInt8  # [N] 1: crown jewel
-    sensors: UInt8  # [N] bit s: SensorClass s watches it
-    share: Int64  # [N] nano loss per tick while not serving
-    harm: Int64  # [N] nano loss per tick while held or manipulated
-    toward: Float32  # [N] probability of the best chain of steps from here to a crown jewel, 0..1
-    src: Int32  # [E] asset
-    dst: Int32  # [E] asset
-    need: UInt8  # [E] Access at the source
-    gain: UInt8  # [E] Gain at the target
-    identity: Int32  # [E] asset, or -1
-    step_class: UInt8  # [E] StepClass
-    link: Int32  # [E] boundary link, or -1
-    probability: Float32  # [E] of success per try
-    seen_at: Int32  # [E] asset where sensors may see a try
-    out_ptr: Int32  # [N+1] steps by source ...
-    out_step: Int32  # [E]
-    in_ptr: Int32  # [N+1] ... and by target
-    in_step: Int32  # [E]
-    part_ptr: Int32  # [N+1] of a segment its members, of a data store or process the assets it is held through
+
+class CompiledTwin(NamedTuple):
+    """Arrays over N assets, E attack steps, L boundary links, O owners, G dependency groups of D members."""
+
+    asset: npt.NDArray[Any]  # [N] of ASSET
+    step: npt.NDArray[Any]  # [E] of STEP
+    out_step: Int32  # [E] steps by source
+    in_step: Int32  # [E] steps by target
     part: Int32
-    whole_ptr: Int32  # [N+1] the inverse of part
     whole: Int32
     external: Int32  # [X] where attackers come from
-    group_asset: Int32  # [G] asset that depends on the group
-    group_tolerance: Int32  # [G] how many of the group may fail
-    group_ptr: Int32  # [G+1]
-    group_member: Int32  # [D] asset
-    group_link: Int32  # [D] boundary link that carries the dependency, or -1
-    member_ptr: Int32  # [N+1] groups an asset is a member of
+    group: npt.NDArray[Any]  # [G] of GROUP
+    member: npt.NDArray[Any]  # [D] of MEMBER
     member_group: Int32  # [D]
-    carrier_ptr: Int32  # [L+1] groups a boundary link carries
+    link: npt.NDArray[Any]  # [L] of LINK
     carrier_group: Int32
     link_owner: Int32  # [L, 2] owners at source and target
     hourly: Int64  # [O] nano loss per hour when all services of the owner are lost
@@ -146,19 +165,26 @@ def compile_twin(twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.
     owner = {one.id: index for index, one in enumerate(twin.owners)}
     links = tuple(link for link in twin.links if link.kind in BOUNDARY_KINDS and twin.is_boundary(link))
     link_number = {link.key: index for index, link in enumerate(links)}
+    assets = _asset_records(twin, owner, tick_s)
     arrays = CompiledTwin(
-        **_asset_arrays(twin, owner, tick_s),
-        **_step_arrays(twin, steps, number, link_number),
-        **_part_arrays(twin, steps, number),
-        **_dependency_arrays(twin, number, links),
+        asset=assets,
+        external=np.flatnonzero(assets["kind"] == AssetKind.EXTERNAL).astype(np.int32),
+        **_step_arrays(twin, steps, number, link_number, assets),
+        **_part_arrays(twin, steps, number, assets),
+        **_dependency_arrays(twin, number, links, assets),
         link_owner=_link_owners(twin, links, owner),
         hourly=np.array([round(one.value_per_hour * NANO) for one in twin.owners], np.int64),
     )
-    arrays = arrays._replace(toward=_toward(arrays))
+    assets["toward"] = _toward(arrays)
     return Compiled(twin, tuple(steps), links, arrays, tick_s)
 
 
-def _asset_arrays(twin: Twin, owner: Mapping[str, int], tick_s: float) -> dict[str, Any]:
+def records(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
+    """A zeroed record array, readable by attribute in Python and in compiled code alike."""
+    return np.zeros(count, dtype).view(np.recarray)
+
+
+def _asset_records(twin: Twin, owner: Mapping[str, int], tick_s: float) -> npt.NDArray[Any]:
     weight_of: dict[str, float] = {}
     for asset in twin.assets:
         weight_of[asset.owner] = weight_of.get(asset.owner, 0.0) + asset.criticality
@@ -167,128 +193,128 @@ def _asset_arrays(twin: Twin, owner: Mapping[str, int], tick_s: float) -> dict[s
         twin.owner_by_id[asset.owner].value_per_hour * asset.criticality / (weight_of[asset.owner] or 1.0)
         for asset in twin.assets
     ]
-    return {
-        "kind": np.array([asset.kind for asset in twin.assets], np.uint8),
-        "owner": np.array([owner[asset.owner] for asset in twin.assets], np.int32),
-        "jewel": np.array([asset.crown_jewel for asset in twin.assets], np.uint8),
-        "sensors": np.array([sum(1 << s for s in set(asset.sensors)) for asset in twin.assets], np.uint8),
-        "share": np.array([round(share * per_tick) for share in shares], np.int64),
-        "harm": np.array([round(asset.harm_per_hour * per_tick) for asset in twin.assets], np.int64),
-        "toward": np.zeros(len(twin.assets), np.float32),
-        "external": np.array([i for i, a in enumerate(twin.assets) if a.kind is AssetKind.EXTERNAL], np.int32),
-    }
+    assets = records(len(twin.assets), ASSET)
+    assets["kind"] = [asset.kind for asset in twin.assets]
+    assets["owner"] = [owner[asset.owner] for asset in twin.assets]
+    assets["jewel"] = [asset.crown_jewel for asset in twin.assets]
+    assets["sensors"] = [sum(1 << s for s in set(asset.sensors)) for asset in twin.assets]
+    assets["share"] = [round(share * per_tick) for share in shares]
+    assets["harm"] = [round(asset.harm_per_hour * per_tick) for asset in twin.assets]
+    return assets
 
 
 def _step_arrays(
-    twin: Twin, steps: Sequence[AttackStep], number: Mapping[str, int], link_number: Mapping[Any, int]
+    twin: Twin,
+    steps: Sequence[AttackStep],
+    number: Mapping[str, int],
+    link_number: Mapping[Any, int],
+    assets: npt.NDArray[Any],
 ) -> dict[str, Any]:
+    rows = records(len(steps), STEP)
     try:
-        src = np.array([number[step.source] for step in steps], np.int32)
-        dst = np.array([number[step.target] for step in steps], np.int32)
-        identity = np.array([number[step.identity] if step.identity else -1 for step in steps], np.int32)
+        rows["src"] = [number[step.source] for step in steps]
+        rows["dst"] = [number[step.target] for step in steps]
+        rows["identity"] = [number[step.identity] if step.identity else -1 for step in steps]
     except KeyError as missing:
-        raise TwinError(f"an attack step refers to asset {missing}, which is not in the twin; derive it again") from None
+        raise TwinError(
+            f"an attack step refers to asset {missing}, which is not in the twin; derive it again"
+        ) from None
     at_source = np.array([step.step_class in SEEN_AT_SOURCE for step in steps], bool)
-    out_ptr, out_step = _rows(src, len(twin.assets))
-    in_ptr, in_step = _rows(dst, len(twin.assets))
+    rows["seen_at"] = np.where(at_source, rows["src"], rows["dst"])
+    rows["need"] = [step.needs for step in steps]
+    rows["gain"] = [step.gains for step in steps]
+    rows["step_class"] = [step.step_class for step in steps]
+    rows["link"] = [link_number[step.link] if step.link in link_number else -1 for step in steps]
+    rows["probability"] = [step.probability for step in steps]
     return {
-        "src": src,
-        "dst": dst,
-        "identity": identity,
-        "need": np.array([step.needs for step in steps], np.uint8),
-        "gain": np.array([step.gains for step in steps], np.uint8),
-        "step_class": np.array([step.step_class for step in steps], np.uint8),
-        "link": np.array([link_number[step.link] if step.link in link_number else -1 for step in steps], np.int32),
-        "probability": np.array([step.probability for step in steps], np.float32),
-        "seen_at": np.where(at_source, src, dst).astype(np.int32),
-        "out_ptr": out_ptr,
-        "out_step": out_step,
-        "in_ptr": in_ptr,
-        "in_step": in_step,
+        "step": rows,
+        "out_step": _group(rows["src"], assets, "out"),
+        "in_step": _group(rows["dst"], assets, "in"),
     }
 
 
-def _part_arrays(twin: Twin, steps: Sequence[AttackStep], number: Mapping[str, int]) -> dict[str, Any]:
-    pairs = {
-        (number[link.target], number[link.source])
-        for link in twin.links
-        if link.kind is LinkKind.REACHES and twin.asset_by_id[link.target].kind is AssetKind.SEGMENT
-    }
+def _part_arrays(
+    twin: Twin, steps: Sequence[AttackStep], number: Mapping[str, int], assets: npt.NDArray[Any]
+) -> dict[str, Any]:
+    kind = {asset.id: asset.kind for asset in twin.assets}
+    members = [link for link in twin.links if link.kind is LinkKind.REACHES and kind[link.target] is AssetKind.SEGMENT]
+    for link in members:
+        if kind[link.source] is AssetKind.SEGMENT:
+            raise TwinError(
+                f"link {link.source} -> {link.target}: a segment cannot be a member of a segment; "
+                "let the first reach the services behind the second"
+            )
+    pairs = {(number[link.target], number[link.source]) for link in members}
     pairs |= {
         (number[step.target], number[step.source])
         for step in steps
-        if twin.asset_by_id[step.target].kind in HELD_THROUGH and step.source != step.target
+        if kind[step.target] in HELD_THROUGH and step.source != step.target
     }
     ordered = sorted(pairs)
     wholes = np.array([whole for whole, _ in ordered], np.int32)
     parts = np.array([part for _, part in ordered], np.int32)
-    part_ptr, order = _rows(wholes, len(twin.assets))
-    whole_ptr, inverse = _rows(parts, len(twin.assets))
-    return {"part_ptr": part_ptr, "part": parts[order], "whole_ptr": whole_ptr, "whole": wholes[inverse]}
+    return {"part": parts[_group(wholes, assets, "part")], "whole": wholes[_group(parts, assets, "whole")]}
 
 
-def _dependency_arrays(twin: Twin, number: Mapping[str, int], links: Sequence[Link]) -> dict[str, Any]:
+def _dependency_arrays(
+    twin: Twin, number: Mapping[str, int], links: Sequence[Link], assets: npt.NDArray[Any]
+) -> dict[str, Any]:
     """Groups of dependencies: each `runs_on` and ungrouped `depends_on` alone, grouped ones k of n."""
     carrier = {(link.source, link.target): i for i, link in enumerate(links) if link.kind is LinkKind.REACHES}
-    groups: dict[tuple[str, str], list[Link]] = {}
+    grouped: dict[tuple[str, str], list[Link]] = {}
     for link in twin.links:
         if link.kind is LinkKind.RUNS_ON or link.kind is LinkKind.DEPENDS_ON:
-            groups.setdefault((link.source, link.group or f"{link.kind.word} {link.target}"), []).append(link)
-    asset, tolerance, sizes, members, carried = [], [], [], [], []
-    for (source, _), grouped in sorted(groups.items()):
-        needed = max(link.need for link in grouped) or len(grouped)
-        asset.append(number[source])
-        tolerance.append(max(0, len(grouped) - needed))
-        sizes.append(len(grouped))
-        members += [number[link.target] for link in grouped]
-        carried += [carrier.get((link.source, link.target), -1) for link in grouped]
-    member = np.array(members, np.int32)
-    by_link = np.array(carried, np.int32)
-    group_of = np.repeat(np.arange(len(asset), dtype=np.int32), sizes).astype(np.int32)
-    member_ptr, member_order = _rows(member, len(twin.assets))
-    with_carrier = np.flatnonzero(by_link >= 0)
-    carrier_ptr, carrier_order = _rows(by_link[with_carrier], len(links))
+            grouped.setdefault((link.source, link.group or f"{link.kind.word} {link.target}"), []).append(link)
+    ordered = sorted(grouped.items())
+    flat = [link for _, one in ordered for link in one]
+    sizes = np.array([len(one) for _, one in ordered], np.int32)
+    needed = [max(link.need for link in one) or len(one) for _, one in ordered]
+    groups = records(len(ordered), GROUP)
+    groups["asset"] = [number[source] for (source, _), _ in ordered]
+    groups["tolerance"] = np.maximum(0, sizes - np.array(needed, np.int32))
+    groups["last"] = np.cumsum(sizes)
+    groups["first"] = groups["last"] - sizes
+    members = records(len(flat), MEMBER)
+    members["asset"] = [number[link.target] for link in flat]
+    members["link"] = [carrier.get((link.source, link.target), -1) for link in flat]
+    group_of = np.repeat(np.arange(len(ordered), dtype=np.int32), sizes)
+    carried = np.flatnonzero(members["link"] >= 0)
+    boundary = records(len(links), LINK)
     return {
-        "group_asset": np.array(asset, np.int32),
-        "group_tolerance": np.array(tolerance, np.int32),
-        "group_ptr": np.concatenate([[0], np.cumsum(sizes)]).astype(np.int32),
-        "group_member": member,
-        "group_link": by_link,
-        "member_ptr": member_ptr,
-        "member_group": group_of[member_order],
-        "carrier_ptr": carrier_ptr,
-        "carrier_group": group_of[with_carrier][carrier_order],
+        "group": groups,
+        "member": members,
+        "member_group": group_of[_group(members["asset"], assets, "member")],
+        "link": boundary,
+        "carrier_group": group_of[carried][_group(members["link"][carried], boundary, "carrier")],
     }
 
 
 def _link_owners(twin: Twin, links: Sequence[Link], owner: Mapping[str, int]) -> Int32:
-    pairs = [
-        [owner[twin.asset_by_id[link.source].owner], owner[twin.asset_by_id[link.target].owner]] for link in links
-    ]
+    pairs = [[owner[twin.asset_by_id[link.source].owner], owner[twin.asset_by_id[link.target].owner]] for link in links]
     return np.array(pairs, np.int32).reshape(len(links), 2)
 
 
-def _rows(keys: npt.NDArray[Any], count: int) -> tuple[Int32, Int32]:
-    """Compressed rows: positions of `keys` grouped by value, as (pointers [count+1], positions)."""
-    order = np.argsort(keys, kind="stable").astype(np.int32)
-    pointers = np.concatenate([[0], np.cumsum(np.bincount(keys, minlength=count))]).astype(np.int32)
-    return pointers, order
+def _group(keys: npt.NDArray[Any], owners: npt.NDArray[Any], name: str) -> Int32:
+    """Positions of `keys` grouped by value; rows `<name>_first`..`<name>_last` of each value go into `owners`."""
+    last = np.cumsum(np.bincount(keys, minlength=len(owners)))
+    owners[f"{name}_last"] = last
+    owners[f"{name}_first"][1:] = last[:-1]
+    return np.argsort(keys, kind="stable").astype(np.int32)
 
 
 def _toward(arrays: CompiledTwin) -> Float32:
-    """Best product of step probabilities from each asset to a crown jewel (Bellman-Ford on -log p), attackers' map."""
-    best = np.where(arrays.jewel > 0, 1.0, 0.0).astype(np.float64)
-    spreads = (arrays.gain == Gain.USER) | (arrays.gain == Gain.ADMIN) | (arrays.gain == Gain.IMPACT)
-    moves = np.flatnonzero(spreads & (arrays.src != arrays.dst))
-    opened = np.flatnonzero(arrays.identity >= 0)
-    wholes = np.repeat(np.arange(len(best)), np.diff(arrays.part_ptr))
-    segment = arrays.kind[wholes] == AssetKind.SEGMENT
+    """Best product of step probabilities from each asset to a crown jewel, by relaxation (Bellman-Ford on -log p)."""
+    asset, step = arrays.asset, arrays.step
+    best = np.where(asset["jewel"] > 0, 1.0, 0.0).astype(np.float64)
+    moves = step[(step["gain"] != Gain.PERSISTENCE) & (step["src"] != step["dst"])]
+    opened = step[step["identity"] >= 0]
+    wholes = np.repeat(np.arange(len(asset)), asset["part_last"] - asset["part_first"])
+    segment = asset["kind"][wholes] == AssetKind.SEGMENT
     for _ in range(len(best)):
         before = best.copy()
-        through = arrays.probability[moves] * before[arrays.dst[moves]]
-        np.maximum.at(best, arrays.src[moves], through)
+        np.maximum.at(best, moves["src"], moves["probability"] * before[moves["dst"]])
         np.maximum.at(best, arrays.part[segment], before[wholes[segment]])  # a member acts from its segment
-        np.maximum.at(best, arrays.identity[opened], arrays.probability[opened] * before[arrays.dst[opened]])
+        np.maximum.at(best, opened["identity"], opened["probability"] * before[opened["dst"]])
         if np.array_equal(best, before):
             break
     return best.astype(np.float32)

@@ -13,7 +13,7 @@ from ..vocabulary import OccurrenceKind, RunState, StepClass
 from .draws import CHOOSE, CONFIDENCE, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
 from .effects import EffectTable
 from .holding import gain, set_access
-from .jit import compiled
+from .jit import compiled, inner
 from .parameters import Parameters
 from .rules import gains_something, has_access, is_blocked, is_monitored, is_patched, is_reset
 from .state import IMPACTED, WorldState
@@ -25,109 +25,113 @@ _PRESENCE = int(StepClass.PRESENCE)
 NO_STEP = -1
 
 
-@compiled
+@inner
 def is_passable(b: int, step: int, t: CompiledTwin, s: WorldState) -> bool:
     """Whether public facts leave the step open: nothing blocked, cut or revoked."""
-    src, dst, identity = t.src[step], t.dst[step], t.identity[step]
-    if is_blocked(s.modes[b, src]) or is_blocked(s.modes[b, dst]) or is_reset(s.modes[b, dst]):
+    src, dst, identity = t.step[step].src, t.step[step].dst, t.step[step].identity
+    if is_blocked(s.asset[b, src].modes) or is_blocked(s.asset[b, dst].modes) or is_reset(s.asset[b, dst].modes):
         return False
-    if identity >= 0 and is_reset(s.modes[b, identity]):
+    if identity >= 0 and is_reset(s.asset[b, identity].modes):
         return False
-    link = t.link[step]
+    link = t.step[step].link
     return link < 0 or s.cut[b, link] == 0
 
 
-@compiled
+@inner
 def is_open(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
     """Whether attacker `k` may try the step now and would gain by it."""
-    bit, src, dst, identity = 1 << k, t.src[step], t.dst[step], t.identity[step]
-    if not has_access(s.user[b, src], s.admin[b, src], bit, t.need[step]) or not is_passable(b, step, t, s):
+    bit, src, dst, identity = 1 << k, t.step[step].src, t.step[step].dst, t.step[step].identity
+    if not has_access(s.asset[b, src].user, s.asset[b, src].admin, bit, t.step[step].need) or not is_passable(
+        b, step, t, s
+    ):
         return False
-    if identity >= 0 and ((s.user[b, identity] | s.admin[b, identity]) & bit) == 0:
+    if identity >= 0 and ((s.asset[b, identity].user | s.asset[b, identity].admin) & bit) == 0:
         return False
-    impacted = s.status[b, dst] & IMPACTED
-    return gains_something(s.user[b, dst], s.admin[b, dst], s.persist[b, dst], impacted, bit, t.gain[step])
+    impacted = s.asset[b, dst].status & IMPACTED
+    return gains_something(
+        s.asset[b, dst].user, s.asset[b, dst].admin, s.asset[b, dst].persist, impacted, bit, t.step[step].gain
+    )
 
 
 @compiled
 def decide_attacker(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldState) -> int:
     """The step attacker `k` tries in this tick, or NO_STEP: a keyed race among the open ones, by taste."""
-    if s.tick[b] <= s.onset[b, k] or uniform(s.key[b], TRY, k) >= p.try_p[k]:
+    if s.world[b].tick <= s.attacker[b, k].onset or uniform(s.world[b].key, TRY, k) >= p.attacker[k].try_p:
         return NO_STEP
     best, chosen = math.inf, NO_STEP
-    steps = len(t.src)
-    for i in range(s.held_n[b]):
+    steps = len(t.step)
+    for i in range(s.world[b].held_n):
         a = s.held[b, i]
-        for j in range(t.out_ptr[a], t.out_ptr[a + 1]):
+        for j in range(t.asset[a].out_first, t.asset[a].out_last):
             step = t.out_step[j]
             if p.weight[k, step] <= 0.0 or not is_open(b, step, k, t, s):
                 continue
-            time = -math.log(uniform(s.key[b], CHOOSE, k * steps + step)) / p.weight[k, step]
+            time = -math.log(uniform(s.world[b].key, CHOOSE, k * steps + step)) / p.weight[k, step]
             if time < best or (time == best and step < chosen):
                 best, chosen = time, step
     return chosen
 
 
-@compiled
+@inner
 def success_probability(b: int, step: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> float:
     """Odds of one try, lowered by the responses that hold on the target."""
-    chance = float(t.probability[step])
-    dst = t.dst[step]
-    if is_patched(s.modes[b, dst]):
-        for r in range(s.run_state.shape[1]):
-            if s.run_state[b, r] == _HOLDING and s.run_target[b, r] == dst:
-                chance *= e.lower[s.run_playbook[b, r], t.step_class[step]]
+    chance = float(t.step[step].probability)
+    dst = t.step[step].dst
+    if is_patched(s.asset[b, dst].modes):
+        for r in range(s.run.shape[1]):
+            if s.run[b, r].state == _HOLDING and s.run[b, r].target == dst:
+                chance *= e.lower[s.run[b, r].playbook, t.step[step].step_class]
     return chance
 
 
-@compiled
+@inner
 def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Attackers come, regain what persistence gives, and their chosen steps succeed, fail, and may be found."""
-    for k in range(s.onset.shape[1]):
-        if s.tick[b] == s.onset[b, k]:
+    for k in range(s.attacker.shape[1]):
+        if s.world[b].tick == s.attacker[b, k].onset:
             for i in range(len(t.external)):
                 a = t.external[i]
-                set_access(b, a, s.user[b, a] | (1 << k), s.admin[b, a], s.persist[b, a], t, s)
+                set_access(b, a, s.asset[b, a].user | (1 << k), s.asset[b, a].admin, s.asset[b, a].persist, t, s)
     _settle_regains(b, t, p, s)
-    for k in range(s.onset.shape[1]):
-        step = s.choice[b, k]
-        if step < 0 or step >= len(t.src) or not is_open(b, step, k, t, s):
+    for k in range(s.attacker.shape[1]):
+        step = s.attacker[b, k].choice
+        if step < 0 or step >= len(t.step) or not is_open(b, step, k, t, s):
             continue
-        entity = k * len(t.src) + step
-        succeeds = uniform(s.key[b], SUCCEED, entity) < success_probability(b, step, t, e, s)
-        note(b, _TRIED, t.dst[step], step, 1 if succeeds else 0, s)
+        entity = k * len(t.step) + step
+        succeeds = uniform(s.world[b].key, SUCCEED, entity) < success_probability(b, step, t, e, s)
+        note(b, _TRIED, t.step[step].dst, step, 1 if succeeds else 0, s)
         if succeeds:
-            gain(b, t.dst[step], k, t.gain[step], t, s)
-        detect(b, t.seen_at[step], t.step_class[step], DETECT, entity, t, p, s)
+            gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
+        detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
 
 
-@compiled
+@inner
 def _settle_regains(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
-    for i in range(s.held_n[b]):
+    for i in range(s.world[b].held_n):
         a = s.held[b, i]
-        lacking = s.persist[b, a] & ~s.admin[b, a]
-        if lacking != 0 and not is_blocked(s.modes[b, a]) and uniform(s.key[b], REGAIN, a) < p.regain:
-            for k in range(s.onset.shape[1]):
+        lacking = s.asset[b, a].persist & ~s.asset[b, a].admin
+        if lacking != 0 and not is_blocked(s.asset[b, a].modes) and uniform(s.world[b].key, REGAIN, a) < p.regain:
+            for k in range(s.attacker.shape[1]):
                 if lacking & (1 << k):
                     gain(b, a, k, 2, t, s)
 
 
-@compiled
+@inner
 def detect(
     b: int, a: int, step_class: int, purpose: int, entity: int, t: CompiledTwin, p: Parameters, s: WorldState
 ) -> None:
     """Draw whether the sensors on an asset find a try (or, for PRESENCE, a held asset) in this tick."""
-    sensors = t.sensors[a]
+    sensors = t.asset[a].sensors
     if sensors == 0:
         return
-    monitored = 1 if is_monitored(s.modes[b, a]) else 0
-    if uniform(s.key[b], purpose, entity) >= p.hit_mask[monitored, sensors, step_class]:
+    monitored = 1 if is_monitored(s.asset[b, a].modes) else 0
+    if uniform(s.world[b].key, purpose, entity) >= p.hit_mask[monitored, sensors, step_class]:
         return
     total = 0.0
     for sensor in range(len(p.false_rate)):
         if (sensors >> sensor) & 1:
             total += p.hit[sensor, step_class]
-    left = uniform(s.key[b], SENSOR, purpose * 1_000_003 + entity) * total
+    left = uniform(s.world[b].key, SENSOR, purpose * 1_000_003 + entity) * total
     found = -1
     for sensor in range(len(p.false_rate)):
         if (sensors >> sensor) & 1 and p.hit[sensor, step_class] > 0.0:
@@ -135,11 +139,11 @@ def detect(
             left -= p.hit[sensor, step_class]
             if left < 0.0:
                 break
-    bin_draw = uniform(s.key[b], CONFIDENCE, purpose * 1_000_003 + entity)
+    bin_draw = uniform(s.world[b].key, CONFIDENCE, purpose * 1_000_003 + entity)
     report(b, a, found, step_class, pick(p.true_bins, bin_draw), s)
 
 
-@compiled
+@inner
 def pick(distribution: object, draw: float) -> int:
     """Index of a discrete distribution that `draw` in (0, 1) falls on."""
     left = draw

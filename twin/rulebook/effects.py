@@ -10,7 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
@@ -49,25 +49,32 @@ class Effect:
     cut: bool = False  # verb cut_link: the boundary link carries nothing
 
 
-class EffectTable(NamedTuple):
-    """Effects as arrays over P playbooks, in the order of the library lock file. Ticks are int32."""
+PLAYBOOK = np.dtype(
+    [
+        ("applies", "u2"),  # bit k: applies to AssetKind k
+        ("target_type", "u1"),  # TargetType
+        ("consent_class", "u1"),  # ConsentClass
+        ("work", "i4"),  # ticks until it takes effect, >= 1
+        ("hold", "i4"),  # ticks it holds; 0: until undone
+        ("labour_h", "f4"),  # hours
+        ("success", "f4"),
+        ("undoable", "u1"),  # 0 or 1
+        ("mode", "i1"),  # Mode or -1
+        ("mode_during", "i1"),  # Mode or -1
+        ("clear_mode", "i1"),  # Mode or -1
+        ("ceiling", "u1"),  # Access or 255
+        ("clears_persistence", "u1"),  # 0 or 1
+        ("cut", "u1"),  # 0 or 1
+    ],
+    align=True,
+)
 
-    applies: npt.NDArray[np.uint16]  # [P] bit k: applies to AssetKind k
-    target_type: npt.NDArray[np.uint8]  # [P] TargetType
-    consent_class: npt.NDArray[np.uint8]  # [P] ConsentClass
-    work: npt.NDArray[np.int32]  # [P] ticks until it takes effect, >= 1
-    hold: npt.NDArray[np.int32]  # [P] ticks it holds; 0: until undone
-    labour_h: npt.NDArray[np.float32]  # [P] hours
-    success: npt.NDArray[np.float32]  # [P]
-    undoable: npt.NDArray[np.uint8]  # [P] 0 or 1
-    mode: npt.NDArray[np.int8]  # [P] Mode or -1
-    mode_during: npt.NDArray[np.int8]  # [P] Mode or -1
-    clear_mode: npt.NDArray[np.int8]  # [P] Mode or -1
-    ceiling: npt.NDArray[np.uint8]  # [P] Access or 255
-    clears_persistence: npt.NDArray[np.uint8]  # [P] 0 or 1
-    lowers: npt.NDArray[np.uint8]  # [P] 1 where any factor is below 1
+
+class EffectTable(NamedTuple):
+    """Effects as arrays over P playbooks, in the order of the library lock file."""
+
+    playbook: npt.NDArray[Any]  # [P] of PLAYBOOK
     lower: npt.NDArray[np.float32]  # [P, StepClass] factor on the probability of steps into the target
-    cut: npt.NDArray[np.uint8]  # [P] 0 or 1
 
 
 def build_effect_table(effects: Sequence[Effect], *, tick_s: float = 60.0) -> EffectTable:
@@ -76,27 +83,26 @@ def build_effect_table(effects: Sequence[Effect], *, tick_s: float = 60.0) -> Ef
     Raises:
         ValueError: a number out of range, or an effect that contradicts itself; names the playbook and the mend.
     """
-    for effect in effects:
+    rows = np.zeros(len(effects), PLAYBOOK).view(np.recarray)
+    for row, effect in enumerate(effects):
         _check(effect)
-    ticks = [max(1, math.ceil(effect.work_s / tick_s)) for effect in effects]
-    return EffectTable(
-        applies=np.array([sum(1 << kind for kind in effect.kinds) for effect in effects], np.uint16),
-        target_type=np.array([effect.target_type for effect in effects], np.uint8),
-        consent_class=np.array([effect.consent_class for effect in effects], np.uint8),
-        work=np.array(ticks, np.int32),
-        hold=np.array([math.ceil(effect.hold_s / tick_s) for effect in effects], np.int32),
-        labour_h=np.array([effect.labour_h for effect in effects], np.float32),
-        success=np.array([effect.success for effect in effects], np.float32),
-        undoable=np.array([effect.undoable for effect in effects], np.uint8),
-        mode=np.array([_mode(Mode.MONITORED if e.coverage else e.mode) for e in effects], np.int8),
-        mode_during=np.array([_mode(effect.mode_during) for effect in effects], np.int8),
-        clear_mode=np.array([_mode(effect.clear_mode) for effect in effects], np.int8),
-        ceiling=np.array([NO_CEILING if e.ceiling is None else e.ceiling for e in effects], np.uint8),
-        clears_persistence=np.array([effect.clears_persistence for effect in effects], np.uint8),
-        lowers=np.array([any(f < 1 for f in effect.lower.values()) for effect in effects], np.uint8),
-        lower=_lower(effects),
-        cut=np.array([effect.cut for effect in effects], np.uint8),
-    )
+        rows[row] = (
+            sum(1 << kind for kind in effect.kinds),
+            effect.target_type,
+            effect.consent_class,
+            max(1, math.ceil(effect.work_s / tick_s)),
+            math.ceil(effect.hold_s / tick_s),
+            effect.labour_h,
+            effect.success,
+            effect.undoable,
+            _mode(Mode.MONITORED if effect.coverage else effect.mode),
+            _mode(effect.mode_during),
+            _mode(effect.clear_mode),
+            NO_CEILING if effect.ceiling is None else effect.ceiling,
+            effect.clears_persistence,
+            effect.cut,
+        )
+    return EffectTable(rows, _lower(effects))
 
 
 def _mode(mode: Mode | None) -> int:

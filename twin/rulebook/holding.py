@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..compiled import CompiledTwin
 from ..vocabulary import Access, AssetKind, Gain, OccurrenceKind
-from .jit import compiled
+from .jit import inner
 from .rules import is_blocked
 from .state import HARMED, IMPACTED, WorldState
 from .trace import note
@@ -21,55 +21,55 @@ _ADMIN, _NONE = int(Gain.ADMIN), int(Access.NONE)
 _PERSISTENCE, _IMPACT = int(Gain.PERSISTENCE), int(Gain.IMPACT)
 
 
-@compiled
+@inner
 def is_held(b: int, a: int, s: WorldState) -> bool:
     """Whether any attacker has access to or persistence on the asset."""
-    return (s.user[b, a] | s.admin[b, a] | s.persist[b, a]) != 0
+    return (s.asset[b, a].user | s.asset[b, a].admin | s.asset[b, a].persist) != 0
 
 
-@compiled
+@inner
 def has_room(b: int, a: int, s: WorldState) -> bool:
     """Whether the asset can enter the list of held assets."""
-    return is_held(b, a, s) or s.held_n[b] < s.held.shape[1]
+    return is_held(b, a, s) or s.world[b].held_n < s.held.shape[1]
 
 
-@compiled
+@inner
 def enlist(b: int, a: int, s: WorldState) -> None:
     """Add an asset to the list of held ones."""
-    s.held[b, s.held_n[b]] = a
-    s.held_n[b] += 1
+    s.held[b, s.world[b].held_n] = a
+    s.world[b].held_n += 1
 
 
-@compiled
+@inner
 def strike_off(b: int, a: int, s: WorldState) -> None:
     """Take an asset off the list of held ones."""
-    for i in range(s.held_n[b]):
+    for i in range(s.world[b].held_n):
         if s.held[b, i] == a:
-            s.held_n[b] -= 1
-            s.held[b, i] = s.held[b, s.held_n[b]]
+            s.world[b].held_n -= 1
+            s.held[b, i] = s.held[b, s.world[b].held_n]
             return
 
 
-@compiled
+@inner
 def book_harm(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
     """Keep the harm rate true: an asset harms while it is held or manipulated."""
-    if t.harm[a] == 0:
+    if t.asset[a].harm == 0:
         return
-    harms = (s.user[b, a] | s.admin[b, a]) != 0 or (s.status[b, a] & IMPACTED) != 0
-    counted = (s.status[b, a] & HARMED) != 0
+    harms = (s.asset[b, a].user | s.asset[b, a].admin) != 0 or (s.asset[b, a].status & IMPACTED) != 0
+    counted = (s.asset[b, a].status & HARMED) != 0
     if harms and not counted:
-        s.status[b, a] |= HARMED
-        s.harm_rate[b, t.owner[a]] += t.harm[a]
+        s.asset[b, a].status |= HARMED
+        s.rate[b, t.asset[a].owner].harm += t.asset[a].harm
     elif counted and not harms:
-        s.status[b, a] ^= HARMED
-        s.harm_rate[b, t.owner[a]] -= t.harm[a]
+        s.asset[b, a].status ^= HARMED
+        s.rate[b, t.asset[a].owner].harm -= t.asset[a].harm
 
 
-@compiled
+@inner
 def set_access(b: int, a: int, user: int, admin: int, persist: int, t: CompiledTwin, s: WorldState) -> None:
     """Set the access bits of an asset; lists, harm, segments and what is held through it follow."""
     before = is_held(b, a, s)
-    s.user[b, a], s.admin[b, a], s.persist[b, a] = user, admin, persist
+    s.asset[b, a].user, s.asset[b, a].admin, s.asset[b, a].persist = user, admin, persist
     after = is_held(b, a, s)
     if after and not before:
         enlist(b, a, s)
@@ -78,46 +78,48 @@ def set_access(b: int, a: int, user: int, admin: int, persist: int, t: CompiledT
     book_harm(b, a, t, s)
 
 
-@compiled
+@inner
 def refresh_wholes(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
     """Derive again the segments that `a` belongs to, and what is held through it."""
-    for i in range(t.whole_ptr[a], t.whole_ptr[a + 1]):
+    for i in range(t.asset[a].whole_first, t.asset[a].whole_last):
         refresh_whole(b, t.whole[i], t, s)
 
 
-@compiled
+@inner
 def refresh_whole(b: int, whole: int, t: CompiledTwin, s: WorldState) -> None:
     """A segment has the bits of its unblocked members; other wholes keep no bit that no part supports."""
     bits = 0
-    for i in range(t.part_ptr[whole], t.part_ptr[whole + 1]):
+    for i in range(t.asset[whole].part_first, t.asset[whole].part_last):
         part = t.part[i]
-        if not is_blocked(s.modes[b, part]):
-            bits |= s.user[b, part] | s.admin[b, part]
-    if t.kind[whole] == _SEGMENT:
-        if bits != s.user[b, whole] and (bits == 0 or has_room(b, whole, s)):
+        if not is_blocked(s.asset[b, part].modes):
+            bits |= s.asset[b, part].user | s.asset[b, part].admin
+    if t.asset[whole].kind == _SEGMENT:
+        if bits != s.asset[b, whole].user and (bits == 0 or has_room(b, whole, s)):
             set_access(b, whole, bits, 0, 0, t, s)
-    elif (s.user[b, whole] | s.admin[b, whole]) & ~bits != 0:
+    elif (s.asset[b, whole].user | s.asset[b, whole].admin) & ~bits != 0:
         note(b, _EVICTED, whole, -1, 0, s)
-        set_access(b, whole, s.user[b, whole] & bits, s.admin[b, whole] & bits, s.persist[b, whole], t, s)
+        set_access(
+            b, whole, s.asset[b, whole].user & bits, s.asset[b, whole].admin & bits, s.asset[b, whole].persist, t, s
+        )
 
 
-@compiled
+@inner
 def gain(b: int, a: int, k: int, what: int, t: CompiledTwin, s: WorldState) -> None:
     """Give attacker `k` what a step gains; without room in the held list it is refused."""
     bit = 1 << k
     if what == _IMPACT:
-        if s.hurt_n[b] < s.hurt.shape[1] and (s.status[b, a] & IMPACTED) == 0:
-            s.hurt[b, s.hurt_n[b]] = a
-            s.hurt_n[b] += 1
-            s.status[b, a] |= IMPACTED
-            s.dirty[b] = 1
+        if s.world[b].hurt_n < s.hurt.shape[1] and (s.asset[b, a].status & IMPACTED) == 0:
+            s.hurt[b, s.world[b].hurt_n] = a
+            s.world[b].hurt_n += 1
+            s.asset[b, a].status |= IMPACTED
+            s.world[b].dirty = 1
             book_harm(b, a, t, s)
             note(b, _GAINED, a, k, what, s)
         return
     if not has_room(b, a, s):
         note(b, _REFUSED, a, k, what, s)
         return
-    user, admin, persist = s.user[b, a], s.admin[b, a], s.persist[b, a]
+    user, admin, persist = s.asset[b, a].user, s.asset[b, a].admin, s.asset[b, a].persist
     if what == _PERSISTENCE:
         persist |= bit
     elif what == _ADMIN:
@@ -129,41 +131,41 @@ def gain(b: int, a: int, k: int, what: int, t: CompiledTwin, s: WorldState) -> N
     refresh_wholes(b, a, t, s)
 
 
-@compiled
+@inner
 def cut_down(b: int, a: int, ceiling: int, clears_persistence: bool, t: CompiledTwin, s: WorldState) -> None:
     """Set a ceiling on every attacker's access to an asset; with `clears_persistence` persistence and impact go."""
     held = is_held(b, a, s)
-    user = 0 if ceiling == _NONE else s.user[b, a] | s.admin[b, a]
-    persist = 0 if clears_persistence else s.persist[b, a]
+    user = 0 if ceiling == _NONE else s.asset[b, a].user | s.asset[b, a].admin
+    persist = 0 if clears_persistence else s.asset[b, a].persist
     set_access(b, a, user, 0, persist, t, s)
-    if clears_persistence and (s.status[b, a] & IMPACTED) != 0:
+    if clears_persistence and (s.asset[b, a].status & IMPACTED) != 0:
         mend(b, a, t, s)
     if held and not is_held(b, a, s):
         note(b, _EVICTED, a, -1, 0, s)
     refresh_wholes(b, a, t, s)
 
 
-@compiled
+@inner
 def mend(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
     """End the impact on an asset."""
-    for i in range(s.hurt_n[b]):
+    for i in range(s.world[b].hurt_n):
         if s.hurt[b, i] == a:
-            s.hurt_n[b] -= 1
-            s.hurt[b, i] = s.hurt[b, s.hurt_n[b]]
+            s.world[b].hurt_n -= 1
+            s.hurt[b, i] = s.hurt[b, s.world[b].hurt_n]
             break
-    s.status[b, a] ^= IMPACTED
-    s.dirty[b] = 1
+    s.asset[b, a].status ^= IMPACTED
+    s.world[b].dirty = 1
     book_harm(b, a, t, s)
     note(b, _REPAIRED, a, -1, 0, s)
 
 
-@compiled
+@inner
 def is_controlled(b: int, a: int, t: CompiledTwin, s: WorldState) -> bool:
     """Whether an attacker can still keep the asset out of service."""
-    if (s.user[b, a] | s.admin[b, a]) != 0:
+    if (s.asset[b, a].user | s.asset[b, a].admin) != 0:
         return True
-    for i in range(t.part_ptr[a], t.part_ptr[a + 1]):
+    for i in range(t.asset[a].part_first, t.asset[a].part_last):
         part = t.part[i]
-        if s.admin[b, part] != 0 and not is_blocked(s.modes[b, part]):
+        if s.asset[b, part].admin != 0 and not is_blocked(s.asset[b, part].modes):
             return True
     return False

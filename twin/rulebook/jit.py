@@ -17,6 +17,7 @@ import numba
 from platformdirs import user_cache_dir
 
 Function = TypeVar("Function", bound=Callable[..., Any])
+COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 COMPILED_FOLDERS = ("rulebook", "sensing", "analysis")
 
 
@@ -32,21 +33,27 @@ def cache_folder() -> Path:
     return Path(parent) / "kernels" / digest.hexdigest()[:16]
 
 
+def inner(function: Function) -> Function:
+    """Compile a rule that only other compiled code calls: no wrapper for Python, which would cost seconds each."""
+    jitted: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **COMMON)(function)
+    return jitted
+
+
 def compiled(function: Function) -> Function:
-    """Compile a scalar rule or a loop over one world."""
-    return _jit(function, parallel=False)
+    """Compile a rule that Python calls too; kept in the cache."""
+    return _cached(function, parallel=False)
 
 
 def compiled_parallel(function: Function) -> Function:
     """Compile a loop over worlds that may run in threads; results must not depend on their order."""
-    return _jit(function, parallel=True)
+    return _cached(function, parallel=True)
 
 
-def _jit(function: Function, *, parallel: bool) -> Function:
+def _cached(function: Function, *, parallel: bool) -> Function:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
-        jitted: Function = numba.njit(cache=True, parallel=parallel, nogil=True, error_model="numpy")(function)
+        jitted: Function = numba.njit(cache=True, parallel=parallel, no_cfunc_wrapper=True, **COMMON)(function)
         return jitted
     finally:
         numba.config.CACHE_DIR = before

@@ -26,10 +26,10 @@ _AWAITING = int(RunState.AWAITING_CONSENT)
 @compiled
 def decide_owners(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Write every owner's answers to the pending responses of world `b` into the decision buffer."""
-    for r in range(s.run_state.shape[1]):
+    for r in range(s.run.shape[1]):
         for side in range(2):
             s.answer[b, r, side] = 0
-            if s.run_state[b, r] == _AWAITING and (s.run_agreed[b, r] >> side) & 1 == 0:
+            if s.run[b, r].state == _AWAITING and (s.run[b, r].agreed >> side) & 1 == 0:
                 s.answer[b, r, side] = owner_answer(b, r, side, t, e, p, s)
 
 
@@ -38,25 +38,23 @@ def tick_world(
     b: int, decision: npt.NDArray[np.int32], t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState
 ) -> None:
     """Decide for attackers and owners of world `b`, then settle with the seats' decisions int32[S]."""
-    for k in range(s.choice.shape[1]):
-        s.choice[b, k] = decide_attacker(b, k, t, p, s)
+    for k in range(s.attacker.shape[1]):
+        s.attacker[b, k].choice = decide_attacker(b, k, t, p, s)
     decide_owners(b, t, e, p, s)
     settle(b, decision, t, e, p, s)
 
 
 @compiled_parallel
-def tick_worlds(
-    decision: npt.NDArray[np.int32], t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState
-) -> None:
+def tick_worlds(decision: npt.NDArray[np.int32], t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Advance all worlds by one tick; decision: int32[B, S]."""
-    for b in numba.prange(len(s.tick)):
+    for b in numba.prange(len(s.world)):
         tick_world(b, decision[b], t, e, p, s)
 
 
 @compiled_parallel
 def roll_worlds(ticks: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Advance all worlds by `ticks` with seats that wait; what runs goes on."""
-    for b in numba.prange(len(s.tick)):
+    for b in numba.prange(len(s.world)):
         wait = np.zeros(s.seat_owner.shape[1], np.int32)
         for _ in range(ticks):
             tick_world(b, wait, t, e, p, s)

@@ -13,28 +13,31 @@ import numpy.typing as npt
 from ..compiled import CompiledTwin
 from ..vocabulary import RunState, TargetType
 from .effects import EffectTable
-from .jit import compiled, compiled_parallel
+from .jit import compiled, compiled_parallel, inner
 from .state import WorldState
 
 _FREE, _HOLDING = int(RunState.FREE), int(RunState.HOLDING)
 _ASSET, _LINK, _OWNER = int(TargetType.ASSET), int(TargetType.LINK), int(TargetType.OWNER)
 
 
-@compiled
+@inner
 def target_count(t: CompiledTwin) -> int:
     """T = N + L + O."""
-    return len(t.kind) + len(t.link_owner) + len(t.hourly)
+    return len(t.asset) + len(t.link_owner) + len(t.hourly)
 
 
-@compiled
+@inner
 def applies(playbook: int, target: int, t: CompiledTwin, e: EffectTable) -> bool:
     """Whether a playbook is meant for this target at all."""
-    assets, links = len(t.kind), len(t.link_owner)
+    assets, links = len(t.asset), len(t.link_owner)
     if target < assets:
-        return e.target_type[playbook] == _ASSET and (e.applies[playbook] >> t.kind[target]) & 1 == 1
+        return (
+            e.playbook[playbook].target_type == _ASSET
+            and (e.playbook[playbook].applies >> t.asset[target].kind) & 1 == 1
+        )
     if target < assets + links:
-        return e.target_type[playbook] == _LINK
-    return e.target_type[playbook] == _OWNER
+        return e.playbook[playbook].target_type == _LINK
+    return e.playbook[playbook].target_type == _OWNER
 
 
 @compiled
@@ -44,39 +47,39 @@ def is_legal(b: int, action: int, t: CompiledTwin, e: EffectTable, s: WorldState
         return True
     targets = target_count(t)
     playbook, target = (action - 1) // targets, (action - 1) % targets
-    if action < 0 or playbook >= len(e.work) or not applies(playbook, target, t, e):
+    if action < 0 or playbook >= len(e.playbook) or not applies(playbook, target, t, e):
         return False
-    room, undoes = False, e.clear_mode[playbook] < 0
-    for r in range(s.run_state.shape[1]):
-        if s.run_state[b, r] == _FREE:
+    room, undoes = False, e.playbook[playbook].clear_mode < 0
+    for r in range(s.run.shape[1]):
+        if s.run[b, r].state == _FREE:
             room = True
-        elif s.run_target[b, r] == target:
-            if s.run_playbook[b, r] == playbook:
+        elif s.run[b, r].target == target:
+            if s.run[b, r].playbook == playbook:
                 return False
-            if _is_undone_by(s.run_playbook[b, r], s.run_state[b, r], playbook, e):
+            if _is_undone_by(s.run[b, r].playbook, s.run[b, r].state, playbook, e):
                 undoes = True
     return room and undoes
 
 
-@compiled
+@inner
 def _is_undone_by(running: int, run_state: int, playbook: int, e: EffectTable) -> bool:
-    clears = e.clear_mode[playbook] >= 0 and e.mode[running] == e.clear_mode[playbook]
-    return clears and run_state == _HOLDING and e.undoable[running] == 1
+    clears = e.playbook[playbook].clear_mode >= 0 and e.playbook[running].mode == e.playbook[playbook].clear_mode
+    return clears and run_state == _HOLDING and e.playbook[running].undoable == 1
 
 
 def static_mask(t: CompiledTwin, e: EffectTable) -> npt.NDArray[np.bool_]:
     """bool[1 + P * T]: actions that are legal when nothing runs."""
-    targets, playbooks = int(target_count(t)), len(e.work)
+    targets, playbooks = int(target_count(t)), len(e.playbook)
     mask = np.zeros(1 + playbooks * targets, np.bool_)
     mask[0] = True
     for playbook in range(playbooks):
-        if e.clear_mode[playbook] < 0:
+        if e.playbook[playbook].clear_mode < 0:
             for target in range(targets):
                 mask[1 + playbook * targets + target] = applies(playbook, target, t, e)
     return mask
 
 
-@compiled
+@inner
 def fill_mask(
     b: int, always: npt.NDArray[np.bool_], t: CompiledTwin, e: EffectTable, s: WorldState, mask: npt.NDArray[np.bool_]
 ) -> None:
@@ -84,18 +87,18 @@ def fill_mask(
     targets = target_count(t)
     mask[:] = always
     room = False
-    for r in range(s.run_state.shape[1]):
-        if s.run_state[b, r] == _FREE:
+    for r in range(s.run.shape[1]):
+        if s.run[b, r].state == _FREE:
             room = True
             continue
-        for playbook in range(len(e.work)):
-            if applies(playbook, s.run_target[b, r], t, e) and _is_undone_by(
-                s.run_playbook[b, r], s.run_state[b, r], playbook, e
+        for playbook in range(len(e.playbook)):
+            if applies(playbook, s.run[b, r].target, t, e) and _is_undone_by(
+                s.run[b, r].playbook, s.run[b, r].state, playbook, e
             ):
-                mask[1 + playbook * targets + s.run_target[b, r]] = True
-    for r in range(s.run_state.shape[1]):
-        if s.run_state[b, r] != _FREE:
-            mask[1 + s.run_playbook[b, r] * targets + s.run_target[b, r]] = False
+                mask[1 + playbook * targets + s.run[b, r].target] = True
+    for r in range(s.run.shape[1]):
+        if s.run[b, r].state != _FREE:
+            mask[1 + s.run[b, r].playbook * targets + s.run[b, r].target] = False
     if not room:
         mask[1:] = False
 
@@ -105,5 +108,5 @@ def fill_masks(
     always: npt.NDArray[np.bool_], t: CompiledTwin, e: EffectTable, s: WorldState, masks: npt.NDArray[np.bool_]
 ) -> None:
     """Write the dense masks of all worlds: bool[B, 1 + P * T]."""
-    for b in numba.prange(len(s.tick)):
+    for b in numba.prange(len(s.world)):
         fill_mask(b, always, t, e, s, masks[b])

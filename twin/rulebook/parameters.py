@@ -9,12 +9,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, Float32, Int32, Int64, UInt8
+from ..compiled import Compiled, Float32, Int64
 from ..sensing.confusion import ConfusionTable
 from ..vocabulary import AssetKind, ConsentClass, ConsentMode, Gain, Proposer
 
@@ -48,18 +48,34 @@ class GameSettings:
     start_hour: float = -1.0  # UTC hour of tick 0; negative: drawn per episode
 
 
+ATTACKER = np.dtype(
+    [
+        ("try_p", "f4"),  # probability of a try per tick
+        ("first", "i4"),  # first and last tick of its coming
+        ("last", "i4"),
+        ("absent", "f4"),  # probability that it never comes
+    ]
+)
+CONSENT = np.dtype(
+    [
+        ("mode", "u1"),  # ConsentMode
+        ("hour_first", "u1"),  # UTC hours in which somebody answers
+        ("hour_last", "u1"),
+        ("quorum", "u1"),
+        ("latency", "i4"),  # ticks
+        ("refusal", "f4"),  # probability
+    ],
+    align=True,
+)
+FALSE_PLACE = np.dtype([("asset", "i4"), ("sensor", "i4")])
+
+
 class Parameters(NamedTuple):
     """Arrays over K attackers, O owners, C consent classes, S sensors, F places of false findings."""
 
-    try_p: Float32  # [K] probability of a try per tick
+    attacker: npt.NDArray[Any]  # [K] of ATTACKER
     weight: Float32  # [K, E] taste for a step
-    onset: Int32  # [K, 2] first and last tick of its coming
-    absent: Float32  # [K]
-    consent_mode: UInt8  # [O, C, 2] ConsentMode
-    consent_latency: Int32  # [O, C, 2] ticks
-    consent_refusal: Float32  # [O, C, 2]
-    consent_hours: UInt8  # [O, C, 2, 2] UTC hours
-    consent_quorum: UInt8  # [O, C, 2]
+    consent: npt.NDArray[Any]  # [O, C, Proposer] of CONSENT
     hit: Float32  # [S, StepClass] finding given a try; PRESENCE: per tick held
     hit_mask: Float32  # [2, 16, StepClass] the same for a set of sensors, second row monitored
     false_rate: Float32  # [S] false findings per tick and asset
@@ -69,8 +85,7 @@ class Parameters(NamedTuple):
     false_bins: Float32  # [3]
     false_total: float  # false findings per tick, whole twin
     false_cdf: npt.NDArray[np.float64]  # [F]
-    false_asset: Int32  # [F]
-    false_sensor: UInt8  # [F]
+    false_place: npt.NDArray[Any]  # [F] of FALSE_PLACE
     repair: float  # probability per tick
     regain: float  # probability per tick
     labour: Int64  # [O] nano loss per hour of labour
@@ -93,18 +108,19 @@ def build_parameters(
     _check(attackers, settings)
     tick_h = compiled.tick_s / 3600.0
     weights = [_taste(compiled, attacker, confusion) for attacker in attackers]
-    total, cdf, places, sensors = _false_places(compiled, confusion, tick_h)
+    total, cdf, places = _false_places(compiled, confusion, tick_h)
+    rows = np.zeros(len(attackers), ATTACKER).view(np.recarray)
+    for row, attacker in enumerate(attackers):
+        first, last = (round(second / compiled.tick_s) for second in attacker.onset_s)
+        rows[row] = (-math.expm1(-attacker.tries_per_hour * tick_h), first, last, attacker.absent)
     return Parameters(
-        try_p=np.array([-math.expm1(-a.tries_per_hour * tick_h) for a in attackers], np.float32),
+        attacker=rows,
         weight=np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps)),
-        onset=np.array([[round(s / compiled.tick_s) for s in a.onset_s] for a in attackers], np.int32),
-        absent=np.array([attacker.absent for attacker in attackers], np.float32),
-        **_consent(compiled),
+        consent=_consent(compiled),
         **_detection(confusion, tick_h),
         false_total=total,
         false_cdf=cdf,
-        false_asset=places,
-        false_sensor=sensors,
+        false_place=places,
         repair=-math.expm1(-tick_h / settings.repair_h),
         regain=settings.regain,
         labour=np.round(compiled.arrays.hourly * settings.labour_rate).astype(np.int64),
@@ -128,39 +144,29 @@ def _check(attackers: Sequence[AttackerProfile], settings: GameSettings) -> None
 
 def _taste(compiled: Compiled, attacker: AttackerProfile, confusion: ConfusionTable) -> Float32:
     """Weight of each step: its odds, where it leads, and how well it is watched (assumed form)."""
-    arrays = compiled.arrays
-    leads = np.maximum(arrays.toward[arrays.dst], 1e-3)
-    opened = np.flatnonzero(arrays.kind[arrays.dst] == AssetKind.IDENTITY)
-    leads[opened] = np.maximum(arrays.toward[arrays.dst[opened]], 0.05)
-    weight = arrays.probability * leads**attacker.goal_drive
-    watched = confusion.hit_by_mask()[0][arrays.sensors[arrays.seen_at], arrays.step_class]
+    asset, step = compiled.arrays.asset, compiled.arrays.step
+    leads = np.maximum(asset["toward"][step["dst"]], 1e-3)
+    leads = np.where(asset["kind"][step["dst"]] == AssetKind.IDENTITY, np.maximum(leads, 0.05), leads)
+    weight = step["probability"] * leads**attacker.goal_drive
+    watched = confusion.hit_by_mask()[0][asset["sensors"][step["seen_at"]], step["step_class"]]
     weight = weight * (1.0 - 0.5 * attacker.stealth * watched)
-    weight = np.where(arrays.gain == Gain.PERSISTENCE, attacker.persistence * weight, weight)
-    weight = np.where(arrays.gain == Gain.IMPACT, attacker.impact * weight, weight)
+    weight = np.where(step["gain"] == Gain.PERSISTENCE, attacker.persistence * weight, weight)
+    weight = np.where(step["gain"] == Gain.IMPACT, attacker.impact * weight, weight)
     return weight.astype(np.float32)
 
 
-def _consent(compiled: Compiled) -> dict[str, npt.NDArray[np.generic]]:
+def _consent(compiled: Compiled) -> npt.NDArray[Any]:
     shape = (len(compiled.twin.owners), len(ConsentClass), len(Proposer))
-    mode = np.full(shape, ConsentMode.NEVER, np.uint8)  # deny by default
-    latency = np.zeros(shape, np.int32)
-    refusal = np.zeros(shape, np.float32)
-    hours = np.zeros((*shape, 2), np.uint8)
-    quorum = np.ones(shape, np.uint8)
+    table = np.zeros(shape, CONSENT).view(np.recarray)  # all zero is NEVER: deny by default
     for rule in compiled.twin.consent:
-        row = (compiled.owner_number[rule.owner], int(rule.consent_class), int(rule.proposer))
-        mode[row] = rule.mode
-        latency[row] = math.ceil(rule.latency_s / compiled.tick_s)
-        refusal[row] = rule.refusal
-        hours[row] = rule.hours
-        quorum[row] = rule.quorum
-    return {
-        "consent_mode": mode,
-        "consent_latency": latency,
-        "consent_refusal": refusal,
-        "consent_hours": hours,
-        "consent_quorum": quorum,
-    }
+        table[compiled.owner_number[rule.owner], rule.consent_class, rule.proposer] = (
+            rule.mode,
+            *rule.hours,
+            rule.quorum,
+            math.ceil(rule.latency_s / compiled.tick_s),
+            rule.refusal,
+        )
+    return table
 
 
 def _detection(confusion: ConfusionTable, tick_h: float) -> dict[str, npt.NDArray[np.generic]]:
@@ -179,12 +185,14 @@ def _detection(confusion: ConfusionTable, tick_h: float) -> dict[str, npt.NDArra
 
 def _false_places(
     compiled: Compiled, confusion: ConfusionTable, tick_h: float
-) -> tuple[float, npt.NDArray[np.float64], Int32, UInt8]:
+) -> tuple[float, npt.NDArray[np.float64], npt.NDArray[Any]]:
     """Where false findings fall: every (asset, sensor) pair, weighted by the sensor's rate."""
     rates = np.asarray(confusion.false_per_hour) * tick_h
-    watched = (compiled.arrays.sensors[:, None] >> np.arange(len(rates))) & 1
+    watched = (compiled.arrays.asset["sensors"][:, None] >> np.arange(len(rates))) & 1
     assets, sensors = np.nonzero(watched)
     weights = rates[sensors]
     total = float(weights.sum())
     cdf = np.cumsum(weights) / total if total > 0 else np.zeros(0)
-    return total, cdf.astype(np.float64), assets.astype(np.int32), sensors.astype(np.uint8)
+    places = np.zeros(len(assets), FALSE_PLACE).view(np.recarray)
+    places["asset"], places["sensor"] = assets, sensors
+    return total, cdf.astype(np.float64), places

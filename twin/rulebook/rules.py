@@ -72,8 +72,9 @@ def gains_something(user: int, admin: int, persist: int, impacted: int, bit: int
 
 
 @compiled
-def consent_answer(mode: int, elapsed: int, latency: int, delay_draw: float, answer_draw: float, refusal: float,
-                   in_hours: bool) -> int:
+def consent_answer(
+    mode: int, elapsed: int, latency: int, delay_draw: float, answer_draw: float, refusal: float, in_hours: bool
+) -> int:
     """Answer of one side to a request made `elapsed` ticks ago: 0 none yet, 1 yes, 2 no.
 
     Asking takes an exponential time of mean `latency` ticks (assumed; settled by response logs); a veto window says

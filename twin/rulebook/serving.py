@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from ..compiled import CompiledTwin
 from ..vocabulary import OccurrenceKind, RunState
-from .jit import compiled
+from .jit import inner
 from .rules import is_blocked
 from .state import UNSERVED, WAS_UNSERVED, WorldState
 from .trace import note
@@ -18,79 +18,79 @@ _LOST, _BACK = int(OccurrenceKind.SERVICE_LOST), int(OccurrenceKind.SERVICE_BACK
 _FREE = int(RunState.FREE)
 
 
-@compiled
+@inner
 def derive_service(b: int, t: CompiledTwin, s: WorldState) -> None:
     """Derive again what serves in world `b`; note changes and keep the loss rate."""
-    before = s.unserved_n[b]
+    before = s.world[b].unserved_n
     for i in range(before):
-        s.status[b, s.unserved[b, i]] ^= UNSERVED | WAS_UNSERVED
+        s.asset[b, s.unserved[b, i]].status ^= UNSERVED | WAS_UNSERVED
     previous = s.unserved[b, :before].copy()
-    s.unserved_n[b] = 0
+    s.world[b].unserved_n = 0
     _mark_roots(b, t, s)
     i = 0
-    while i < s.unserved_n[b]:
+    while i < s.world[b].unserved_n:
         _spread(b, s.unserved[b, i], t, s)
         i += 1
-    for i in range(s.unserved_n[b]):
+    for i in range(s.world[b].unserved_n):
         a = s.unserved[b, i]
-        if (s.status[b, a] & WAS_UNSERVED) == 0:
-            _change(b, a, t.share[a], _LOST, t, s)
+        if (s.asset[b, a].status & WAS_UNSERVED) == 0:
+            _change(b, a, t.asset[a].share, _LOST, t, s)
     for i in range(before):
         a = previous[i]
-        if (s.status[b, a] & UNSERVED) == 0:
-            _change(b, a, -t.share[a], _BACK, t, s)
-        s.status[b, a] &= 255 - WAS_UNSERVED
-    s.dirty[b] = 0
+        if (s.asset[b, a].status & UNSERVED) == 0:
+            _change(b, a, -t.asset[a].share, _BACK, t, s)
+        s.asset[b, a].status &= 255 - WAS_UNSERVED
+    s.world[b].dirty = 0
 
 
-@compiled
+@inner
 def _change(b: int, a: int, rate: int, kind: int, t: CompiledTwin, s: WorldState) -> None:
     if rate != 0:
-        s.service_rate[b, t.owner[a]] += rate
+        s.rate[b, t.asset[a].owner].service += rate
         note(b, kind, a, -1, 0, s)
 
 
-@compiled
+@inner
 def _mark_roots(b: int, t: CompiledTwin, s: WorldState) -> None:
-    assets = len(t.kind)
-    for r in range(s.run_state.shape[1]):
-        if s.run_state[b, r] == _FREE:
+    assets = len(t.asset)
+    for r in range(s.run.shape[1]):
+        if s.run[b, r].state == _FREE:
             continue
-        target = s.run_target[b, r]
+        target = s.run[b, r].target
         if target < assets:
-            if is_blocked(s.modes[b, target]):
+            if is_blocked(s.asset[b, target].modes):
                 _mark(b, target, s)
         elif target < assets + len(t.link_owner) and s.cut[b, target - assets] > 0:
             link = target - assets
-            for i in range(t.carrier_ptr[link], t.carrier_ptr[link + 1]):
+            for i in range(t.link[link].carrier_first, t.link[link].carrier_last):
                 _mark_if_failing(b, t.carrier_group[i], t, s)
-    for i in range(s.hurt_n[b]):
+    for i in range(s.world[b].hurt_n):
         _mark(b, s.hurt[b, i], s)
 
 
-@compiled
+@inner
 def _mark(b: int, a: int, s: WorldState) -> None:
-    if (s.status[b, a] & UNSERVED) == 0:
-        s.status[b, a] |= UNSERVED
-        s.unserved[b, s.unserved_n[b]] = a
-        s.unserved_n[b] += 1
+    if (s.asset[b, a].status & UNSERVED) == 0:
+        s.asset[b, a].status |= UNSERVED
+        s.unserved[b, s.world[b].unserved_n] = a
+        s.world[b].unserved_n += 1
 
 
-@compiled
+@inner
 def _spread(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
-    for i in range(t.member_ptr[a], t.member_ptr[a + 1]):
+    for i in range(t.asset[a].member_first, t.asset[a].member_last):
         _mark_if_failing(b, t.member_group[i], t, s)
 
 
-@compiled
+@inner
 def _mark_if_failing(b: int, group: int, t: CompiledTwin, s: WorldState) -> None:
-    dependent = t.group_asset[group]
-    if (s.status[b, dependent] & UNSERVED) != 0:
+    dependent = t.group[group].asset
+    if (s.asset[b, dependent].status & UNSERVED) != 0:
         return
     failing = 0
-    for i in range(t.group_ptr[group], t.group_ptr[group + 1]):
-        link = t.group_link[i]
-        if (s.status[b, t.group_member[i]] & UNSERVED) != 0 or (link >= 0 and s.cut[b, link] > 0):
+    for i in range(t.group[group].first, t.group[group].last):
+        link = t.member[i].link
+        if (s.asset[b, t.member[i].asset].status & UNSERVED) != 0 or (link >= 0 and s.cut[b, link] > 0):
             failing += 1
-    if failing > t.group_tolerance[group]:
+    if failing > t.group[group].tolerance:
         _mark(b, dependent, s)

@@ -17,7 +17,7 @@ from .attacking import detect, pick, settle_attacks
 from .draws import CONFIDENCE, FALSE_CLASS, FALSE_COUNT, FALSE_PLACE, PRESENCE, REPAIR, tick_key, uniform
 from .effects import EffectTable
 from .holding import is_controlled, mend
-from .jit import compiled
+from .jit import compiled, inner
 from .parameters import Parameters
 from .responding import propose, settle_answers, settle_due
 from .serving import derive_service
@@ -43,54 +43,59 @@ def settle(
         p: numbers of the game.
         s: all worlds; world `b` changes.
     """
-    s.finding_n[b] = 0
-    s.trace_n[b] = 0
+    s.world[b].finding_n = 0
+    s.world[b].trace_n = 0
     settle_answers(b, t, e, p, s)
     for seat in range(len(decision)):
         propose(b, seat, decision[seat], t, e, p, s)
     settle_due(b, t, e, s)
     _settle_repairs(b, t, p, s)
     settle_attacks(b, t, e, p, s)
-    if s.dirty[b] == 1:
+    if s.world[b].dirty == 1:
         derive_service(b, t, s)
     _settle_presence(b, t, p, s)
     _settle_false_findings(b, p, s)
     for owner in range(s.loss.shape[1]):
-        s.loss[b, owner, _SERVICE] += s.service_rate[b, owner]
-        s.loss[b, owner, _HARM] += s.harm_rate[b, owner]
-    s.tick[b] += 1
-    s.key[b] = tick_key(s.stream[b], s.world[b], s.episode[b], s.tick[b])
+        s.loss[b, owner, _SERVICE] += s.rate[b, owner].service
+        s.loss[b, owner, _HARM] += s.rate[b, owner].harm
+    s.world[b].tick += 1
+    s.world[b].key = tick_key(s.world[b].stream, s.world[b].id, s.world[b].episode, s.world[b].tick)
 
 
-@compiled
+@inner
 def _settle_repairs(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
-    for i in range(s.hurt_n[b] - 1, -1, -1):
+    for i in range(s.world[b].hurt_n - 1, -1, -1):
         a = s.hurt[b, i]
-        if uniform(s.key[b], REPAIR, a) < p.repair and not is_controlled(b, a, t, s):
+        if uniform(s.world[b].key, REPAIR, a) < p.repair and not is_controlled(b, a, t, s):
             mend(b, a, t, s)
 
 
-@compiled
+@inner
 def _settle_presence(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
-    for i in range(s.held_n[b]):
+    for i in range(s.world[b].held_n):
         a = s.held[b, i]
-        if t.sensors[a] != 0 and t.kind[a] != _SEGMENT and t.kind[a] != _EXTERNAL and (s.user[b, a] | s.admin[b, a]):
+        if (
+            t.asset[a].sensors != 0
+            and t.asset[a].kind != _SEGMENT
+            and t.asset[a].kind != _EXTERNAL
+            and (s.asset[b, a].user | s.asset[b, a].admin)
+        ):
             detect(b, a, _PRESENCE, PRESENCE, a, t, p, s)
 
 
-@compiled
+@inner
 def _settle_false_findings(b: int, p: Parameters, s: WorldState) -> None:
     """A Poisson number of false findings, each at a drawn place (inverse transform sampling)."""
     if p.false_total <= 0.0:
         return
-    threshold, product, count = math.exp(-p.false_total), uniform(s.key[b], FALSE_COUNT, 0), 0
+    threshold, product, count = math.exp(-p.false_total), uniform(s.world[b].key, FALSE_COUNT, 0), 0
     while product > threshold and count < 64:
         count += 1
-        product *= uniform(s.key[b], FALSE_COUNT, count)
+        product *= uniform(s.world[b].key, FALSE_COUNT, count)
     for i in range(count):
-        place = np.searchsorted(p.false_cdf, uniform(s.key[b], FALSE_PLACE, i))
+        place = np.searchsorted(p.false_cdf, uniform(s.world[b].key, FALSE_PLACE, i))
         place = min(place, len(p.false_cdf) - 1)
-        sensor = p.false_sensor[place]
-        step_class = pick(p.false_class[sensor], uniform(s.key[b], FALSE_CLASS, i))
-        confidence = pick(p.false_bins, uniform(s.key[b], CONFIDENCE, i))
-        report(b, p.false_asset[place], sensor, step_class, confidence, s)
+        sensor = p.false_place[place].sensor
+        step_class = pick(p.false_class[sensor], uniform(s.world[b].key, FALSE_CLASS, i))
+        confidence = pick(p.false_bins, uniform(s.world[b].key, CONFIDENCE, i))
+        report(b, p.false_place[place].asset, sensor, step_class, confidence, s)

@@ -65,9 +65,9 @@ class Worlds:
         if len(world_ids) == 0 or len(seat_owners) == 0:
             raise ValueError("worlds need at least one world id and one seat")
         state = new_state(compiled, parameters, len(world_ids), seats=len(seat_owners), runs=runs, trace=trace)
-        state.stream[:] = stream
-        state.world[:] = world_ids
-        state.episode[:] = episode
+        state.world["stream"] = stream
+        state.world["id"] = world_ids
+        state.world["episode"] = episode
         state.seat_owner[:] = seat_owners
         worlds = cls(compiled, effects, parameters, state)
         worlds.reset(np.arange(len(world_ids)))
@@ -76,12 +76,12 @@ class Worlds:
     @property
     def count(self) -> int:
         """B."""
-        return len(self.state.tick)
+        return len(self.state.world)
 
     @property
     def actions(self) -> int:
         """1 + P * T."""
-        return 1 + len(self.effects.work) * self.compiled.targets
+        return 1 + len(self.effects.playbook) * self.compiled.targets
 
     def reset(self, rows: npt.NDArray[np.int64]) -> None:
         """Start the worlds in `rows` again under their present keys."""
@@ -126,5 +126,5 @@ class Worlds:
 
     def trace(self, world: int) -> list[tuple[int, int, int, int]]:
         """Occurrences of the last tick of one world: (kind, subject, object, value)."""
-        rows = self.state.trace[world, : self.state.trace_n[world]]
+        rows = self.state.trace[world, : self.state.world["trace_n"][world]]
         return [(int(k), int(subject), int(thing), int(value)) for k, subject, thing, value in rows]
