@@ -117,6 +117,22 @@ def verify(text: str, trust: TrustStore, binding: Binding, owners: tuple[str, ..
     Raises:
         ConsentRefused: with the name of the first check that failed.
     """
+    consent = read_signed(text, trust)
+    if consent.owner not in owners:
+        raise ConsentRefused(
+            "not_an_owner_of_targets", f"{consent.owner!r} owns no target; needed: {', '.join(owners)}"
+        )
+    _check_binding(consent.binding, binding)
+    _check_time(consent, now)
+    return consent
+
+
+def read_signed(text: str, trust: TrustStore) -> Consent:
+    """Give the consent that `text` carries, if one of the signer's own approvers signed it, whatever it is about.
+
+    Raises:
+        ConsentRefused: malformed, unknown_signer, bad_signature, not_an_approver or wrong_signer.
+    """
     signer = _signer_of(text, trust)
     consent = _read(text, signer)
     if signer.role is not Role.APPROVER:
@@ -126,12 +142,6 @@ def verify(text: str, trust: TrustStore, binding: Binding, owners: tuple[str, ..
     if consent.owner != signer.owner or consent.person != signer.person:
         said = f"{consent.person!r} of {consent.owner!r}"
         raise ConsentRefused("wrong_signer", f"the consent speaks for {said}, its key is {signer.person!r}'s")
-    if consent.owner not in owners:
-        raise ConsentRefused(
-            "not_an_owner_of_targets", f"{consent.owner!r} owns no target; needed: {', '.join(owners)}"
-        )
-    _check_binding(consent.binding, binding)
-    _check_time(consent, now)
     return consent
 
 

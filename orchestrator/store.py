@@ -30,6 +30,7 @@ responses = sa.Table(
     sa.Column("targets", Json, nullable=False),  # list of target names, sorted
     sa.Column("owners", Json, nullable=False),  # list of owner ids whose consent is needed
     sa.Column("notified", Json, nullable=False),  # list of owner ids in the dependency closure
+    sa.Column("criticality", Json, nullable=False),  # owner id to the share 0..1 of its criticality touched
     sa.Column("twin_part", Text, nullable=False),  # digest of the targets' part of the twin
     sa.Column("proposer", Text, nullable=False),  # "node" or the owner id of the person
     sa.Column("person", Text, nullable=False),
@@ -72,7 +73,15 @@ consents = sa.Table(
     sa.Column("time", Text, nullable=False),
     sa.Column("expiry", Text, nullable=False),
     sa.Column("jws", Text, nullable=False),  # empty where the basis is a rule
+    sa.Column("binding", Json, nullable=False),  # what it was given for
     sa.UniqueConstraint("response", "owner", "person", "decision"),
+)
+
+switches = sa.Table(
+    "switches",
+    metadata,
+    sa.Column("name", Text, primary_key=True),  # kill
+    sa.Column("value", Text, nullable=False),  # on, off
 )
 
 findings = sa.Table(

@@ -1,0 +1,14 @@
+"""The node's HTTP API. Loads nothing by itself (PEP 562)."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+EXPORTS = {"create_app": "app"}
+
+
+def __getattr__(name: str) -> Any:
+    if name not in EXPORTS:
+        raise AttributeError(f"module {__name__} has no {name!r}; it exports {', '.join(EXPORTS)}")
+    return getattr(import_module(f".{EXPORTS[name]}", __name__), name)

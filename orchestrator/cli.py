@@ -1,0 +1,87 @@
+"""The command line's root: finds each room's commands by entry points and loads them on use.
+
+Flows in: the arguments of `tocsin`. Flows out: an exit code: 0 done, 1 a check failed, 2 bad input (one line on stderr).
+An error class of ours that derives from ValueError is bad input; anything else is a fault of ours and shows itself whole.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+from importlib import import_module, metadata
+from typing import Any
+
+import typer
+from typer.core import TyperGroup
+
+GROUP = "tocsin.commands"
+BAD_INPUT = 2
+
+
+class LazyGroup(TyperGroup):
+    """A group whose commands are entry points, loaded when used or listed (their modules load nothing heavy)."""
+
+    def list_commands(self, ctx: Any) -> list[str]:
+        """Give the names of all commands, sorted."""
+        return sorted(_entry_points())
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:
+        """Load one command; None where there is none of that name."""
+        target = _entry_points().get(cmd_name)
+        return None if target is None else load_command(cmd_name, target)
+
+
+def load_command(name: str, target: str) -> Any:
+    """Give the command behind an entry point `module:attribute`, a typer app or a plain function."""
+    module, _, attribute = target.partition(":")
+    found = getattr(import_module(module), attribute)
+    if isinstance(found, typer.Typer):
+        app = found
+    else:
+        app = typer.Typer()
+        app.command(name)(found)
+    command: Any = typer.main.get_command(app)
+    command.name = name
+    return command
+
+
+def _entry_points() -> dict[str, str]:
+    return {entry.name: entry.value for entry in metadata.entry_points(group=GROUP)}
+
+
+app = typer.Typer(
+    cls=LazyGroup, add_completion=False, no_args_is_help=True, context_settings={"help_option_names": ["-h", "--help"]}
+)
+
+
+@app.callback(invoke_without_command=True)
+def root(
+    version: bool = typer.Option(False, "--version", help="Print the version and end."),
+) -> None:
+    """Tocsin: sees an attack across owners, rehearses responses on a twin, carries out what the owners consent to.
+
+    Begin with `tocsin demo`.
+    """
+    if version:
+        from .. import __version__
+
+        typer.echo(f"tocsin {__version__}")
+        raise typer.Exit
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Run the command line and leave with its exit code."""
+    command: Any = typer.main.get_command(app)
+    try:
+        command.main(args=None if arguments is None else list(arguments), prog_name="tocsin")
+    except ValueError as error:
+        if not is_ours(error):
+            raise
+        line = " ".join(str(error).split())
+        typer.echo(f"tocsin: {line}", err=True)
+        sys.exit(BAD_INPUT)
+
+
+def is_ours(error: ValueError) -> bool:
+    """Whether the error is a class of this package, which says what to mend, and not a fault of the code."""
+    return type(error).__module__.split(".")[0] == __name__.split(".")[0]

@@ -1,0 +1,297 @@
+"""One running orchestrator: its twin, library, store, keys and clock, and what may be asked of it.
+
+Flows in: events, proposals, consents and wishes of callers already known by their token; ticks. Flows out: what became
+of them. HTTP is `api/`, the life cycle is `workflow.py`, whose view applies is `views.py`. A node serves one owner, or
+several that trust one operator.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime
+
+import sqlalchemy as sa
+
+from ..twin.graph import Twin
+from . import audit
+from .actuators.base import Actuator
+from .clock import Clock, ClockError, LockstepClock, iso, parse_iso
+from .consent import Decision, verify
+from .guard import Basis, GivenConsent
+from .identity import Caller, TokenStore, TrustStore
+from .ingest import asset_of
+from .lifecycle import IllegalTransition, State, UnknownResponse
+from .policy import Policy
+from .proposals import Advisor, BeliefRow, Json, Proposal
+from .proposing import ProposalRefused, Repeats, note_refusal, propose
+from .records import (
+    Response,
+    count_events,
+    insert_consent,
+    insert_findings,
+    kill_switch,
+    list_responses,
+    read_response,
+    set_kill_switch,
+    update_response,
+)
+from .run import Script
+from .shelf import IsActive, Shelf
+from .targets import TargetError
+from .views import View
+from .workflow import Workflow
+
+MAX_PENDING = 100_000  # events kept for the next tick; assumed, about 100 MB
+UNDOABLE = (State.VERIFYING, State.SUCCEEDED, State.FAILED)
+
+
+class NotInView(LookupError):  # noqa: N818  (told to callers as 404, so that nothing leaks)
+    """There is no such thing, or the caller may not see it; both read the same."""
+
+
+class ForeignAsset(ValueError):  # noqa: N818
+    """An event about an asset that is not the sender's."""
+
+
+class Overloaded(RuntimeError):  # noqa: N818
+    """More events wait for the next tick than the node keeps."""
+
+
+@dataclass(frozen=True, slots=True)
+class Ticked:
+    """What one tick did."""
+
+    time: str  # UTC
+    events: int
+    findings: int  # new ones
+    proposed: tuple[str, ...]  # ids of new responses
+
+
+@dataclass(slots=True)
+class Node:
+    """A running orchestrator. Thread-safe: callers in many threads, one tick at a time."""
+
+    twin: Twin
+    shelf: Shelf
+    is_active: IsActive
+    engine: sa.Engine
+    tokens: TokenStore
+    trust: TrustStore
+    clock: Clock
+    advisor: Advisor
+    actuator: Actuator
+    script: Script
+    policy: Policy = field(default_factory=Policy)
+    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
+    _pending: list[Json] = field(default_factory=list, init=False, repr=False)
+    _pending_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _workflow: Workflow = field(init=False, repr=False)
+    _repeats: Repeats = field(init=False, repr=False)
+
+    def __post_init__(self) -> None:
+        self._workflow = Workflow(
+            twin=self.twin,
+            shelf=self.shelf,
+            is_active=self.is_active,
+            policy=self.policy,
+            trust=self.trust,
+            engine=self.engine,
+            clock=self.clock,
+            advisor=self.advisor,
+            actuator=self.actuator,
+            script=self.script,
+        )
+        self._repeats = Repeats(self.policy.repropose_s)
+        self._workflow.recall()
+
+    def take_events(self, caller: Caller, events: Sequence[Json]) -> int:
+        """Keep an owner's events for the next tick; give how many.
+
+        Raises:
+            ForeignAsset: an event is about no asset of the caller's owner; none of them is kept.
+            Overloaded: too many events wait already.
+        """
+        for position, event in enumerate(events):
+            name = asset_of(event)
+            asset = self.twin.asset_by_id.get(name)
+            if asset is None or asset.owner != caller.owner:
+                raise ForeignAsset(f"event {position}: {name!r} is no asset of {caller.owner!r}; send your own only")
+        with self._pending_lock:
+            if len(self._pending) + len(events) > MAX_PENDING:
+                raise Overloaded(f"{len(self._pending)} events wait for the next tick; send again later")
+            self._pending.extend(events)
+        with self.engine.begin() as conn:
+            count_events(conn, caller.owner, len(events))
+        return len(events)
+
+    def tick(self, time: datetime | None = None) -> Ticked:
+        """Observe what came in, propose, and bring every response on; `time` sets a clock in lockstep first.
+
+        Raises:
+            ClockError: a time for a clock that runs by itself, or one that lies in the past.
+        """
+        with self._lock:
+            if time is not None:
+                if not isinstance(self.clock, LockstepClock):
+                    raise ClockError("this node's clock runs by itself; start it with --clock lockstep to set the time")
+                self.clock.set(time)
+            now = self.clock.now()
+            with self._pending_lock:
+                events, self._pending = self._pending, []
+            seen = self.advisor.observe(events, now)
+            owner_of = {asset.id: asset.owner for asset in self.twin.assets}
+            with self.engine.begin() as conn:
+                new = insert_findings(conn, seen, owner_of, iso(now))
+            proposed = self._take_proposals(self.advisor.propose(), now)
+            self._workflow.advance()
+            return Ticked(iso(now), len(events), new, tuple(proposed))
+
+    def propose(self, caller: Caller, *, playbook: str, targets: Iterable[str], reason: str) -> Response:
+        """Make a person's proposal a response.
+
+        Raises:
+            NotInView: a target that the caller may not see or that is not there.
+            ProposalRefused: with its name.
+        """
+        shelved = self.shelf.get(playbook)
+        names = tuple(targets)
+        if not self.view(caller).sees_targets(names):
+            raise NotInView("no such target in your view; list your assets and mend the names")
+        index = shelved.index if shelved else 0
+        proposal = Proposal(playbook, index, names, (caller.owner,), reason)
+        with self._lock, self.engine.begin() as conn:
+            return propose(
+                conn,
+                proposal,
+                twin=self.twin,
+                shelf=self.shelf,
+                policy=self.policy,
+                is_active=self.is_active,
+                now=self.clock.now(),
+                proposer=caller.owner,
+            )
+
+    def consent(self, caller: Caller, response: str, jws: str) -> Response:
+        """Take an owner's signed answer to a response.
+
+        Raises:
+            NotInView: the caller may not see the response.
+            ConsentRefused: the signature does not count, with the name of the reason.
+            IllegalTransition: consent is not asked for at this state.
+        """
+        with self._lock, self.engine.begin() as conn:
+            row = self._visible(conn, caller, response)
+            now = self.clock.now()
+            given = verify(jws, self.trust, row.binding, row.owners, now=now)
+            decision = Decision(given.decision)
+            may_come = row.state is State.AWAITING_CONSENT
+            may_be_taken_back = row.state is State.APPROVED and decision is Decision.DENY
+            if not (may_come or may_be_taken_back):
+                raise IllegalTransition(f"response {response} is {row.state}; consent is taken while it awaits consent")
+            answer = GivenConsent(
+                owner=given.owner,
+                person=given.person,
+                decision=decision,
+                basis=Basis.SIGNED,
+                binding=given.binding,
+                expiry=parse_iso(given.expiry),
+            )
+            insert_consent(conn, answer, time=iso(now), jws=jws)
+            return row
+
+    def want_undo(self, caller: Caller, response: str) -> Response:
+        """Note that an owner of the targets wants a response undone; the next tick does it.
+
+        Raises:
+            NotInView: the caller may not see the response.
+            PermissionError: the caller owns none of its targets.
+            IllegalTransition: there is nothing to undo, or the playbook cannot be undone.
+        """
+        with self._lock, self.engine.begin() as conn:
+            row = self._visible(conn, caller, response)
+            if caller.owner not in row.owners:
+                raise PermissionError(f"{caller.owner!r} owns no target of it; its owners are {', '.join(row.owners)}")
+            if row.state not in UNDOABLE:
+                raise IllegalTransition(f"response {response} is {row.state}; only what was carried out can be undone")
+            shelved = self.shelf.get(row.playbook)
+            if shelved is None or not shelved.effect.undoable:
+                raise IllegalTransition(f"playbook {row.playbook} cannot be undone; propose one that mends its effect")
+            if not row.undo_wanted:
+                update_response(conn, response, undo_wanted=caller.owner)
+                body = {"response": response, "by": caller.owner}
+                audit.append(conn, time=iso(self.clock.now()), kind="undo_wanted", owners=row.owners, body=body)
+            return row
+
+    def set_kill_switch(self, caller: Caller, *, on: bool) -> None:
+        """Stop (or allow again) that any response is started; undoing stays possible."""
+        owners = [owner.id for owner in self.twin.owners]
+        with self._lock, self.engine.begin() as conn:
+            set_kill_switch(conn, on=on, owner=caller.owner, owners=owners, time=iso(self.clock.now()))
+
+    def kill_switch_is_on(self) -> bool:
+        """Say whether the kill switch is on."""
+        with self.engine.begin() as conn:
+            return kill_switch(conn)
+
+    def responses(self, caller: Caller) -> list[Response]:
+        """Give the responses that the caller may see, oldest first."""
+        view = self.view(caller)
+        with self.engine.begin() as conn:
+            return [row for row in list_responses(conn) if view.sees_response(row)]
+
+    def response(self, caller: Caller, response: str) -> Response:
+        """Give one response.
+
+        Raises:
+            NotInView: there is none, or the caller may not see it.
+        """
+        with self.engine.begin() as conn:
+            return self._visible(conn, caller, response)
+
+    def belief(self, caller: Caller) -> list[BeliefRow]:
+        """Give the belief of the caller's view, over the assets it may see."""
+        visible = self.twin.visible_assets(caller.owner)
+        with self._lock:
+            return [row for row in self.advisor.belief(caller.owner) if row.asset in visible]
+
+    def view(self, caller: Caller) -> View:
+        """Give what the caller may see."""
+        return View.of(self.twin, caller.owner)
+
+    def _visible(self, conn: sa.Connection, caller: Caller, response: str) -> Response:
+        missing = NotInView(f"no response {response!r} in your view; list responses and mend the id")
+        try:
+            row = read_response(conn, response)
+        except UnknownResponse:
+            raise missing from None
+        if not self.view(caller).sees_response(row):
+            raise missing
+        return row
+
+    def _take_proposals(self, proposals: Sequence[Proposal], now: datetime) -> list[str]:
+        taken = []
+        for proposal in proposals:
+            if not self._repeats.is_due(proposal, now):
+                continue
+            try:
+                with self.engine.begin() as conn:
+                    response = propose(
+                        conn,
+                        proposal,
+                        twin=self.twin,
+                        shelf=self.shelf,
+                        policy=self.policy,
+                        is_active=self.is_active,
+                        now=now,
+                    )
+                taken.append(response.id)
+            except (ProposalRefused, TargetError) as error:
+                reason = getattr(error, "reason", "unknown_target")
+                if reason == "already_there":
+                    continue
+                with self.engine.begin() as conn:
+                    note_refusal(conn, proposal, reason, str(error), now=now)
+            self._repeats.note(proposal, now)
+        return taken

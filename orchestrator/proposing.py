@@ -1,0 +1,161 @@
+"""Make a proposal a response in the store: resolve its targets, refuse what may not be done, write it.
+
+Flows in: a proposal of the advisor or of a person. Flows out: a `Response` in state `proposed`, or a named refusal. It
+asks nobody and rehearses nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime, timedelta
+
+import sqlalchemy as sa
+
+from ..twin.graph import Twin
+from . import audit
+from .asking import case_of
+from .clock import iso
+from .guard import refusal_before_asking
+from .lifecycle import State
+from .policy import Policy
+from .proposals import Proposal
+from .records import BY_NODE, Response, insert_response, list_responses, new_id
+from .shelf import IsActive, Shelf, Shelved
+from .targets import Resolved, resolve
+
+LIVE = (
+    State.PROPOSED,
+    State.REHEARSED,
+    State.AWAITING_CONSENT,
+    State.APPROVED,
+    State.EXECUTING,
+    State.VERIFYING,
+    State.SUCCEEDED,
+)
+
+
+class ProposalRefused(ValueError):  # noqa: N818  (a refusal, with its name in `reason`)
+    """A proposal that must not become a response; `reason` is its name on the wire, the message the mend."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+
+
+def propose(
+    conn: sa.Connection,
+    proposal: Proposal,
+    *,
+    twin: Twin,
+    shelf: Shelf,
+    policy: Policy,
+    is_active: IsActive,
+    now: datetime,
+    proposer: str = BY_NODE,
+    person: str = "",
+) -> Response:
+    """Write the proposal as a new response in the transaction of `conn`.
+
+    Owners are resolved from the twin; what the proposal says of them is not taken on trust.
+
+    Raises:
+        ProposalRefused: unknown playbook, a response to the same effect lives already, or the guard's named refusal.
+        TargetError: a target that is not there or that the playbook does not act on.
+    """
+    shelved = shelf.get(proposal.playbook)
+    if shelved is None:
+        raise ProposalRefused("unknown_playbook", f"playbook {proposal.playbook!r} is not in the library; mend its id")
+    resolved = resolve(twin, proposal.targets, shelved.effect.target_type)
+    _check_kinds(twin, shelved, resolved)
+    _refuse_twin(conn, shelved, resolved)
+    response = _response(proposal, shelved, resolved, policy=policy, now=now, proposer=proposer, person=person)
+    case = case_of(
+        response, (), twin=twin, shelf=shelf, policy=policy, is_active=is_active, spent={}, kill_switch=False, now=now
+    )
+    refused = refusal_before_asking(case)
+    if refused is not None:
+        raise ProposalRefused(refused.name, refused.reason)
+    insert_response(conn, response)
+    return response
+
+
+class Repeats:
+    """Remembers what the node proposed lately to no end, so that it does not repeat it; lives as long as its node."""
+
+    def __init__(self, pause_s: float) -> None:
+        self._pause = timedelta(seconds=pause_s)
+        self._last: dict[tuple[str, tuple[str, ...]], datetime] = {}
+
+    def is_due(self, proposal: Proposal, now: datetime) -> bool:
+        """Whether the same was not proposed within the pause."""
+        last = self._last.get(_key(proposal))
+        return last is None or now - last >= self._pause
+
+    def note(self, proposal: Proposal, now: datetime) -> None:
+        """Remember that it was proposed now."""
+        self._last[_key(proposal)] = now
+
+
+def note_refusal(conn: sa.Connection, proposal: Proposal, reason: str, message: str, *, now: datetime) -> None:
+    """Write that a proposal of the node was refused."""
+    body = {"playbook": proposal.playbook, "targets": list(proposal.targets), "refusal": reason, "reason": message}
+    audit.append(conn, time=iso(now), kind="proposal_refused", owners=proposal.owners, body=body)
+
+
+def _key(proposal: Proposal) -> tuple[str, tuple[str, ...]]:
+    return (proposal.playbook, tuple(sorted(proposal.targets)))
+
+
+def _check_kinds(twin: Twin, shelved: Shelved, resolved: Resolved) -> None:
+    kinds: Mapping[str, str] = {kind.word: kind.word for kind in shelved.effect.kinds}
+    for name in resolved.targets:
+        asset = twin.asset_by_id.get(name)
+        if asset is not None and asset.kind.word not in kinds:
+            raise ProposalRefused(
+                "wrong_kind", f"playbook {shelved.name!r} acts on {', '.join(kinds)}; {name!r} is a {asset.kind.word}"
+            )
+
+
+def _refuse_twin(conn: sa.Connection, shelved: Shelved, resolved: Resolved) -> None:
+    for other in list_responses(conn, *LIVE):
+        if other.playbook == shelved.id and set(other.targets) & set(resolved.targets):
+            raise ProposalRefused("already_there", f"response {other.id} does the same to the same; see it or undo it")
+
+
+def _response(
+    proposal: Proposal,
+    shelved: Shelved,
+    resolved: Resolved,
+    *,
+    policy: Policy,
+    now: datetime,
+    proposer: str,
+    person: str,
+) -> Response:
+    return Response(
+        id=new_id(),
+        state=State.PROPOSED,
+        playbook=shelved.id,
+        playbook_index=shelved.index,
+        playbook_digest=shelved.digest,
+        consent_class=shelved.effect.consent_class,
+        targets=resolved.targets,
+        owners=resolved.owners,
+        notified=resolved.notified,
+        criticality=resolved.criticality,
+        twin_part=resolved.twin_part,
+        proposer=proposer,
+        person=person,
+        reason=proposal.reason,
+        evidence=tuple(proposal.evidence),
+        confidence=proposal.confidence,
+        sources=proposal.sources,
+        forecast={},
+        run={},
+        blocked="",
+        undo_wanted="",
+        holds_until="",
+        created=iso(now),
+        updated=iso(now),
+        expires=iso(now + timedelta(seconds=policy.response_s)),
+    )

@@ -1,0 +1,76 @@
+"""Where a node or a caller finds its files: flags first, then the environment, then a default.
+
+Flows in: flags and environment variables. Flows out: paths and a token, which is read from a file or the environment and
+never shown.
+
+    TOCSIN_HOME        folder of keys, tokens and store (default: the user's data folder)
+    TOCSIN_STORE       URL of the store (default: SQLite file HOME/store.sqlite)
+    TOCSIN_URL         where the API is, for commands that call it (default http://127.0.0.1:8300)
+    TOCSIN_TOKEN       the caller's token; or
+    TOCSIN_TOKEN_FILE  a file that holds it
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+
+DEFAULT_HOST = "127.0.0.1"
+DEFAULT_PORT = 8300
+DEFAULT_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
+
+
+class SettingsError(ValueError):
+    """Something needed was not given; the message names where to give it."""
+
+
+@dataclass(frozen=True, slots=True)
+class Home:
+    """The files of one node."""
+
+    path: Path
+    store_url: str = field(repr=False)  # may hold a password
+
+    @property
+    def tokens(self) -> Path:
+        """Tokens as hashes."""
+        return self.path / "tokens.json"
+
+    @property
+    def trust(self) -> Path:
+        """Folder of the owners' trust stores."""
+        return self.path / "trust"
+
+
+def home_of(flag: Path | None, environ: Mapping[str, str] = os.environ) -> Home:
+    """Give the node's home, from the flag, TOCSIN_HOME or the user's data folder."""
+    if flag is not None:
+        path = flag
+    elif environ.get("TOCSIN_HOME"):
+        path = Path(environ["TOCSIN_HOME"])
+    else:
+        from platformdirs import user_data_path
+
+        path = user_data_path("tocsin")
+    path = path.expanduser().absolute()
+    return Home(path, environ.get("TOCSIN_STORE") or f"sqlite:///{path / 'store.sqlite'}")
+
+
+def token_of(flag: Path | None, environ: Mapping[str, str] = os.environ) -> str:
+    """Give the caller's token, from the file of the flag, TOCSIN_TOKEN or the file of TOCSIN_TOKEN_FILE.
+
+    Raises:
+        SettingsError: none of them is given.
+        IdentityError: the file is missing or empty.
+    """
+    from .keys import read_token
+
+    if flag is not None:
+        return read_token(flag)
+    if environ.get("TOCSIN_TOKEN"):
+        return environ["TOCSIN_TOKEN"].strip()
+    if environ.get("TOCSIN_TOKEN_FILE"):
+        return read_token(Path(environ["TOCSIN_TOKEN_FILE"]))
+    raise SettingsError("no token; give --token-file, or set TOCSIN_TOKEN or TOCSIN_TOKEN_FILE")

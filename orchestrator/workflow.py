@@ -1,0 +1,253 @@
+"""Bring every response one step further: rehearse, ask, approve, carry out, verify, undo, expire.
+
+Flows in: the store, the advisor, the clock. Flows out: transitions in the store, orders through `run.py`. Each step
+reads the store anew and is safe to repeat, so a crash loses nothing. Proposals come in through `proposing.py`; it knows
+neither callers nor HTTP.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+from typing import Any
+
+import sqlalchemy as sa
+
+from ..twin.graph import Twin
+from . import audit, forecasts
+from .actuators.base import Actuator
+from .asking import case_of, quorums, rule_consents
+from .clock import Clock, iso, parse_iso
+from .consent import Decision
+from .guard import Basis, GivenConsent, Refusal, refusal
+from .identity import TrustStore
+from .lifecycle import TERMINAL, Event, State, record_transition
+from .policy import Policy
+from .proposals import Advisor, Verification
+from .records import (
+    BY_NODE,
+    Response,
+    attempts,
+    insert_consent,
+    kill_switch,
+    list_consents,
+    list_responses,
+    spent_since,
+    time_of,
+    update_response,
+)
+from .run import Ending, Phase, Script, carry_out
+from .shelf import IsActive, Shelf
+
+OPEN = (State.PROPOSED, State.REHEARSED, State.AWAITING_CONSENT, State.APPROVED)
+HOLDING = (State.VERIFYING, State.SUCCEEDED)
+ENDS = {"consent_lapsed": Event.EXPIRE, "consent_expired": Event.EXPIRE, "denied": Event.DENY}
+
+
+@dataclass(frozen=True, slots=True)
+class Workflow:
+    """The life of responses; lives as long as its node and is used by one thread at a time."""
+
+    twin: Twin
+    shelf: Shelf
+    is_active: IsActive
+    policy: Policy
+    trust: TrustStore
+    engine: sa.Engine
+    clock: Clock
+    advisor: Advisor
+    actuator: Actuator
+    script: Script
+
+    def advance(self) -> None:
+        """Bring every response as far as it can go at this time."""
+        self._each(OPEN, self._expire)
+        self._each((State.PROPOSED,), self._rehearse)
+        self._each((State.REHEARSED,), self._ask)
+        self._each((State.AWAITING_CONSENT,), self._decide)
+        self._each((State.APPROVED,), self._start)
+        self._each((State.EXECUTING,), self._execute)
+        self._each((State.VERIFYING,), self._verify)
+        self._each((*HOLDING, State.FAILED), self._undo)
+
+    def recall(self) -> None:
+        """After a start, tell the advisor which responses hold."""
+        with self.engine.begin() as conn:
+            holding = list_responses(conn, *HOLDING)
+        for response in holding:
+            self.advisor.applied(response.proposal, holds=True)
+
+    def _each(self, states: tuple[State, ...], step: Any) -> None:
+        with self.engine.begin() as conn:
+            found = list_responses(conn, *states)
+        for response in found:
+            step(response)
+
+    def _now(self) -> datetime:
+        return self.clock.now()
+
+    def _record(self, response: Response, event: Event, **body: Any) -> None:
+        with self.engine.begin() as conn:
+            self._record_in(conn, response, event, body)
+
+    def _record_in(self, conn: sa.Connection, response: Response, event: Event, body: Mapping[str, Any]) -> None:
+        attempt = attempts(conn, response.id, event) + 1
+        record_transition(conn, response.id, event, attempt=attempt, time=iso(self._now()), body=body)
+
+    def _expire(self, response: Response) -> None:
+        if response.expires <= iso(self._now()):
+            self._record(response, Event.EXPIRE, reason="its time ran out")
+
+    def _rehearse(self, response: Response) -> None:
+        shown = forecasts.shown(self.advisor.rehearse(response.proposal))
+        with self.engine.begin() as conn:
+            update_response(conn, response.id, forecast=shown)
+            self._record_in(conn, response, Event.REHEARSE, {"forecast": shown})
+
+    def _ask(self, response: Response) -> None:
+        """Ask for consent, unless the node proposed what its own rehearsal finds no better than doing nothing."""
+        forecast = forecasts.read(response.forecast)
+        if response.proposer == BY_NODE and not forecasts.is_better_than_nothing(forecast):
+            self._record(response, Event.EXPIRE, reason="the rehearsal shows no less loss than doing nothing")
+            return
+        self._record(response, Event.REQUEST_CONSENT, asked=list(response.owners), notified=list(response.notified))
+
+    def _decide(self, response: Response) -> None:
+        """Add what consent tables say, then approve or deny if every owner has answered."""
+        now = self._now()
+        with self.engine.begin() as conn:
+            asked = time_of(conn, response.id, Event.REQUEST_CONSENT)
+            given = list_consents(conn, response.id, self.trust)
+            for answer in rule_consents(self.twin, response, given, asked=asked, now=now):
+                insert_consent(conn, answer, time=iso(now), jws="")
+                given.append(answer)
+            denials = [consent for consent in given if consent.decision is Decision.DENY]
+            if denials:
+                body = {"owner": denials[0].owner, "person": denials[0].person}
+                self._record_in(conn, response, Event.DENY, body)
+            elif not self._owners_missing(response, given):
+                self._record_in(conn, response, Event.APPROVE, {})
+
+    def _owners_missing(self, response: Response, given: list[GivenConsent]) -> list[str]:
+        needed = quorums(self.twin, response)
+        missing = []
+        for owner in response.owners:
+            theirs = [consent for consent in given if consent.owner == owner]
+            by_rule = any(consent.basis is Basis.RULE for consent in theirs)
+            if not by_rule and len({consent.person for consent in theirs}) < needed[owner]:
+                missing.append(owner)
+        return missing
+
+    def _start(self, response: Response) -> None:
+        """Let the guard judge an approved response; start it, end it, or leave it blocked until its time runs out."""
+        if self._forecast_changed(response):
+            self._record(response, Event.EXPIRE, reason="a new forecast no longer meets the one consented to")
+            return
+        now = self._now()
+        with self.engine.begin() as conn:
+            refused = self._refusal(conn, response, now)
+            if refused is None:
+                update_response(conn, response.id, blocked="")
+                self._record_in(conn, response, Event.EXECUTE, {"criticality": dict(response.criticality)})
+            elif refused.name in ENDS:
+                body = {"refusal": refused.name, "reason": refused.reason}
+                self._record_in(conn, response, ENDS[refused.name], body)
+            elif response.blocked != refused.name:
+                update_response(conn, response.id, blocked=refused.name)
+                body = {"response": response.id, "refusal": refused.name, "reason": refused.reason}
+                audit.append(conn, time=iso(now), kind="guard_refused", owners=response.owners, body=body)
+
+    def _refusal(self, conn: sa.Connection, response: Response, now: datetime) -> Refusal | None:
+        case = case_of(
+            response,
+            list_consents(conn, response.id, self.trust),
+            twin=self.twin,
+            shelf=self.shelf,
+            policy=self.policy,
+            is_active=self.is_active,
+            spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
+            kill_switch=kill_switch(conn),
+            now=now,
+        )
+        return refusal(case)
+
+    def _forecast_changed(self, response: Response) -> bool:
+        with self.engine.begin() as conn:
+            rehearsed = parse_iso(time_of(conn, response.id, Event.REHEARSE))
+        if (self._now() - rehearsed).total_seconds() <= self.policy.fresh_s:
+            return False
+        return not forecasts.meets(self.advisor.rehearse(response.proposal), forecasts.read(response.forecast))
+
+    def _execute(self, response: Response) -> None:
+        with self.engine.begin() as conn:
+            if kill_switch(conn):
+                return
+        shelved = self.shelf.get(response.playbook)
+        if shelved is None or shelved.digest != response.playbook_digest:
+            self._fail(response, "its playbook is no longer on the shelf as it was consented to")
+            return
+        document = shelved.document
+        result = carry_out(self.engine, self.clock, self.actuator, self.script, document, response.id, Phase.DO)
+        if result.ending is Ending.DONE:
+            hold_s = shelved.effect.hold_s
+            until = iso(self._now() + timedelta(seconds=hold_s)) if hold_s > 0 else ""
+            with self.engine.begin() as conn:
+                update_response(conn, response.id, holds_until=until)
+                self._record_in(conn, response, Event.COMPLETE, {"holds_until": until})
+            self.advisor.applied(response.proposal, holds=True)
+        elif result.ending is Ending.FAILED:
+            self._fail(response, result.reason)
+
+    def _verify(self, response: Response) -> None:
+        with self.engine.begin() as conn:
+            since = parse_iso(time_of(conn, response.id, Event.COMPLETE))
+        found = self.advisor.verify(response.proposal, since)
+        waited_s = (self._now() - since).total_seconds()
+        if found is Verification.CONFIRMED:
+            self._record(response, Event.CONFIRM)
+        elif found is Verification.CONTRADICTED:
+            self._fail(response, "later telemetry shows that it did not take effect")
+        elif waited_s > self.policy.verify_s:
+            self._fail(response, f"no telemetry confirmed it within {self.policy.verify_s:.0f} s")
+
+    def _fail(self, response: Response, reason: str) -> None:
+        with self.engine.begin() as conn:
+            self._record_in(conn, response, Event.FAIL, {"reason": reason})
+            self._call_person(conn, response, reason)
+
+    def _call_person(self, conn: sa.Connection, response: Response, reason: str) -> None:
+        contacts = {owner: self.twin.owner_by_id[owner].contact for owner in response.owners}
+        body = {"response": response.id, "reason": reason, "contacts": contacts}
+        audit.append(conn, time=iso(self._now()), kind="person_called", owners=response.owners, body=body)
+
+    def _undo(self, response: Response) -> None:
+        """Take back what somebody wants undone or what has held long enough; on failure call a person, once."""
+        is_over = response.state is not State.FAILED and "" < response.holds_until <= iso(self._now())
+        if not response.undo_wanted and not is_over:
+            return
+        why = response.undo_wanted or "its time to hold is over"
+        shelved = self.shelf.get(response.playbook)
+        if shelved is None or shelved.digest != response.playbook_digest:
+            self._undo_failed(response, "its playbook is no longer on the shelf as it was carried out")
+            return
+        document = shelved.document
+        result = carry_out(self.engine, self.clock, self.actuator, self.script, document, response.id, Phase.UNDO)
+        if result.ending is Ending.DONE:
+            with self.engine.begin() as conn:
+                update_response(conn, response.id, undo_wanted="", holds_until="")
+                self._record_in(conn, response, Event.UNDO, {"why": why})
+            self.advisor.applied(response.proposal, holds=False)
+        elif result.ending is Ending.FAILED:
+            self._undo_failed(response, result.reason)
+
+    def _undo_failed(self, response: Response, reason: str) -> None:
+        with self.engine.begin() as conn:
+            update_response(conn, response.id, undo_wanted="", holds_until="")
+            self._record_in(conn, response, Event.UNDO_FAIL, {"reason": reason})
+            self._call_person(conn, response, f"it could not be undone: {reason}")
+
+
+def is_over(response: Response) -> bool:
+    """Whether nothing more will happen to the response by itself."""
+    return response.state in TERMINAL or response.state is State.FAILED
