@@ -1,7 +1,7 @@
 """A twin and its attack steps as arrays: what the rulebook, belief and observation read.
 
-Flows in: a `Twin` and its attack steps. Flows out: `Compiled`, names beside one `CompiledTwin` of arrays that all worlds
-share. Nothing here changes after compilation; a change of facts gives a new compiled twin. Loss is in nano-units per
+Flows in: a `Twin` and its attack steps. Flows out: `Compiled`, names beside one `CompiledTwin` of arrays that all
+worlds share. Nothing here changes after compilation; a change of facts gives a new compiled twin. Loss is in nano-units per
 tick (int64), so that sums do not depend on their order.
 """
 
@@ -224,7 +224,7 @@ def _step_arrays(
     rows["need"] = [step.needs for step in steps]
     rows["gain"] = [step.gains for step in steps]
     rows["step_class"] = [step.step_class for step in steps]
-    rows["link"] = [link_number[step.link] if step.link in link_number else -1 for step in steps]
+    rows["link"] = [link_number.get(step.link, -1) for step in steps]
     rows["probability"] = [step.probability for step in steps]
     return {
         "step": rows,

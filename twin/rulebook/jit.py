@@ -34,7 +34,10 @@ def cache_folder() -> Path:
 
 
 def inner(function: Function) -> Function:
-    """Compile a rule that only other compiled code calls: no wrapper for Python, which would cost seconds each."""
+    """Compile a rule that only other compiled code calls: no wrapper for Python, which costs seconds each.
+
+    Calling it from Python crashes the interpreter; call `.py_func` instead.
+    """
     jitted: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **COMMON)(function)
     return jitted
 

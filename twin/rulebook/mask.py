@@ -67,15 +67,16 @@ def _is_undone_by(running: int, run_state: int, playbook: int, e: EffectTable) -
     return clears and run_state == _HOLDING and e.playbook[running].undoable == 1
 
 
+@compiled
 def static_mask(t: CompiledTwin, e: EffectTable) -> npt.NDArray[np.bool_]:
     """bool[1 + P * T]: actions that are legal when nothing runs."""
-    targets, playbooks = int(target_count(t)), len(e.playbook)
+    targets, playbooks = target_count(t), len(e.playbook)
     mask = np.zeros(1 + playbooks * targets, np.bool_)
     mask[0] = True
     for playbook in range(playbooks):
-        if e.playbook[playbook].clear_mode < 0:
-            for target in range(targets):
-                mask[1 + playbook * targets + target] = applies(playbook, target, t, e)
+        for target in range(targets):
+            allowed = e.playbook[playbook].clear_mode < 0 and applies(playbook, target, t, e)
+            mask[1 + playbook * targets + target] = allowed
     return mask
 
 

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ..compiled import Compiled, Float32, Int64
 from ..sensing.confusion import ConfusionTable
-from ..vocabulary import AssetKind, ConsentClass, ConsentMode, Gain, Proposer
+from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 
 MASKS = 16  # sensor sets: 2 ** len(SensorClass)
 
@@ -136,7 +136,7 @@ def _check(attackers: Sequence[AttackerProfile], settings: GameSettings) -> None
         low, high = attacker.onset_s
         if attacker.tries_per_hour < 0 or not 0 <= attacker.absent <= 1 or not 0 <= low <= high:
             raise ValueError(
-                f"attacker {attacker.name!r}: tries_per_hour >= 0, absent within 0..1 and onset_s from low to high needed"
+                f"attacker {attacker.name!r}: needs tries_per_hour >= 0, absent within 0..1, onset_s from low to high"
             )
     if settings.repair_h <= 0 or not 0 <= settings.regain <= 1:
         raise ValueError("game settings: repair_h must be positive and regain within 0..1")

@@ -172,6 +172,9 @@ def _take_effect(b: int, r: int, t: CompiledTwin, e: EffectTable, s: WorldState)
                 if e.playbook[held].mode == e.playbook[playbook].clear_mode and e.playbook[held].undoable == 1:
                     release(b, other, _UNDONE, t, e, s)
     if e.playbook[playbook].ceiling != _NO_CEILING and target < len(t.asset):
+        s.cleaned[b, s.world[b].cleaned_n, 0] = target
+        s.cleaned[b, s.world[b].cleaned_n, 1] = e.playbook[playbook].ceiling
+        s.world[b].cleaned_n += 1
         cut_down(b, target, e.playbook[playbook].ceiling, e.playbook[playbook].clears_persistence == 1, t, s)
     if e.playbook[playbook].mode < 0 and e.playbook[playbook].cut == 0:
         s.run[b, r].state = _FREE

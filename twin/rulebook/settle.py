@@ -45,6 +45,7 @@ def settle(
     """
     s.world[b].finding_n = 0
     s.world[b].trace_n = 0
+    s.world[b].cleaned_n = 0
     settle_answers(b, t, e, p, s)
     for seat in range(len(decision)):
         propose(b, seat, decision[seat], t, e, p, s)

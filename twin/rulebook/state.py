@@ -35,11 +35,12 @@ WORLD = np.dtype(
         ("episode", "i4"),  # reset
         ("tick", "i4"),  # settle
         ("start_hour", "f4"),  # UTC hour of tick 0, reset
-        ("held_n", "i4"),  # rows used of held, hurt, unserved, finding, trace, settle
+        ("held_n", "i4"),  # rows used of held, hurt, unserved, finding, trace, cleaned, settle
         ("hurt_n", "i4"),
         ("unserved_n", "i4"),
         ("finding_n", "i4"),
         ("trace_n", "i4"),
+        ("cleaned_n", "i4"),
         ("finding_count", "i4"),  # all findings since reset, settle
         ("dirty", "u1"),  # 1: availability must be derived again, settle
     ],
@@ -85,6 +86,7 @@ class WorldState(NamedTuple):
     unserved: Int32  # [B, N] assets that do not serve
     seat_owner: Int32  # [B, S] owner of a seat, -1: the coalition; reset
     answer: UInt8  # [B, R, 2] owners' answer per side: 0 none yet, 1 yes, 2 no; the deciding half
+    cleaned: Int32  # [B, R, 2] asset and ceiling that responses set in this tick: public, belief reads it
     finding: Int32  # [B, FINDINGS, 4] asset, sensor, class, confidence of this tick
     trace: Int32  # [B, C, 4] occurrences of this tick: kind, subject, object, value; C 0: not kept
 
@@ -122,6 +124,7 @@ def new_state(
         unserved=zeros(np.int32, assets),
         seat_owner=np.full((count, seats), -1, np.int32),
         answer=zeros(np.uint8, runs, 2),
+        cleaned=zeros(np.int32, runs, 2),
         finding=zeros(np.int32, FINDINGS, 4),
         trace=zeros(np.int32, trace, 4),
     )
@@ -134,7 +137,8 @@ def reset_world(b: int, p: Parameters, s: WorldState) -> None:
     world.tick = 0
     world.key = tick_key(world.stream, world.id, world.episode, 0)
     world.held_n, world.hurt_n, world.unserved_n = 0, 0, 0
-    world.finding_n, world.trace_n, world.finding_count, world.dirty = 0, 0, 0, 0
+    world.finding_n, world.trace_n, world.cleaned_n = 0, 0, 0
+    world.finding_count, world.dirty = 0, 0
     for a in range(s.asset.shape[1]):
         asset = s.asset[b, a]
         asset.modes, asset.user, asset.admin, asset.persist, asset.status = 0, 0, 0, 0, 0
