@@ -25,10 +25,11 @@ from itertools import islice
 
 from ..attack.holding import holder, members
 from ..attack.step import AttackStep
+from ..facts import key_of
 from ..graph import Twin
-from ..vocabulary import Access, AssetKind, Gain
+from ..vocabulary import Access, AssetKind, Gain, LinkKind
 from .alike import representatives
-from .derivation import AndOrGraph, Edge, Fact, cheapest_derivation
+from .derivation import AndOrGraph, Derivation, Edge, Fact, cheapest_derivation
 
 GOAL = int(Gain.IMPACT) + 1  # level of the fact that a jewel is held or harmed
 # How many searches look for alternatives to one jewel's best path: per path wanted, and as many as the work allows.
@@ -139,6 +140,13 @@ class _Search:
             self.hop(step) for step in self.steps if step.source in outside and assets[step.target].owner == owner
         )
 
+    def _memberships(self, derivation: Derivation) -> set[str]:
+        """Keys of the links by which held members open the segments of the derivation."""
+        pairs = {(edge.tail[0][0], edge.head[0]) for edge in derivation.edges if edge.row < 0}
+        held_as = holder(self.twin)
+        reaching = (link for link in self.twin.links if link.kind is LinkKind.REACHES)
+        return {key_of(link) for link in reaching if (held_as[link.source], link.target) in pairs}
+
     def cheapest(self, jewel: str, closed: frozenset[Hop]) -> AttackPath | None:
         """The most probable path that takes none of the closed hops."""
         banned = frozenset(number for hop in closed for number in self.edges_of.get(hop, ()))
@@ -151,7 +159,7 @@ class _Search:
             steps=taken,
             probability=math.prod(step.probability for step in taken),
             owners=tuple(dict.fromkeys(self.twin.asset_by_id[step.target].owner for step in taken)),
-            facts=tuple(sorted({fact for step in taken for fact in step.facts})),
+            facts=tuple(sorted({fact for step in taken for fact in step.facts} | self._memberships(derivation))),
         )
 
 
