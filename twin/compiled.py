@@ -88,6 +88,7 @@ class CompiledTwin(NamedTuple):
     link: npt.NDArray[Any]  # [L] of LINK
     carrier_group: Int32
     link_owner: Int32  # [L, 2] owners at source and target
+    link_end: Int32  # [L, 2] assets at source and target
     hourly: Int64  # [O] nano loss per hour when all services of the owner are lost
 
 
@@ -173,6 +174,7 @@ def compile_twin(twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.
         **_part_arrays(twin, steps, number, assets),
         **_dependency_arrays(twin, number, links, assets),
         link_owner=_link_owners(twin, links, owner),
+        link_end=np.array([[number[k.source], number[k.target]] for k in links], np.int32).reshape(len(links), 2),
         hourly=np.array([round(one.value_per_hour * NANO) for one in twin.owners], np.int64),
     )
     assets["toward"] = _toward(arrays)
