@@ -1,8 +1,8 @@
 """A twin and its attack steps as arrays: what the rulebook, belief and observation read.
 
 Flows in: a `Twin` and its attack steps. Flows out: `Compiled`, names beside one `CompiledTwin` of arrays that all
-worlds share. Nothing here changes after compilation; a change of facts gives a new compiled twin. Loss is in nano-units per
-tick (int64), so that sums do not depend on their order.
+worlds share. Nothing here changes after compilation; a change of facts gives a new compiled twin. Loss is in
+nano-units per tick (int64), so that sums do not depend on their order.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
+from .attack.holding import members
 from .attack.step import AttackStep
 from .graph import Link, Twin, TwinError
 from .vocabulary import Access, AssetKind, Gain, LinkKind, StepClass
@@ -239,14 +240,7 @@ def _part_arrays(
     twin: Twin, steps: Sequence[AttackStep], number: Mapping[str, int], assets: npt.NDArray[Any]
 ) -> dict[str, Any]:
     kind = {asset.id: asset.kind for asset in twin.assets}
-    members = [link for link in twin.links if link.kind is LinkKind.REACHES and kind[link.target] is AssetKind.SEGMENT]
-    for link in members:
-        if kind[link.source] is AssetKind.SEGMENT:
-            raise TwinError(
-                f"link {link.source} -> {link.target}: a segment cannot be a member of a segment; "
-                "let the first reach the services behind the second"
-            )
-    pairs = {(number[link.target], number[link.source]) for link in members}
+    pairs = {(number[segment], number[one]) for segment, inside in members(twin).items() for one in inside}
     pairs |= {
         (number[step.target], number[step.source])
         for step in steps
