@@ -1,0 +1,1 @@
+"""Who acts in a world: the Mesa model."""

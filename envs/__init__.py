@@ -1,0 +1,1 @@
+"""The same world for learners."""

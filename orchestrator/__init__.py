@@ -1,0 +1,1 @@
+"""The real world: responses from proposal to verified outcome."""

@@ -1,0 +1,1 @@
+"""The simulated plant: a stand-in for the real systems, a process of its own."""

@@ -1,0 +1,1 @@
+"""What may be done: CACAO playbooks, their effects, vetting and library."""

@@ -1,0 +1,1 @@
+"""Analysis on the twin: paths, pictures, forecasts."""

@@ -1,0 +1,1 @@
+"""Attack steps: what an attacker may try, derived by rules from the twin."""

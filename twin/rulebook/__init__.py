@@ -1,0 +1,1 @@
+"""The rulebook: one transition of worlds, compiled, with the rules that decide."""

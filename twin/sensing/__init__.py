@@ -1,0 +1,1 @@
+"""Sensing: events, findings, evidence, belief, observation."""
