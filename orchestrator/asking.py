@@ -1,6 +1,6 @@
 """What a response is judged by: its case for the guard, and the answers that owners' consent tables give by rule.
 
-Flows in: a response, its owners' answers, the twin and the policy. Flows out: a `Case` for the guard, rule-based
+Flows in: a response, its owners' answers, the twin and the terms. Flows out: a `Case` for the guard, rule-based
 consents, and whether all owners have answered. Pure; the store is read and written by `workflow.py`.
 """
 
@@ -14,10 +14,10 @@ from ..twin.vocabulary import ConsentClass, ConsentMode, Proposer
 from .clock import parse_iso
 from .consent import Binding, Decision, forecast_digest
 from .guard import MIN_SOURCES, Basis, Case, GivenConsent, Spent
-from .policy import Policy
 from .records import BY_NODE, Response
 from .shelf import IsActive, Shelf
 from .targets import TargetError, resolve
+from .terms import Terms
 
 BY_TABLE = "consent table"  # the "person" of a consent that rests on a rule
 
@@ -84,7 +84,7 @@ def case_of(
     *,
     twin: Twin,
     shelf: Shelf,
-    policy: Policy,
+    terms: Terms,
     is_active: IsActive,
     spent: Mapping[str, Spent],
     kill_switch: bool,
@@ -113,8 +113,8 @@ def case_of(
         now=now,
         quorum=quorums(twin, response),
         kill_switch=kill_switch,
-        never_touch=_with_never_touched_ends(policy.never_touch, targets),
-        budgets=policy.budgets,
+        never_touch=_with_never_touched_ends(terms.never_touch, targets),
+        budgets=terms.budgets,
         spent=spent,
     )
 

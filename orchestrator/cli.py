@@ -1,7 +1,8 @@
 """The command line's root: finds each room's commands by entry points and loads them on use.
 
-Flows in: the arguments of `tocsin`. Flows out: an exit code: 0 done, 1 a check failed, 2 bad input (one line on stderr).
-An error class of ours that derives from ValueError is bad input; anything else is a fault of ours and shows itself whole.
+Flows in: the arguments of `tocsin`. Flows out: an exit code: 0 done, 1 a check failed, 2 bad input (one line on
+stderr). An error class of ours that derives from ValueError is bad input; anything else is a fault of ours and shows
+itself whole.
 """
 
 from __future__ import annotations

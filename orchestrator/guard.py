@@ -42,7 +42,7 @@ class GivenConsent:
 class Budget:
     """What responses may cost one owner per hour, whatever the telemetry says: its blast radius."""
 
-    max_responses: int = 6  # assumed; the owner sets it in the policy file
+    max_responses: int = 6  # assumed; the owner sets it in the terms file
     max_criticality: float = 0.5  # assumed; sum of shares 0..1 of the owner's criticality touched
 
 

@@ -23,7 +23,6 @@ from .guard import Basis, GivenConsent
 from .identity import Caller, TokenStore, TrustStore
 from .ingest import asset_of
 from .lifecycle import IllegalTransition, State, UnknownResponse
-from .policy import Policy
 from .proposals import Advisor, BeliefRow, Json, Proposal
 from .proposing import ProposalRefused, Repeats, note_refusal, propose
 from .records import (
@@ -40,6 +39,7 @@ from .records import (
 from .run import Script
 from .shelf import IsActive, Shelf
 from .targets import TargetError
+from .terms import Terms
 from .views import View
 from .workflow import Workflow
 
@@ -83,7 +83,7 @@ class Node:
     advisor: Advisor
     actuator: Actuator
     script: Script
-    policy: Policy = field(default_factory=Policy)
+    terms: Terms = field(default_factory=Terms)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
     _pending: list[Json] = field(default_factory=list, init=False, repr=False)
     _pending_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -95,7 +95,7 @@ class Node:
             twin=self.twin,
             shelf=self.shelf,
             is_active=self.is_active,
-            policy=self.policy,
+            terms=self.terms,
             trust=self.trust,
             engine=self.engine,
             clock=self.clock,
@@ -103,7 +103,7 @@ class Node:
             actuator=self.actuator,
             script=self.script,
         )
-        self._repeats = Repeats(self.policy.repropose_s)
+        self._repeats = Repeats(self.terms.repropose_s)
         self._workflow.recall()
 
     def take_events(self, caller: Caller, events: Sequence[Json]) -> int:
@@ -167,7 +167,7 @@ class Node:
                 proposal,
                 twin=self.twin,
                 shelf=self.shelf,
-                policy=self.policy,
+                terms=self.terms,
                 is_active=self.is_active,
                 now=self.clock.now(),
                 proposer=caller.owner,
@@ -282,7 +282,7 @@ class Node:
                         proposal,
                         twin=self.twin,
                         shelf=self.shelf,
-                        policy=self.policy,
+                        terms=self.terms,
                         is_active=self.is_active,
                         now=now,
                     )

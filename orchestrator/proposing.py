@@ -17,11 +17,11 @@ from .asking import case_of
 from .clock import iso
 from .guard import refusal_before_asking
 from .lifecycle import State
-from .policy import Policy
 from .proposals import Proposal
 from .records import BY_NODE, Response, insert_response, list_responses, new_id
 from .shelf import IsActive, Shelf, Shelved
 from .targets import Resolved, resolve
+from .terms import Terms
 
 LIVE = (
     State.PROPOSED,
@@ -48,7 +48,7 @@ def propose(
     *,
     twin: Twin,
     shelf: Shelf,
-    policy: Policy,
+    terms: Terms,
     is_active: IsActive,
     now: datetime,
     proposer: str = BY_NODE,
@@ -68,9 +68,9 @@ def propose(
     resolved = resolve(twin, proposal.targets, shelved.effect.target_type)
     _check_kinds(twin, shelved, resolved)
     _refuse_twin(conn, shelved, resolved)
-    response = _response(proposal, shelved, resolved, policy=policy, now=now, proposer=proposer, person=person)
+    response = _response(proposal, shelved, resolved, terms=terms, now=now, proposer=proposer, person=person)
     case = case_of(
-        response, (), twin=twin, shelf=shelf, policy=policy, is_active=is_active, spent={}, kill_switch=False, now=now
+        response, (), twin=twin, shelf=shelf, terms=terms, is_active=is_active, spent={}, kill_switch=False, now=now
     )
     refused = refusal_before_asking(case)
     if refused is not None:
@@ -127,7 +127,7 @@ def _response(
     shelved: Shelved,
     resolved: Resolved,
     *,
-    policy: Policy,
+    terms: Terms,
     now: datetime,
     proposer: str,
     person: str,
@@ -157,5 +157,5 @@ def _response(
         holds_until="",
         created=iso(now),
         updated=iso(now),
-        expires=iso(now + timedelta(seconds=policy.response_s)),
+        expires=iso(now + timedelta(seconds=terms.response_s)),
     )

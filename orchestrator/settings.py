@@ -1,7 +1,7 @@
 """Where a node or a caller finds its files: flags first, then the environment, then a default.
 
-Flows in: flags and environment variables. Flows out: paths and a token, which is read from a file or the environment and
-never shown.
+Flows in: flags and environment variables. Flows out: paths and a token, which is read from a file or the environment
+and never shown.
 
     TOCSIN_HOME        folder of keys, tokens and store (default: the user's data folder)
     TOCSIN_STORE       URL of the store (default: SQLite file HOME/store.sqlite)

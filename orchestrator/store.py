@@ -142,9 +142,33 @@ def open_store(url: str) -> sa.Engine:
                 conn.execute(sa.insert(audit_head).values(id=1, seq=0, hash=GENESIS))
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        shown = sa.make_url(url).render_as_string(hide_password=True) if "://" in url else url
-        raise StoreError(f"store {shown}: {reason}; give a SQLite file or the URL of a database") from None
+        raise StoreError(f"store {_shown(url)}: {reason}; give a SQLite file or the URL of a database") from None
     return engine
+
+
+def open_existing(place: Path | str) -> sa.Engine:
+    """Open a store to read it, making nothing; `place` is a SQLite file or a URL.
+
+    Raises:
+        StoreError: there is none.
+    """
+    url = sqlite_url(place) if isinstance(place, Path) else place
+    path = sa.make_url(url).database if url.startswith("sqlite") else None
+    if path is not None and not Path(path).is_file():
+        raise StoreError(f"store {path}: no such file; name the store of a node that ran")
+    engine = sa.create_engine(url)
+    try:
+        missing = {audit_records.name, audit_head.name} - set(sa.inspect(engine).get_table_names())
+    except sa.exc.SQLAlchemyError as error:
+        reason = str(getattr(error, "orig", None) or error).splitlines()[0]
+        raise StoreError(f"store {_shown(url)}: {reason}; name the store of a node") from None
+    if missing:
+        raise StoreError(f"store {_shown(url)}: holds no audit log; name the store of a node")
+    return engine
+
+
+def _shown(url: str) -> str:
+    return sa.make_url(url).render_as_string(hide_password=True) if "://" in url else url
 
 
 def sqlite_url(path: Path) -> str:

@@ -23,7 +23,6 @@ from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
 from .identity import TrustStore
 from .lifecycle import TERMINAL, Event, State, record_transition
-from .policy import Policy
 from .proposals import Advisor, Verification
 from .records import (
     BY_NODE,
@@ -39,6 +38,7 @@ from .records import (
 )
 from .run import Ending, Phase, Script, carry_out
 from .shelf import IsActive, Shelf
+from .terms import Terms
 
 OPEN = (State.PROPOSED, State.REHEARSED, State.AWAITING_CONSENT, State.APPROVED)
 HOLDING = (State.VERIFYING, State.SUCCEEDED)
@@ -52,7 +52,7 @@ class Workflow:
     twin: Twin
     shelf: Shelf
     is_active: IsActive
-    policy: Policy
+    terms: Terms
     trust: TrustStore
     engine: sa.Engine
     clock: Clock
@@ -164,7 +164,7 @@ class Workflow:
             list_consents(conn, response.id, self.trust),
             twin=self.twin,
             shelf=self.shelf,
-            policy=self.policy,
+            terms=self.terms,
             is_active=self.is_active,
             spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
             kill_switch=kill_switch(conn),
@@ -175,7 +175,7 @@ class Workflow:
     def _forecast_changed(self, response: Response) -> bool:
         with self.engine.begin() as conn:
             rehearsed = parse_iso(time_of(conn, response.id, Event.REHEARSE))
-        if (self._now() - rehearsed).total_seconds() <= self.policy.fresh_s:
+        if (self._now() - rehearsed).total_seconds() <= self.terms.fresh_s:
             return False
         return not forecasts.meets(self.advisor.rehearse(response.proposal), forecasts.read(response.forecast))
 
@@ -208,8 +208,8 @@ class Workflow:
             self._record(response, Event.CONFIRM)
         elif found is Verification.CONTRADICTED:
             self._fail(response, "later telemetry shows that it did not take effect")
-        elif waited_s > self.policy.verify_s:
-            self._fail(response, f"no telemetry confirmed it within {self.policy.verify_s:.0f} s")
+        elif waited_s > self.terms.verify_s:
+            self._fail(response, f"no telemetry confirmed it within {self.terms.verify_s:.0f} s")
 
     def _fail(self, response: Response, reason: str) -> None:
         with self.engine.begin() as conn:

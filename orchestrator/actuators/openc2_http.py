@@ -22,6 +22,7 @@ from .base import ActuatorError, Malformed, Order, Outcome, Refused, Unavailable
 CONTENT_TYPE: Final = "application/openc2+json;version=1.0"
 PAUSES_S: Final = (0.1, 0.5)  # seconds before the second and the third try; assumed
 MAX_ANSWER: Final = 1_000_000  # bytes
+NOT_IMPLEMENTED: Final = 501  # as HTTP and as OpenC2 status; no repetition mends it
 NOT_NOW: Final = frozenset({408, 425, 429})  # "try later" among the 4xx codes (RFC 9110, RFC 8470, RFC 6585)
 
 
@@ -72,7 +73,7 @@ class OpenC2Http:
         """
         endpoint = self.endpoints.get(order.owner)
         if endpoint is None:
-            raise Refused(f"order {order.key}: no OpenC2 address for owner {order.owner!r}; add one to the policy file")
+            raise Refused(f"order {order.key}: no OpenC2 address for owner {order.owner!r}; add one to the terms file")
         for pause in PAUSES_S:
             try:
                 return self._send(endpoint, order)
@@ -111,6 +112,8 @@ def request_message(order: Order) -> dict[str, Any]:
 
 def _read_answer(order: Order, answer: httpx.Response) -> Outcome:
     place = f"order {order.key} to {order.owner!r}"
+    if answer.status_code == NOT_IMPLEMENTED:
+        raise Refused(f"{place}: not implemented there; mend the playbook's command")
     if answer.status_code >= 500 or answer.status_code in NOT_NOW:
         raise Unavailable(f"{place}: HTTP {answer.status_code}; try again later")
     if answer.status_code in (401, 403):
@@ -129,7 +132,7 @@ def _read_answer(order: Order, answer: httpx.Response) -> Outcome:
         ) from None
     if not isinstance(results, dict):
         raise Malformed(f"{place}: OpenC2 results are no JSON object")
-    if status >= 500 and status != 501:  # 501: not implemented, which no repetition mends
+    if status >= 500 and status != NOT_IMPLEMENTED:
         raise Unavailable(f"{place}: OpenC2 status {status} {text}; try again later")
     if status >= 400:
         raise Refused(f"{place}: OpenC2 status {status} {text}; mend the playbook's command")

@@ -1,0 +1,103 @@
+"""What every actuator keeps: an order carried out twice changes the world once, and errors say who can mend them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+import pytest
+from tocsin.orchestrator.actuators.base import Malformed, Order, Outcome, Refused, Unavailable
+from tocsin.orchestrator.actuators.openc2_http import AddressError, Endpoint, OpenC2Http
+from tocsin.tests.orchestrator.openc2_consumer import Consumer, running
+
+ORDER = Order("response--1/do/step-1/1", "edge", {"action": "deny", "target": {"x-tocsin:asset": "edge/host/gateway"}})
+
+
+@pytest.fixture
+def consumer() -> Iterator[Consumer]:
+    """Run a real OpenC2 consumer."""
+    with running(Consumer()) as it:
+        yield it
+
+
+@pytest.fixture
+def actuator(consumer: Consumer) -> Iterator[OpenC2Http]:
+    """Make the OpenC2 actuator that talks to it."""
+    it = OpenC2Http({"edge": Endpoint(consumer.url, consumer.token)}, timeout_s=5, sleep=lambda _s: None)
+    yield it
+    it.close()
+
+
+def test_order_is_carried_out(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """The command arrives as it was ordered, under the order's key."""
+    assert actuator.carry_out(ORDER) == Outcome(200, "done")
+    assert consumer.done == [{**ORDER.command, "command_id": ORDER.key}] and consumer.seen == [ORDER.key]
+
+
+def test_same_order_twice_changes_the_world_once(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """A repetition, by whatever path the actuator declares, gives the first outcome and does nothing."""
+    first = actuator.carry_out(ORDER)
+    again = actuator.carry_out(ORDER) if actuator.removes_duplicates else actuator.read(ORDER)
+    assert again == first and len(consumer.done) == 1
+
+
+def test_other_key_is_another_order(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """Equal commands under different keys are carried out both."""
+    actuator.carry_out(ORDER)
+    actuator.carry_out(replace(ORDER, key="response--1/do/step-1/2"))
+    assert len(consumer.done) == 2
+
+
+def test_passing_failure_is_tried_again_with_the_same_key(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """Two failures are outlived; every try carries the same request_id."""
+    consumer.fail_next = 2
+    assert actuator.carry_out(ORDER).status == 200
+    assert consumer.seen == [ORDER.key] * 3 and len(consumer.done) == 1
+
+
+def test_lost_answer_does_not_double_the_effect(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """If the answer is lost after the effect, the next try finds it done."""
+    consumer.lose_next = 1
+    assert actuator.carry_out(ORDER).status == 200 and len(consumer.done) == 1
+
+
+def test_lasting_failure_is_unavailable(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """A consumer that keeps failing, or is not there, is unavailable, and may be tried later."""
+    consumer.fail_next = 9
+    with pytest.raises(Unavailable, match="503"):
+        actuator.carry_out(ORDER)
+    gone = OpenC2Http({"edge": Endpoint("http://127.0.0.1:9/openc2", "t")}, timeout_s=1, sleep=lambda _s: None)
+    with pytest.raises(Unavailable, match="not reached"):
+        gone.carry_out(ORDER)
+
+
+def test_no_is_a_refusal_and_not_tried_again(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """A command it does not know, an owner without address and a wrong token are refused at once."""
+    with pytest.raises(Refused, match="not implemented"):
+        actuator.carry_out(replace(ORDER, command={"action": "dance", "target": {}}))
+    with pytest.raises(Refused, match="'shop'"):
+        actuator.carry_out(replace(ORDER, owner="shop"))
+    consumer.token = "another"
+    with pytest.raises(Refused, match="401"):
+        actuator.carry_out(ORDER)
+    assert len(consumer.seen) == 1
+
+
+def test_answer_without_sense_is_malformed(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """An answer that is no OpenC2 response is neither success nor refusal."""
+    consumer.garble = True
+    with pytest.raises(Malformed, match="OpenC2"):
+        actuator.carry_out(ORDER)
+
+
+@pytest.mark.parametrize("url", ["http://10.0.0.1/openc2", "ftp://127.0.0.1/", "http://evil.example/", "//x", ""])
+def test_orders_leave_the_machine_encrypted_only(url: str) -> None:
+    """Plain HTTP is for loopback; anything else needs https."""
+    with pytest.raises(AddressError, match="https"):
+        OpenC2Http({"edge": Endpoint(url, "t")})
+
+
+def test_token_is_not_shown() -> None:
+    """Neither actuator nor endpoint show the token when printed."""
+    actuator = OpenC2Http({"edge": Endpoint("https://edge.example/openc2", "secret-token")})
+    assert "secret-token" not in repr(actuator) + str(actuator.endpoints)

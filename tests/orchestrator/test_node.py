@@ -1,0 +1,403 @@
+"""From finding to outcome: a node rehearses, asks, acts within its bounds, verifies and undoes."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tocsin.orchestrator import audit
+from tocsin.orchestrator.client import binding_of
+from tocsin.orchestrator.consent import ConsentRefused, Decision, sign
+from tocsin.orchestrator.guard import Budget
+from tocsin.orchestrator.identity import Caller, Role
+from tocsin.orchestrator.lifecycle import IllegalTransition, State
+from tocsin.orchestrator.node import ForeignAsset, NotInView
+from tocsin.orchestrator.proposals import Verification
+from tocsin.orchestrator.proposing import ProposalRefused
+from tocsin.orchestrator.records import Response, list_consents, list_responses
+from tocsin.orchestrator.terms import Terms
+from tocsin.tests.orchestrator.fakes import (
+    CONTROLLER,
+    GATEWAY,
+    ISOLATE,
+    METER,
+    WEB,
+    FakeActuator,
+    House,
+    at_once,
+    chain,
+    cut,
+    house,
+    isolate,
+)
+from tocsin.twin.graph import ConsentRule
+from tocsin.twin.vocabulary import ConsentClass, ConsentMode, Proposer
+
+
+def caller(owner: str) -> Caller:
+    """Give a caller who may do what owners may."""
+    return Caller(owner, frozenset({Role.SENSOR, Role.VIEWER, Role.APPROVER}))
+
+
+def only(home: House) -> Response:
+    """Give the one response there is."""
+    with home.engine.begin() as conn:
+        (row,) = list_responses(conn)
+    return row
+
+
+def signed(home: House, owner: str, decision: Decision = Decision.APPROVE, *, by: str | None = None) -> str:
+    """Sign an answer to the one response as an owner would, from what it is shown."""
+    by = by or owner
+    row, now = only(home), home.node.clock.now()
+    binding = binding_of(home.node.view(caller(row.owners[0])).response(row))
+    hour = timedelta(hours=1)
+    return sign(binding, decision, home.key(by), owner=owner, person=f"approver@{by}", time=now, expiry=now + hour)
+
+
+def kinds(home: House) -> list[str]:
+    """Give the kinds of all audit records."""
+    with home.engine.begin() as conn:
+        assert audit.verify(conn).is_whole
+        return [record.kind for record in audit.read(conn)]
+
+
+def test_response_across_owners_goes_all_the_way(tmp_path: Path) -> None:
+    """Proposed, rehearsed, consented to by both owners, carried out, verified, undone, with a whole audit log."""
+    home = house(tmp_path)
+    home.advisor.proposals = [cut()]
+    home.tick()
+    assert only(home).state is State.AWAITING_CONSENT and home.actuator.sent == []
+    for owner in ("edge", "shop"):
+        home.node.consent(caller(owner), only(home).id, signed(home, owner))
+    home.tick()
+    assert only(home).state is State.SUCCEEDED and home.actuator.actions == ["deny"]
+    assert home.advisor.holds[only(home).targets] is True
+    home.node.want_undo(caller("shop"), only(home).id)
+    home.advisor.proposals = []
+    home.tick()
+    assert only(home).state is State.UNDONE and home.actuator.actions == ["deny", "allow"]
+    assert home.advisor.holds[only(home).targets] is False
+    assert {"proposed", "consent", "order", "outcome", "transition", "undo_wanted"} <= set(kinds(home))
+
+
+def test_one_of_two_owners_is_not_enough(tmp_path: Path) -> None:
+    """While an owner has not answered nothing happens, and in the end the response expires."""
+    home = house(tmp_path)
+    home.advisor.proposals = [cut()]
+    home.tick()
+    home.node.consent(caller("edge"), only(home).id, signed(home, "edge"))
+    home.tick(30)
+    assert only(home).state is State.AWAITING_CONSENT
+    home.advisor.proposals = []
+    home.tick(31)
+    assert only(home).state is State.EXPIRED and home.actuator.sent == []
+
+
+def test_nobody_consents_for_another_owner(tmp_path: Path) -> None:
+    """A third owner cannot even see it; another owner's key counts for nothing under any name."""
+    home = house(tmp_path)
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    with pytest.raises(NotInView):
+        home.node.consent(caller("meter"), only(home).id, signed(home, "meter"))
+    for owner, reason in (("shop", "not_an_owner_of_targets"), ("edge", "wrong_signer")):
+        with pytest.raises(ConsentRefused) as refused:
+            home.node.consent(caller("shop"), only(home).id, signed(home, owner, by="shop"))
+        assert refused.value.reason == reason
+    home.tick()
+    assert only(home).state is State.AWAITING_CONSENT
+
+
+def test_denial_ends_it(tmp_path: Path) -> None:
+    """An owner's no ends the response, also after its yes, as long as nothing was started."""
+    home = house(tmp_path)
+    home.advisor.proposals = [cut()]
+    home.tick()
+    home.node.consent(caller("edge"), only(home).id, signed(home, "edge"))
+    home.node.consent(caller("edge"), only(home).id, signed(home, "edge", Decision.DENY))
+    home.advisor.proposals = []
+    home.tick()
+    assert only(home).state is State.DENIED and home.actuator.sent == []
+
+
+def test_rule_at_once_needs_two_sources(tmp_path: Path) -> None:
+    """By the owner's rule the node acts alone on two sources, and asks a person on one."""
+    for sources, state in ((2, State.SUCCEEDED), (1, State.AWAITING_CONSENT)):
+        home = house(tmp_path / str(sources), twin=chain(at_once("edge")))
+        home.advisor.proposals = [isolate(sources=sources)]
+        home.tick()
+        assert only(home).state is state
+
+
+def test_rule_for_safety_is_never_automatic(tmp_path: Path) -> None:
+    """A consent table that says `at once` for the safety class does not make it automatic."""
+    from dataclasses import replace
+
+    home = house(tmp_path, twin=chain(at_once("edge", ConsentClass.SAFETY)))
+    shelved = home.node.shelf[ISOLATE]
+    home.node.shelf[ISOLATE] = replace(  # type: ignore[index]
+        shelved, effect=replace(shelved.effect, consent_class=ConsentClass.SAFETY)
+    )
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    assert only(home).state is State.AWAITING_CONSENT
+
+
+def test_veto_window_waits_then_acts(tmp_path: Path) -> None:
+    """In a veto window silence is consent once the window is over, and a no within it ends the response."""
+    rule = ConsentRule("edge", ConsentClass.CONTAIN, Proposer.OWN, ConsentMode.VETO_WINDOW, latency_s=300)
+    for veto, state in ((False, State.SUCCEEDED), (True, State.DENIED)):
+        home = house(tmp_path / str(veto), twin=chain(rule))
+        home.advisor.proposals = [isolate()]
+        home.tick()
+        home.tick(4)
+        assert only(home).state is State.AWAITING_CONSENT
+        if veto:
+            home.node.consent(caller("edge"), only(home).id, signed(home, "edge", Decision.DENY))
+        home.advisor.proposals = []
+        home.tick(1)
+        assert only(home).state is state
+
+
+def test_rule_never_denies(tmp_path: Path) -> None:
+    """An owner's `never` denies without asking anybody."""
+    rule = ConsentRule("edge", ConsentClass.CONTAIN, Proposer.OWN, ConsentMode.NEVER)
+    home = house(tmp_path, twin=chain(rule))
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    assert only(home).state is State.DENIED
+
+
+def test_budget_holds_whatever_the_telemetry_says(tmp_path: Path) -> None:
+    """The second response within the hour waits for the owner's budget, and starts when there is room."""
+    terms = Terms(budgets={"edge": Budget(max_responses=1, max_criticality=1.0)}, response_s=7200, fresh_s=9000)
+    home = house(tmp_path, twin=chain(at_once("edge")), terms=terms)
+    home.advisor.proposals = [isolate(GATEWAY), isolate(CONTROLLER)]
+    home.tick()
+    with home.engine.begin() as conn:
+        first, second = sorted(list_responses(conn), key=lambda row: row.state is State.APPROVED)
+    assert (first.state, second.state, second.blocked) == (State.SUCCEEDED, State.APPROVED, "budget_spent")
+    assert kinds(home).count("guard_refused") == 1
+    home.tick(61)
+    assert len(home.actuator.sent) == 4
+
+
+def test_kill_switch_stops_starting_not_undoing(tmp_path: Path) -> None:
+    """With the switch on nothing starts; what holds can still be undone."""
+    home = house(tmp_path, twin=chain(at_once("edge")))
+    home.advisor.proposals = [isolate(CONTROLLER)]
+    home.tick()
+    home.node.set_kill_switch(caller("edge"), on=True)
+    held = only(home)
+    home.advisor.proposals = [isolate(GATEWAY)]
+    home.node.want_undo(caller("edge"), held.id)
+    home.tick()
+    with home.engine.begin() as conn:
+        states = {row.targets[0]: row.state for row in list_responses(conn)}
+    assert states == {CONTROLLER: State.UNDONE, GATEWAY: State.APPROVED}
+
+
+def test_never_touch_is_not_even_asked_for(tmp_path: Path) -> None:
+    """What an owner put on its never-touch list is refused before anybody is asked, once, with a record."""
+    home = house(tmp_path, terms=Terms(never_touch=frozenset({GATEWAY})))
+    home.advisor.proposals = [isolate(GATEWAY), cut()]
+    home.tick()
+    home.tick()
+    assert home.node.responses(caller("edge")) == [] and kinds(home) == ["proposal_refused"] * 2
+
+
+def test_worse_than_nothing_is_not_asked_for(tmp_path: Path) -> None:
+    """If the rehearsal shows no less loss than doing nothing, owners are not bothered."""
+    home = house(tmp_path)
+    home.advisor.proposals, home.advisor.losses = [isolate()], (4.0, 4.0)
+    home.tick()
+    assert only(home).state is State.EXPIRED
+
+
+def test_consent_lapses_when_the_forecast_turns(tmp_path: Path) -> None:
+    """If a later forecast no longer meets the one shown, the consent does not count."""
+    home = house(tmp_path)
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    home.node.consent(caller("edge"), only(home).id, signed(home, "edge"))
+    home.advisor.proposals, home.advisor.losses = [], (5.0, 4.5)
+    home.tick(6)
+    assert only(home).state is State.EXPIRED and home.actuator.sent == []
+
+
+def test_consent_lapses_when_the_twin_changes(tmp_path: Path) -> None:
+    """If the targets' part of the twin changes between yes and start, the consent does not count."""
+    home = house(tmp_path)
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    home.node.consent(caller("edge"), only(home).id, signed(home, "edge"))
+    changed = house(tmp_path, twin=chain_with_port())
+    changed.tick(2)
+    assert only(changed).state is State.EXPIRED and changed.actuator.sent == []
+
+
+def chain_with_port() -> Any:
+    """Give the chain with one more link at the gateway."""
+    from dataclasses import replace
+
+    from tocsin.twin.graph import Link
+    from tocsin.twin.vocabulary import LinkKind
+
+    twin = chain()
+    return replace(twin, links=(*twin.links, Link(LinkKind.REACHES, CONTROLLER, GATEWAY, port=22)))
+
+
+def test_forged_consent_row_counts_for_nothing(tmp_path: Path) -> None:
+    """A consent written into the store without a signature is not a consent."""
+    import sqlalchemy as sa
+    from tocsin.orchestrator.store import consents
+
+    home = house(tmp_path)
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    row = {"response": only(home).id, "owner": "edge", "person": "approver@edge", "decision": "approve"}
+    rest = {"basis": "signed", "time": "x", "expiry": "2099-01-01T00:00:00Z", "jws": "a.b.c", "binding": {}}
+    with home.engine.begin() as conn:
+        conn.execute(sa.insert(consents).values({**row, **rest}))
+        assert list_consents(conn, row["response"], home.node.trust) == []
+    home.tick()
+    assert only(home).state is State.AWAITING_CONSENT
+
+
+@pytest.mark.parametrize(
+    ("said", "minutes", "state"),
+    [
+        (Verification.PENDING, 1, State.VERIFYING),
+        (Verification.PENDING, 20, State.FAILED),
+        (Verification.CONTRADICTED, 1, State.FAILED),
+    ],
+)
+def test_success_is_only_what_telemetry_confirms(
+    tmp_path: Path, said: Verification, minutes: float, state: State
+) -> None:
+    """Without confirmation a response is not a success; contradicted or too long unconfirmed it failed."""
+    home = house(tmp_path, twin=chain(at_once("edge")))
+    home.advisor.proposals, home.advisor.verification = [isolate()], said
+    home.tick()
+    home.advisor.proposals = []
+    home.tick(minutes)
+    assert only(home).state is state
+    assert ("person_called" in kinds(home)) is (state is State.FAILED)
+
+
+def test_failed_undo_calls_a_person(tmp_path: Path) -> None:
+    """An undo that the other side refuses ends in `failed`, with the owner's contact on record; it can be retried."""
+    home = house(tmp_path, twin=chain(at_once("edge")))
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    home.advisor.proposals, home.actuator.refuse = [], frozenset({"allow"})
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    assert only(home).state is State.FAILED and "person_called" in kinds(home)
+    home.actuator.refuse = frozenset()
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    assert only(home).state is State.UNDONE and home.actuator.actions == ["deny", "set", "restore", "allow"]
+
+
+def test_response_is_undone_when_its_time_to_hold_is_over(tmp_path: Path) -> None:
+    """A playbook that holds for ten minutes is taken back by itself after ten minutes."""
+    home = house(tmp_path, twin=chain(at_once("edge")), hold_s=600)
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    home.advisor.proposals = []
+    home.tick(9)
+    assert only(home).state is State.SUCCEEDED
+    home.tick(1)
+    assert only(home).state is State.UNDONE
+
+
+def test_crash_in_the_middle_repeats_nothing(tmp_path: Path) -> None:
+    """A node killed after its order took effect, before it wrote so, goes on where it was: each order once."""
+    actuator = FakeActuator(crash_after=1)
+    home = house(tmp_path, twin=chain(at_once("edge")), actuator=actuator)
+    home.advisor.proposals = [isolate()]
+    with pytest.raises(KeyboardInterrupt):
+        home.tick()
+    home.engine.dispose()
+    again = house(tmp_path, twin=chain(at_once("edge")), actuator=actuator)
+    assert only(again).state is State.EXECUTING
+    again.tick(2)
+    assert only(again).state is State.SUCCEEDED and actuator.actions == ["deny", "set"]
+    assert kinds(again).count("outcome") == 2
+
+
+def test_order_that_finds_nobody_is_tried_at_the_next_tick(tmp_path: Path) -> None:
+    """An actuator that is away for a while delays a response; one that stays away fails it."""
+    for away, state in ((2, State.SUCCEEDED), (9, State.FAILED)):
+        home = house(tmp_path / str(away), twin=chain(at_once("edge")), actuator=FakeActuator(away=away))
+        home.advisor.proposals = [isolate()]
+        home.tick()
+        home.advisor.proposals = []
+        assert only(home).state is State.EXECUTING
+        home.tick()
+        home.tick()
+        assert only(home).state is state
+
+
+def test_after_a_restart_the_advisor_knows_what_holds(tmp_path: Path) -> None:
+    """A new process tells its advisor which responses hold."""
+    home = house(tmp_path, twin=chain(at_once("edge")))
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    assert house(tmp_path).advisor.holds == {(GATEWAY,): True}
+
+
+def test_same_proposal_is_not_repeated(tmp_path: Path) -> None:
+    """What is under way, or came to nothing just now, is not proposed again at every tick."""
+    home = house(tmp_path)
+    home.advisor.proposals, home.advisor.losses = [isolate()], (1.0, 2.0)
+    for _ in range(9):
+        home.tick()
+    assert only(home).state is State.EXPIRED
+
+
+def test_events_are_about_ones_own_assets_only(tmp_path: Path) -> None:
+    """An owner's sensor cannot speak of another's asset; nothing of such a batch is taken."""
+    home = house(tmp_path)
+    events = [{"uid": "1", "device": {"uid": GATEWAY}}, {"uid": "2", "device": {"uid": WEB}}]
+    with pytest.raises(ForeignAsset, match="event 1"):
+        home.node.take_events(caller("edge"), events)
+    home.tick()
+    assert home.advisor.observed == []
+
+
+def test_events_become_findings_once(tmp_path: Path) -> None:
+    """Events reach the advisor at the next tick; a finding that comes twice is kept once."""
+    home = house(tmp_path)
+    for _ in range(2):
+        assert home.node.take_events(caller("edge"), [{"uid": "1", "device": {"uid": GATEWAY}}]) == 1
+        home.tick()
+    assert len(home.advisor.observed) == 2 and kinds(home) == ["findings"]
+
+
+def test_person_proposes_within_its_view(tmp_path: Path) -> None:
+    """A person proposes on what it sees; twice the same, another kind or a hidden target is refused."""
+    home = house(tmp_path)
+    made = home.node.propose(caller("edge"), playbook=ISOLATE, targets=[GATEWAY], reason="looks odd")
+    assert made.state is State.PROPOSED and made.proposer == "edge"
+    with pytest.raises(ProposalRefused, match="does the same"):
+        home.node.propose(caller("edge"), playbook=ISOLATE, targets=[GATEWAY], reason="")
+    with pytest.raises(NotInView):
+        home.node.propose(caller("edge"), playbook=ISOLATE, targets=[METER], reason="")
+    with pytest.raises(ProposalRefused, match="is a device"):
+        home.node.propose(caller("meter"), playbook=ISOLATE, targets=[METER], reason="")
+
+
+def test_only_what_was_carried_out_can_be_undone(tmp_path: Path) -> None:
+    """Undo before the start is refused, and so is an undo by an owner who is only notified."""
+    home = house(tmp_path)
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    with pytest.raises(IllegalTransition, match="awaiting_consent"):
+        home.node.want_undo(caller("edge"), only(home).id)
+    with pytest.raises(PermissionError, match="owns no target"):
+        home.node.want_undo(caller("shop"), only(home).id)
