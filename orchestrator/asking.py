@@ -96,7 +96,7 @@ def case_of(
     criticality = response.criticality
     if shelved is not None:
         try:
-            resolved = resolve(twin, response.targets, shelved.effect.target_type)
+            resolved = resolve(twin, response.targets, shelved.effect)
             owners, twin_part, criticality = resolved.owners, resolved.twin_part, resolved.criticality
         except TargetError:
             pass  # the binding below differs from what was consented to, so the guard refuses

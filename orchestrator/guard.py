@@ -43,7 +43,7 @@ class Budget:
     """What responses may cost one owner per hour, whatever the telemetry says: its blast radius."""
 
     max_responses: int = 6  # assumed; the owner sets it in the terms file
-    max_criticality: float = 0.5  # assumed; sum of shares 0..1 of the owner's criticality touched
+    max_criticality: float = 1.0  # assumed: all its services once; sum of shares 0..1 of criticality interrupted
 
 
 @dataclass(frozen=True, slots=True)

@@ -65,7 +65,7 @@ def propose(
     shelved = shelf.get(proposal.playbook)
     if shelved is None:
         raise ProposalRefused("unknown_playbook", f"playbook {proposal.playbook!r} is not in the library; mend its id")
-    resolved = resolve(twin, proposal.targets, shelved.effect.target_type)
+    resolved = resolve(twin, proposal.targets, shelved.effect)
     _check_kinds(twin, shelved, resolved)
     _refuse_twin(conn, shelved, resolved)
     response = _response(proposal, shelved, resolved, terms=terms, now=now, proposer=proposer, person=person)

@@ -15,9 +15,11 @@ import rfc8785
 
 from ..twin.facts import key_of
 from ..twin.graph import Asset, Link, Owner, Twin
-from ..twin.vocabulary import LinkKind, TargetType
+from ..twin.rulebook.effects import Effect
+from ..twin.vocabulary import LinkKind, Mode, TargetType
 
 MAX_TARGETS = 32  # assumed: a playbook for more targets is several responses, each with its own consents
+_INTERRUPTING = frozenset({Mode.ISOLATED, Mode.DOWN, Mode.RESTORING})  # modes in which an asset serves nobody
 
 
 class TargetError(ValueError):
@@ -31,12 +33,12 @@ class Resolved:
     targets: tuple[str, ...]  # sorted
     owners: tuple[str, ...]  # whose consent is needed, sorted
     notified: tuple[str, ...]  # other owners of services that depend on the targets, sorted
-    criticality: Mapping[str, float]  # per owner, share 0..1 of its criticality that the targets carry
+    criticality: Mapping[str, float]  # per owner, share 0..1 of its criticality that goes out of service meanwhile
     twin_part: str  # SHA-256, 64 hex digits
 
 
-def resolve(twin: Twin, names: Iterable[str], target_type: TargetType) -> Resolved:
-    """Find the targets in the twin.
+def resolve(twin: Twin, names: Iterable[str], effect: Effect) -> Resolved:
+    """Find the targets of a playbook with `effect` in the twin.
 
     Raises:
         TargetError: none or too many, one that is not in the twin, not of the playbook's type, or inside one owner
@@ -45,16 +47,17 @@ def resolve(twin: Twin, names: Iterable[str], target_type: TargetType) -> Resolv
     targets = tuple(sorted(set(names)))
     if not 1 <= len(targets) <= MAX_TARGETS:
         raise TargetError(f"{len(targets)} targets; name 1 to {MAX_TARGETS}")
-    found = [_find(twin, name, target_type) for name in targets]
+    found = [_find(twin, name, effect.target_type) for name in targets]
     assets = {id_ for part in found for id_ in _assets_of(part)}
     owners = {part.id if isinstance(part, Owner) else "" for part in found} - {""}
     owners |= {twin.asset_by_id[id_].owner for id_ in assets}
+    interrupted = _dependents(twin, _interrupted(twin, found, effect))
     dependents = {twin.asset_by_id[id_].owner for id_ in _dependents(twin, assets)}
     return Resolved(
         targets=targets,
         owners=tuple(sorted(owners)),
         notified=tuple(sorted(dependents - owners)),
-        criticality={owner: _share(twin, owner, assets) for owner in sorted(owners)},
+        criticality={owner: _share(twin, owner, interrupted) for owner in sorted(owners)},
         twin_part=_digest(twin, found, assets),
     )
 
@@ -99,9 +102,19 @@ def _dependents(twin: Twin, assets: set[str]) -> set[str]:
     return reached
 
 
-def _share(twin: Twin, owner: str, assets: set[str]) -> float:
-    """Share of the owner's criticality that sits on the assets and on what stands or falls with them, 0..1."""
-    touched = _dependents(twin, assets)
+def _interrupted(twin: Twin, found: list[Asset | Link | Owner], effect: Effect) -> set[str]:
+    """Assets whose service the playbook itself takes away: isolated ones, and those cut off from what they need."""
+    if effect.cut:
+        needs = {(link.source, link.target) for link in twin.links if link.kind is LinkKind.DEPENDS_ON}
+        ends = [(link.source, link.target) for link in found if isinstance(link, Link)]
+        return {a for a, b in (*ends, *((b, a) for a, b in ends)) if (a, b) in needs}
+    if effect.mode in _INTERRUPTING or effect.mode_during in _INTERRUPTING:
+        return {asset.id for asset in found if isinstance(asset, Asset)}
+    return set()
+
+
+def _share(twin: Twin, owner: str, touched: set[str]) -> float:
+    """Share of the owner's criticality that sits on the assets, 0..1."""
     weights = {asset.id: asset.criticality for asset in twin.assets if asset.owner == owner}
     total = sum(weights.values())
     return sum(weight for id_, weight in weights.items() if id_ in touched) / total if total > 0 else 0.0

@@ -54,8 +54,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("single_source", {"consents": (answer(basis=Basis.RULE),), "sources": 1}),
     ("safety", {"consents": (answer(basis=Basis.RULE),), "consent_class": ConsentClass.SAFETY}),
     ("budget_spent", {"spent": {"edge": Spent(6, 0.0)}}),
-    ("budget_spent", {"spent": {"edge": Spent(1, 0.3)}}),
-    ("budget_spent", {"criticality": {}}),
+    ("budget_spent", {"spent": {"edge": Spent(1, 0.8)}}),
+    ("budget_spent", {"criticality": {}, "budgets": {"edge": Budget(6, 0.5)}}),
     ("budget_spent", {"budgets": {"edge": Budget(0, 1.0)}}),
 ]
 
@@ -93,7 +93,7 @@ def test_one_owner_by_rule_makes_it_automatic() -> None:
 
 def test_findings_cannot_widen_the_blast_radius() -> None:
     """However many sources claim an attack, the budget of the owner holds."""
-    refused = refusal(case(sources=1000, spent={"edge": Spent(6, 0.5)}))
+    refused = refusal(case(sources=1000, spent={"edge": Spent(6, 0.75)}))
     assert refused is not None and refused.name == "budget_spent"
 
 
