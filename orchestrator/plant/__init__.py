@@ -1,1 +1,1 @@
-"""The simulated plant: a stand-in for the real systems, a process of its own."""
+"""The simulated plant: a stand-in for the owners' real systems, in a process of its own that nothing else imports."""

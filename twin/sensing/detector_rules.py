@@ -84,7 +84,7 @@ Test = Callable[[Event, Memory], bool]
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One detector."""
+    """One detector: `condition` gives LOW, each of `marks` lifts it one bin."""
 
     name: str
     sensor: SensorClass
@@ -143,7 +143,7 @@ def _variation(event: Event, memory: Memory) -> float:
 
 
 def _odd_ticket(event: Event, memory: Memory) -> bool:
-    return len({one.source for one in memory.lately(event, "ticket", event.user)}) > 1
+    return memory.lately(event, "ticket", event.user)[0].source != event.source
 
 
 def _out_of_range(event: Event, share: float = 0.0) -> bool:

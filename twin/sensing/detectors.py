@@ -63,7 +63,8 @@ def initial_state(twin: Twin) -> DetectorState:
 def baseline_of(twin: Twin) -> Baseline:
     """What is normal in a twin: declared flows, logons from where credentials are kept, stations of processes."""
     members = _members(twin)
-    flows, stations = set(), set()
+    flows: set[tuple[str, str, int]] = set()
+    stations = {(asset.id, asset.id) for asset in twin.assets}
     keepers: dict[str, set[str]] = {}
     for link in twin.links:
         if link.kind is LinkKind.HOLDS_CREDENTIAL:
@@ -71,9 +72,8 @@ def baseline_of(twin: Twin) -> Baseline:
         if link.kind in (LinkKind.REACHES, LinkKind.MANAGES, LinkKind.SUPPLIES):
             sources = members.get(link.source, [link.source])
             flows.update((source, link.target, link.port or 0) for source in sources)
-            if twin.asset_by_id[link.target].kind is AssetKind.PROCESS:
-                stations.update((source, link.target) for source in sources)
-        if link.kind is LinkKind.RUNS_ON and twin.asset_by_id[link.source].kind is AssetKind.PROCESS:
+            stations.update((source, link.target) for source in sources)
+        if link.kind is LinkKind.RUNS_ON:
             stations.add((link.target, link.source))
     logons = frozenset(
         (link.source, link.target, source)

@@ -206,7 +206,7 @@ def read_events(payload: bytes, *, max_events: int = MAX_EVENTS, max_bytes: int 
     except UnicodeDecodeError as error:
         raise EventError(f"byte {error.start}: not UTF-8; events are JSON in UTF-8") from None
     places = _listed(text) if text.lstrip().startswith("[") else _lined(text)
-    events = []
+    events: list[Event] = []
     for place, content in places:
         if len(events) == max_events:
             raise EventError(f"{place}: more than {max_events} events; send fewer at once")
