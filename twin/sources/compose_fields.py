@@ -80,7 +80,7 @@ def _short_port(text: str, *, published: bool) -> list[Port]:
 def _pair(inside: list[int], published: list[int], *, loopback: bool, protocol: str) -> list[Port]:
     if len(published) not in (0, len(inside)):
         published = published[:1] * len(inside)
-    outside = published or [None] * len(inside)
+    outside: list[int | None] = [*published] or [None] * len(inside)
     return [Port(port, out, loopback, protocol) for port, out in zip(inside, outside, strict=True)]
 
 
@@ -133,8 +133,8 @@ def environment_of(service: Section) -> dict[str, str]:
     """Give the environment as names and values, defaults filled in."""
     value = service.get("environment")
     if isinstance(value, list):
-        pairs: list[tuple[Any, Any]] = [tuple(as_text(item).partition("=")[::2]) for item in value]
-        return {as_text(name): with_defaults(text) for name, text in pairs}
+        pairs = [as_text(item).partition("=") for item in value]
+        return {name: with_defaults(text) for name, _, text in pairs}
     section = section_at(service, "environment")
     return {as_text(name): with_defaults(as_text(text)) for name, text in section.items() if not _nested(text)}
 

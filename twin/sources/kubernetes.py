@@ -113,7 +113,8 @@ def _sort(known: Cluster, document: object, file: str) -> None:
 
 
 def _declare(known: Cluster, cluster: str) -> None:
-    first: list[Section] = [one.body for one in (*known.workloads, *known.services)] + known.accounts
+    bodies = [one.body for one in known.workloads] + [one.body for one in known.services]
+    first = bodies + known.accounts
     place = first[0].place if first else known.scribe.file
     known.host = known.scribe.asset(AssetKind.HOST, cluster, place, {"role": "cluster nodes"})
     accounts = {
@@ -233,12 +234,14 @@ def _declare_reach(
     behind = [(pod, _pod_port(pod, port)) for pod, _ in known.pods if service.selects(pod)]
     for namespace, segment in segments.items():
         members = [(pod, container) for pod, container in known.pods if pod.namespace == namespace]
-        able = [
-            container
+        reached = {
+            container: [target for target, number in behind if policies.may_connect(pod, target, number, port.protocol)]
             for pod, container in members
-            if any(policies.may_connect(pod, target, number, port.protocol) for target, number in behind)
-        ]
-        sources = [segment] if members and len(able) == len(members) else able
+        }
+        if members and all(reached.values()):
+            sources = [segment]
+        else:  # that a pod reaches its own service says nothing
+            sources = [container for pod, container in members if set(map(id, reached[container])) - {id(pod)}]
         for source in sources:
             known.scribe.link(LinkKind.REACHES, source, face, place, port=port.port, protocol=port.protocol.lower())
     if service.kind in ("LoadBalancer", "NodePort") and any(

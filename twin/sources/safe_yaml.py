@@ -85,7 +85,7 @@ def _inspect(text: str, file: str) -> None:
             sizes.clear()
         elif isinstance(event, yaml.AliasEvent):
             _refuse_loop(event, stack, file)
-            size = sizes.get(event.anchor, 0)
+            size = sizes.get(event.anchor or "", 0)
             nodes, aliased = nodes + size, aliased + size
             if aliased > MAX_ALIASED_NODES:
                 raise _refusal(file, event, f"aliases expand to more than {MAX_ALIASED_NODES} nodes", "write less")
