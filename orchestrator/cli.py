@@ -8,7 +8,7 @@ itself whole.
 from __future__ import annotations
 
 import sys
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
 from typing import Any
 
@@ -33,9 +33,15 @@ class LazyGroup(TyperGroup):
 
 
 def load_command(name: str, target: str) -> Any:
-    """Give the command behind an entry point `module:attribute`, a typer app or a plain function."""
+    """Give the command behind an entry point `module:attribute`, a typer app or a plain function.
+
+    One that cannot be loaded is listed as such, and raises its error when it is used: it must not take others with it.
+    """
     module, _, attribute = target.partition(":")
-    found = getattr(import_module(module), attribute)
+    try:
+        found = getattr(import_module(module), attribute)
+    except (ImportError, AttributeError) as error:
+        found = _broken(error)
     if isinstance(found, typer.Typer):
         app = found
     else:
@@ -44,6 +50,14 @@ def load_command(name: str, target: str) -> Any:
     command: Any = typer.main.get_command(app)
     command.name = name
     return command
+
+
+def _broken(error: ImportError | AttributeError) -> Callable[[], None]:
+    def broken() -> None:
+        raise error
+
+    broken.__doc__ = f"Cannot be loaded: {error}"
+    return broken
 
 
 def _entry_points() -> dict[str, str]:

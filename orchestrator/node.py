@@ -15,15 +15,15 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from ..twin.graph import Twin
+from ..twin.sensing.events import Event
 from . import audit
 from .actuators.base import Actuator
 from .clock import Clock, ClockError, LockstepClock, iso, parse_iso
 from .consent import Decision, verify
 from .guard import Basis, GivenConsent
 from .identity import Caller, TokenStore, TrustStore
-from .ingest import asset_of
 from .lifecycle import IllegalTransition, State, UnknownResponse
-from .proposals import Advisor, BeliefRow, Json, Proposal
+from .proposals import Advisor, BeliefRow, Proposal
 from .proposing import ProposalRefused, Repeats, note_refusal, propose
 from .records import (
     Response,
@@ -85,7 +85,7 @@ class Node:
     script: Script
     terms: Terms = field(default_factory=Terms)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
-    _pending: list[Json] = field(default_factory=list, init=False, repr=False)
+    _pending: list[Event] = field(default_factory=list, init=False, repr=False)
     _pending_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _workflow: Workflow = field(init=False, repr=False)
     _repeats: Repeats = field(init=False, repr=False)
@@ -106,7 +106,7 @@ class Node:
         self._repeats = Repeats(self.terms.repropose_s)
         self._workflow.recall()
 
-    def take_events(self, caller: Caller, events: Sequence[Json]) -> int:
+    def take_events(self, caller: Caller, events: Sequence[Event]) -> int:
         """Keep an owner's events for the next tick; give how many.
 
         Raises:
@@ -114,10 +114,10 @@ class Node:
             Overloaded: too many events wait already.
         """
         for position, event in enumerate(events):
-            name = asset_of(event)
-            asset = self.twin.asset_by_id.get(name)
-            if asset is None or asset.owner != caller.owner:
-                raise ForeignAsset(f"event {position}: {name!r} is no asset of {caller.owner!r}; send your own only")
+            asset = self.twin.asset_by_id.get(event.asset)
+            if asset is None or asset.owner != caller.owner or event.owner != caller.owner:
+                who = f"{event.asset!r} of {event.owner!r}"
+                raise ForeignAsset(f"event {position}: {who} is no asset of {caller.owner!r}; send your own only")
         with self._pending_lock:
             if len(self._pending) + len(events) > MAX_PENDING:
                 raise Overloaded(f"{len(self._pending)} events wait for the next tick; send again later")

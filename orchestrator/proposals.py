@@ -12,6 +12,8 @@ from datetime import datetime
 from enum import StrEnum
 from typing import Any, Protocol
 
+from ..twin.sensing.events import Event
+
 Json = Mapping[str, Any]
 
 
@@ -91,8 +93,11 @@ class Advisor(Protocol):
     All times are UTC and come from the node's clock: an advisor reads no clock of its own.
     """
 
-    def observe(self, events: Sequence[Json], now: datetime) -> Sequence[SeenFinding]:
-        """Take OCSF events in, bring evidence and belief up to `now`, give the findings concluded from them."""
+    def observe(self, events: Sequence[Event], now: datetime) -> Sequence[SeenFinding]:
+        """Take events in, bring evidence and belief up to `now`, give the findings concluded from them.
+
+        Each event was checked to be about its sender's own asset. An empty list comes at every tick without events.
+        """
         ...
 
     def propose(self) -> Sequence[Proposal]:

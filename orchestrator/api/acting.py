@@ -9,7 +9,7 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
-from ..ingest import MAX_BODY, read_events
+from ...twin.sensing.events import MAX_BYTES, read_events
 from .bodies import Accepted, ConsentBody, KillSwitchBody, ProposalBody, ResponseBody, TickBody, TickedBody
 from .callers import Approver, Operator, Sensor, TheNode
 from .errors import TooLarge
@@ -33,8 +33,8 @@ async def events(node: TheNode, caller: Sensor, request: Request) -> Accepted:
     body = bytearray()
     async for chunk in request.stream():
         body += chunk
-        if len(body) > MAX_BODY:
-            raise TooLarge(f"a body over {MAX_BODY} bytes; send fewer events at once")
+        if len(body) > MAX_BYTES:
+            raise TooLarge(f"a body over {MAX_BYTES} bytes; send fewer events at once")
 
     def take() -> int:
         return node.take_events(caller, read_events(bytes(body)))

@@ -9,7 +9,7 @@ from fastapi import FastAPI
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from ... import __version__
-from ..ingest import MAX_BODY
+from ...twin.sensing.events import MAX_BYTES
 from ..node import Node
 from . import acting, errors, reading
 from .bodies import Error
@@ -29,7 +29,7 @@ def create_app(node: Node) -> FastAPI:
     app.include_router(reading.router)
     app.include_router(acting.router)
     errors.install(app)
-    app.add_middleware(BodyLimit, limit=MAX_BODY)
+    app.add_middleware(BodyLimit, limit=MAX_BYTES)
     return app
 
 

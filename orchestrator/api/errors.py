@@ -14,10 +14,10 @@ from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
 
+from ...twin.sensing.events import EventError
 from ..clock import ClockError
 from ..consent import ConsentRefused
 from ..forecasts import ForecastError
-from ..ingest import EventsRefused
 from ..lifecycle import LifecycleError
 from ..node import ForeignAsset, NotInView, Overloaded
 from ..proposing import ProposalRefused
@@ -50,7 +50,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     PermissionError: (403, "not_an_owner_of_targets"),
     Overloaded: (503, "overloaded"),
     TooLarge: (413, "too_large"),
-    EventsRefused: (422, "bad_events"),
+    EventError: (422, "bad_events"),
     TargetError: (422, "bad_target"),
     ClockError: (409, "clock"),
     LifecycleError: (409, "wrong_state"),

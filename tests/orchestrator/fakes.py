@@ -28,6 +28,7 @@ from tocsin.orchestrator.terms import Terms
 from tocsin.twin.facts import key_of
 from tocsin.twin.graph import Asset, ConsentRule, Link, Owner, Sharing, Twin
 from tocsin.twin.rulebook.effects import Effect
+from tocsin.twin.sensing.events import Event
 from tocsin.twin.vocabulary import AssetKind, ConsentClass, ConsentMode, LinkKind, Mode, Proposer, TargetType
 
 START = datetime(2026, 11, 1, 12, tzinfo=UTC)
@@ -99,6 +100,12 @@ def _order(number: int, target: str, action: str) -> StepOrder:
     return StepOrder(f"step-{number}:{target}", owner, {"action": action, "target": {"x-tocsin:asset": target}})
 
 
+def ocsf(uid: str, asset: str) -> dict[str, Any]:
+    """Give an OCSF event about an asset."""
+    product = {"product": {"name": "sensor"}, "uid": uid}
+    return {"class_uid": 4001, "time": 1_793_534_400_000, "metadata": product, "device": {"uid": asset}}
+
+
 @dataclass
 class FakeAdvisor:
     """Says what it is told to say, and remembers what it was told."""
@@ -106,13 +113,13 @@ class FakeAdvisor:
     proposals: list[Proposal] = field(default_factory=list)
     verification: Verification = Verification.CONFIRMED
     losses: tuple[float, float] = (10.0, 4.0)  # of doing nothing, of the response
-    observed: list[Any] = field(default_factory=list)
+    observed: list[Event] = field(default_factory=list)
     holds: dict[tuple[str, ...], bool] = field(default_factory=dict)
 
-    def observe(self, events: Sequence[Any], now: datetime) -> Sequence[SeenFinding]:
+    def observe(self, events: Sequence[Event], now: datetime) -> Sequence[SeenFinding]:
         """Every event is a finding."""
         self.observed.extend(events)
-        return [SeenFinding(event["uid"], now, event["device"]["uid"], {"event": event}) for event in events]
+        return [SeenFinding(event.uid, now, event.asset, {"product": event.product}) for event in events]
 
     def propose(self) -> Sequence[Proposal]:
         """Give what it was told to."""

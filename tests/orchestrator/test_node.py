@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
+import sqlalchemy as sa
 from tocsin.orchestrator import audit
 from tocsin.orchestrator.client import binding_of
 from tocsin.orchestrator.consent import ConsentRefused, Decision, sign
@@ -17,6 +19,7 @@ from tocsin.orchestrator.node import ForeignAsset, NotInView
 from tocsin.orchestrator.proposals import Verification
 from tocsin.orchestrator.proposing import ProposalRefused
 from tocsin.orchestrator.records import Response, list_consents, list_responses
+from tocsin.orchestrator.store import consents
 from tocsin.orchestrator.terms import Terms
 from tocsin.tests.orchestrator.fakes import (
     CONTROLLER,
@@ -31,9 +34,11 @@ from tocsin.tests.orchestrator.fakes import (
     cut,
     house,
     isolate,
+    ocsf,
 )
-from tocsin.twin.graph import ConsentRule
-from tocsin.twin.vocabulary import ConsentClass, ConsentMode, Proposer
+from tocsin.twin.graph import ConsentRule, Link
+from tocsin.twin.sensing.events import parse_event
+from tocsin.twin.vocabulary import ConsentClass, ConsentMode, LinkKind, Proposer
 
 
 def caller(owner: str) -> Caller:
@@ -134,8 +139,6 @@ def test_rule_at_once_needs_two_sources(tmp_path: Path) -> None:
 
 def test_rule_for_safety_is_never_automatic(tmp_path: Path) -> None:
     """A consent table that says `at once` for the safety class does not make it automatic."""
-    from dataclasses import replace
-
     home = house(tmp_path, twin=chain(at_once("edge", ConsentClass.SAFETY)))
     shelved = home.node.shelf[ISOLATE]
     home.node.shelf[ISOLATE] = replace(  # type: ignore[index]
@@ -241,19 +244,12 @@ def test_consent_lapses_when_the_twin_changes(tmp_path: Path) -> None:
 
 def chain_with_port() -> Any:
     """Give the chain with one more link at the gateway."""
-    from dataclasses import replace
-
-    from tocsin.twin.graph import Link
-    from tocsin.twin.vocabulary import LinkKind
-
     twin = chain()
     return replace(twin, links=(*twin.links, Link(LinkKind.REACHES, CONTROLLER, GATEWAY, port=22)))
 
 
 def test_forged_consent_row_counts_for_nothing(tmp_path: Path) -> None:
     """A consent written into the store without a signature is not a consent."""
-    import sqlalchemy as sa
-    from tocsin.orchestrator.store import consents
 
     home = house(tmp_path)
     home.advisor.proposals = [isolate()]
@@ -363,7 +359,7 @@ def test_same_proposal_is_not_repeated(tmp_path: Path) -> None:
 def test_events_are_about_ones_own_assets_only(tmp_path: Path) -> None:
     """An owner's sensor cannot speak of another's asset; nothing of such a batch is taken."""
     home = house(tmp_path)
-    events = [{"uid": "1", "device": {"uid": GATEWAY}}, {"uid": "2", "device": {"uid": WEB}}]
+    events = [parse_event(ocsf("1", GATEWAY)), parse_event(ocsf("2", WEB))]
     with pytest.raises(ForeignAsset, match="event 1"):
         home.node.take_events(caller("edge"), events)
     home.tick()
@@ -374,7 +370,7 @@ def test_events_become_findings_once(tmp_path: Path) -> None:
     """Events reach the advisor at the next tick; a finding that comes twice is kept once."""
     home = house(tmp_path)
     for _ in range(2):
-        assert home.node.take_events(caller("edge"), [{"uid": "1", "device": {"uid": GATEWAY}}]) == 1
+        assert home.node.take_events(caller("edge"), [parse_event(ocsf("1", GATEWAY))]) == 1
         home.tick()
     assert len(home.advisor.observed) == 2 and kinds(home) == ["findings"]
 
