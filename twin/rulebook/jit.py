@@ -18,7 +18,7 @@ from platformdirs import user_cache_dir
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
-COMPILED_FOLDERS = ("rulebook", "sensing", "analysis")
+COMPILED_FOLDERS = ("rulebook", "sensing")
 
 
 @cache

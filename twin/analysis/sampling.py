@@ -1,0 +1,248 @@
+"""Worlds drawn from a belief: whole attacks that agree with the marginals.
+
+Flows in: one belief lane and the public state of one world. Flows out: a batch of worlds, each with access bits drawn
+so that every held asset has a held predecessor or is an entry (unless its ways in are all closed since), and with the
+share of worlds that hold an asset as believed. Draws come from a seed of the forecast, never from the key of the plant
+or environment, so forecasts do not see its future.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..compiled import Compiled
+from ..rulebook.effects import EffectTable
+from ..rulebook.parameters import Parameters
+from ..rulebook.rules import BLOCKING
+from ..rulebook.state import HARMED, NEVER, WorldState, copy_worlds
+from ..rulebook.worlds import STREAM_FORECAST, Worlds
+from ..sensing.belief import BeliefState
+from ..vocabulary import Access, AssetKind, Gain
+
+Bools = npt.NDArray[np.bool_]
+DEPTH = 16  # longest chain of predecessors added to explain one held asset
+
+
+@dataclass
+class _Draw:
+    """The attack states drawn so far; lives for one call of `draw_worlds`."""
+
+    compiled: Compiled
+    held_share: npt.NDArray[np.float64]  # [N] believed P(any access)
+    admin_share: npt.NDArray[np.float64]  # [N] believed P(admin)
+    blocked: Bools  # [N]
+    rng: np.random.Generator
+    user: Bools  # [worlds, N] any access
+    admin: Bools  # [worlds, N]
+    ways_in: dict[int, list[int]] = field(default_factory=dict)  # steps into an asset that give access
+
+    def holds(self, asset: int, need: int) -> Bools:
+        """bool[worlds]: access `need` at an asset, for a segment through its unblocked members."""
+        record = self.compiled.arrays.asset[asset]
+        if record["kind"] != AssetKind.SEGMENT:
+            return self.admin[:, asset] if need == Access.ADMIN else self.user[:, asset]
+        parts = self.compiled.arrays.part[record["part_first"] : record["part_last"]]
+        open_parts = parts[~self.blocked[parts]]
+        return self.user[:, open_parts].any(axis=1)
+
+    def is_reachable(self, asset: int) -> Bools:
+        """bool[worlds]: some step into the asset has its source and identity held."""
+        reachable = np.zeros(len(self.user), bool)
+        for step in self.ways_in[asset]:
+            record = self.compiled.arrays.step[step]
+            one = self.holds(int(record["src"]), int(record["need"])).copy()
+            if record["identity"] >= 0:
+                one &= self.user[:, record["identity"]]
+            reachable |= one
+        return reachable
+
+
+def draw_worlds(
+    compiled: Compiled,
+    effects: EffectTable,
+    parameters: Parameters,
+    *,
+    belief: BeliefState,
+    view: int,
+    state: WorldState,
+    world: int,
+    count: int,
+    seed: int,
+) -> Worlds:
+    """Draw `count` worlds from a belief.
+
+    Args:
+        compiled: the twin.
+        effects: what playbooks do.
+        parameters: the assumed game.
+        belief: beliefs; lane `view` is used.
+        view: which lane.
+        state: worlds, of whose row `world` only the public part is copied.
+        world: which row.
+        count: worlds to draw, >= 1.
+        seed: equal seeds give equal worlds.
+    """
+    rows = copy_worlds(state, np.full(count, world, np.int64))
+    blocked = (state.asset["modes"][world].astype(np.int64) & BLOCKING) != 0
+    held = (belief.asset["user"][view] + belief.asset["admin"][view]).astype(np.float64)
+    admin = belief.asset["admin"][view].astype(np.float64)
+    size = (count, len(held))
+    rng = np.random.Generator(np.random.Philox(key=[STREAM_FORECAST, seed]))
+    draw = _Draw(compiled, held, admin, blocked, rng, np.zeros(size, bool), np.zeros(size, bool))
+    _draw_attacks(draw, belief.active[view, : belief.active_n[view]])
+    _write(rows, draw, parameters, seed, rng)
+    return Worlds(compiled, effects, parameters, rows)
+
+
+def _draw_attacks(draw: _Draw, active: npt.NDArray[np.int32]) -> None:
+    kinds = draw.compiled.arrays.asset["kind"]
+    order = sorted((int(a) for a in active if kinds[a] != AssetKind.SEGMENT), key=lambda a: (-draw.held_share[a], a))
+    order.sort(key=lambda a: kinds[a] != AssetKind.EXTERNAL)
+    for asset in range(len(kinds)):
+        draw.ways_in[asset] = _ways_in(draw.compiled, asset)
+    for asset in order:
+        _fill(draw, asset)
+
+
+def _ways_in(compiled: Compiled, asset: int) -> list[int]:
+    arrays = compiled.arrays
+    record = arrays.asset[asset]
+    rows = arrays.in_step[record["in_first"] : record["in_last"]]
+    return [
+        int(step)
+        for step in rows
+        if arrays.step[step]["gain"] in (Gain.USER, Gain.ADMIN) and arrays.step[step]["src"] != asset
+    ]
+
+
+def _fill(draw: _Draw, asset: int) -> None:
+    """Hold the asset in as many worlds as believed."""
+    missing = _round(draw.held_share[asset] * len(draw.user), draw.rng) - int(draw.user[:, asset].sum())
+    _add(draw, asset, missing, np.ones(len(draw.user), bool), frozenset())
+    wanted = _round(draw.admin_share[asset] * len(draw.user), draw.rng) - int(draw.admin[:, asset].sum())
+    chosen = _some(np.flatnonzero(draw.user[:, asset] & ~draw.admin[:, asset]), wanted, draw.rng)
+    draw.admin[chosen, asset] = True
+
+
+def _add(draw: _Draw, asset: int, count: int, within: Bools, above: frozenset[int]) -> Bools:
+    """Hold the asset in `count` more of the worlds `within`; gives the worlds in which it is held now.
+
+    First where it can be reached; then where its likeliest predecessor can be added, which is added too; an asset
+    whose ways in are all closed is held without one.
+    """
+    free = within & ~draw.user[:, asset]
+    if count <= 0 or not free.any():
+        return within & draw.user[:, asset]
+    entry = draw.compiled.arrays.asset["kind"][asset] == AssetKind.EXTERNAL
+    reachable = free if entry else free & draw.is_reachable(asset)
+    chosen = _some(np.flatnonzero(reachable), count, draw.rng)
+    draw.user[chosen, asset] = True
+    deficit = count - len(chosen)
+    if deficit > 0 and not entry:
+        step = _likeliest_way(draw, asset, above | {asset}) if len(above) < DEPTH else None
+        rest = free & ~reachable
+        if step is not None:
+            rest = _explain(draw, step, deficit, rest, above | {asset})
+        draw.user[_some(np.flatnonzero(rest), deficit, draw.rng), asset] = True
+    return within & draw.user[:, asset]
+
+
+def _explain(draw: _Draw, step: int, count: int, within: Bools, above: frozenset[int]) -> Bools:
+    """Make the step possible in `count` of the worlds `within`; gives the worlds in which it is."""
+    record = draw.compiled.arrays.step[step]
+    source, identity = _member(draw, int(record["src"])), int(record["identity"])
+    worlds = within & draw.user[:, source]
+    worlds |= _add(draw, source, count - int(worlds.sum()), within & ~worlds, above)
+    if identity >= 0:
+        known = worlds & draw.user[:, identity]
+        worlds = known | _add(draw, identity, count - int(known.sum()), worlds & ~known, above)
+    if record["need"] == Access.ADMIN:
+        chosen = _some(np.flatnonzero(worlds), count, draw.rng)
+        draw.admin[chosen, source] = True
+    return worlds
+
+
+def _likeliest_way(draw: _Draw, asset: int, above: frozenset[int]) -> int | None:
+    best, chosen = 0.0, None
+    for step in draw.ways_in[asset]:
+        record = draw.compiled.arrays.step[step]
+        source = _member(draw, int(record["src"]))
+        if source in above or draw.blocked[source]:
+            continue
+        odds = draw.held_share[source] * record["probability"]
+        if record["identity"] >= 0:
+            odds *= draw.held_share[record["identity"]]
+        if odds > best:
+            best, chosen = odds, step
+    return chosen
+
+
+def _member(draw: _Draw, asset: int) -> int:
+    """The asset itself, or of a segment the unblocked member most likely held."""
+    record = draw.compiled.arrays.asset[asset]
+    if record["kind"] != AssetKind.SEGMENT:
+        return asset
+    parts = draw.compiled.arrays.part[record["part_first"] : record["part_last"]]
+    open_parts = parts[~draw.blocked[parts]]
+    return int(open_parts[np.argmax(draw.held_share[open_parts])]) if len(open_parts) else asset
+
+
+def _round(expected: float, rng: np.random.Generator) -> int:
+    """Round at random, so that the mean is kept."""
+    return int(np.floor(expected + rng.random()))
+
+
+def _some(candidates: npt.NDArray[np.int64], count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    if count <= 0 or len(candidates) == 0:
+        return candidates[:0]
+    return np.sort(rng.permutation(candidates)[:count])
+
+
+def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng: np.random.Generator) -> None:
+    """Write the drawn attacks over copies of the public state; counters that depend on hidden truth start anew."""
+    count, arrays = len(rows.world), draw.compiled.arrays
+    rows.world["stream"] = STREAM_FORECAST
+    rows.world["id"] = np.arange(count) + seed * 1_000_003
+    rows.asset["user"] = draw.user
+    rows.asset["admin"] = draw.admin
+    rows.asset["persist"] = 0
+    rows.asset["status"] = 0
+    for name in ("held_n", "hurt_n", "unserved_n", "finding_n", "trace_n", "cleaned_n"):
+        rows.world[name] = 0
+    rows.loss[:] = 0
+    rows.rate["service"] = 0
+    rows.rate["harm"] = 0
+    rows.world["dirty"] = 1
+    segments = np.flatnonzero(arrays.asset["kind"] == AssetKind.SEGMENT)
+    for segment in segments:
+        rows.asset["user"][:, segment] = draw.holds(int(segment), int(Access.USER))
+    _enlist(rows, arrays.asset)
+    tick = int(rows.world["tick"][0])
+    present = draw.user[:, arrays.external].any(axis=1) if len(arrays.external) else np.zeros(count, bool)
+    rows.attacker["onset"][:] = NEVER
+    rows.attacker["onset"][:, 0] = np.where(present, tick - 1, _onsets(parameters, tick, count, rng))
+
+
+def _enlist(rows: WorldState, assets: npt.NDArray[np.void]) -> None:
+    """Fill the lists of held assets and the harm rates from the access bits."""
+    harming = assets["harm"] > 0
+    for world in range(len(rows.world)):
+        held = np.flatnonzero(rows.asset["user"][world] | rows.asset["admin"][world])[: rows.held.shape[1]]
+        rows.held[world, : len(held)] = held
+        rows.world["held_n"][world] = len(held)
+        hurting = held[harming[held]]
+        np.add.at(rows.rate["harm"][world], assets["owner"][hurting], assets["harm"][hurting])
+        rows.asset["status"][world, hurting] |= HARMED
+
+
+def _onsets(parameters: Parameters, tick: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
+    """When an attacker not there yet comes: uniform over what is left of its span, or never."""
+    first, last = int(parameters.attacker["first"][0]), int(parameters.attacker["last"][0])
+    absent, left = float(parameters.attacker["absent"][0]), max(0, last - max(first, tick) + 1)
+    coming = (1.0 - absent) * left / (last - first + 1)
+    never = absent / (absent + coming) if absent + coming > 0 else 1.0
+    onset = max(first, tick) + rng.integers(0, max(left, 1), count)
+    return np.where(rng.random(count) < never, NEVER, onset)
