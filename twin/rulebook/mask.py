@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..compiled import CompiledTwin
 from ..vocabulary import RunState, TargetType
-from .effects import EffectTable
+from .effects import NO_CEILING, EffectTable
 from .jit import compiled, compiled_parallel, inner
 from .state import WorldState
 
@@ -54,11 +54,17 @@ def is_legal(b: int, action: int, t: CompiledTwin, e: EffectTable, s: WorldState
         if s.run[b, r].state == _FREE:
             room = True
         elif s.run[b, r].target == target:
-            if s.run[b, r].playbook == playbook:
+            if s.run[b, r].playbook == playbook and not _acts_again(playbook, s.run[b, r].state, e):
                 return False
             if _is_undone_by(s.run[b, r].playbook, s.run[b, r].state, playbook, e):
                 undoes = True
     return room and undoes
+
+
+@inner
+def _acts_again(playbook: int, run_state: int, e: EffectTable) -> bool:
+    """Whether a playbook that still holds on a target may run there once more: what evicts, evicts anew."""
+    return run_state == _HOLDING and e.playbook[playbook].ceiling != NO_CEILING
 
 
 @inner
@@ -98,7 +104,7 @@ def fill_mask(
             ):
                 mask[1 + playbook * targets + s.run[b, r].target] = True
     for r in range(s.run.shape[1]):
-        if s.run[b, r].state != _FREE:
+        if s.run[b, r].state != _FREE and not _acts_again(s.run[b, r].playbook, s.run[b, r].state, e):
             mask[1 + s.run[b, r].playbook * targets + s.run[b, r].target] = False
     if not room:
         mask[1:] = False

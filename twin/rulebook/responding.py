@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..compiled import CompiledTwin
 from ..vocabulary import ConsentMode, Mode, OccurrenceKind, Proposer, RunState
 from .draws import CONSENT_ANSWER, CONSENT_DELAY, TAKE_EFFECT, tick_key, uniform
-from .effects import EffectTable
+from .effects import NO_CEILING, EffectTable
 from .holding import cut_down, refresh_wholes
 from .jit import inner
 from .mask import is_legal, target_count
@@ -26,7 +26,6 @@ _STARTED, _TOOK_EFFECT = int(OccurrenceKind.STARTED), int(OccurrenceKind.TOOK_EF
 _FAILED, _EXPIRED, _UNDONE = int(OccurrenceKind.FAILED), int(OccurrenceKind.EXPIRED), int(OccurrenceKind.UNDONE)
 _OWN, _OTHER = int(Proposer.OWN), int(Proposer.OTHER)
 _AT_ONCE = int(ConsentMode.AT_ONCE)
-_NO_CEILING = 255
 _BLOCKING_MODES = (int(Mode.ISOLATED), int(Mode.DOWN), int(Mode.RESTORING))
 
 
@@ -165,13 +164,17 @@ def _take_effect(b: int, r: int, t: CompiledTwin, e: EffectTable, s: WorldState)
         s.run[b, r].state = _FREE
         return
     note(b, _TOOK_EFFECT, target, playbook, 0, s)
+    for other in range(s.run.shape[1]):
+        held = s.run[b, other].state == _HOLDING and s.run[b, other].target == target
+        if held and s.run[b, other].playbook == playbook:
+            release(b, other, _EXPIRED, t, e, s)  # it acts anew in its own place
     if e.playbook[playbook].clear_mode >= 0:
         for other in range(s.run.shape[1]):
             if s.run[b, other].state == _HOLDING and s.run[b, other].target == target:
                 held = s.run[b, other].playbook
                 if e.playbook[held].mode == e.playbook[playbook].clear_mode and e.playbook[held].undoable == 1:
                     release(b, other, _UNDONE, t, e, s)
-    if e.playbook[playbook].ceiling != _NO_CEILING and target < len(t.asset):
+    if e.playbook[playbook].ceiling != NO_CEILING and target < len(t.asset):
         s.cleaned[b, s.world[b].cleaned_n, 0] = target
         s.cleaned[b, s.world[b].cleaned_n, 1] = e.playbook[playbook].ceiling
         s.world[b].cleaned_n += 1
