@@ -209,7 +209,13 @@ class House:
 
 
 def house(
-    path: Path, *, twin: Twin | None = None, actuator: Any = None, hold_s: float = 0.0, terms: Terms | None = None
+    path: Path,
+    *,
+    twin: Twin | None = None,
+    actuator: Any = None,
+    hold_s: float = 0.0,
+    terms: Terms | None = None,
+    store_url: str = "",
 ) -> House:
     """Make a home and a node in it; a home that exists is used again, as after a restart."""
     if not (path / "tokens.json").exists():
@@ -219,7 +225,7 @@ def house(
         twin=twin or chain(),
         shelf=shelf(hold_s=hold_s),
         is_active=lambda _playbook, _owner: True,
-        engine=open_store(sqlite_url(path / "store.sqlite")),
+        engine=open_store(store_url or sqlite_url(path / "store.sqlite")),
         tokens=TokenStore.load(path / "tokens.json"),
         trust=TrustStore.load(path / "trust"),
         clock=LockstepClock(START),

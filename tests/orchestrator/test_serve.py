@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import socket
 import threading
 import time
@@ -229,22 +228,3 @@ def test_worker_ticks_and_outlives_a_fault(tmp_path: Path) -> None:
         while advisor.looks < 3 and time.monotonic() < until:
             time.sleep(0.01)
     assert advisor.looks >= 3 and threading.active_count() < 20
-
-
-@pytest.mark.systems
-@pytest.mark.skipif("TOCSIN_TEST_POSTGRES" not in os.environ, reason="TOCSIN_TEST_POSTGRES names no database")
-def test_store_on_postgresql() -> None:
-    """The same tables and transactions work on PostgreSQL."""
-    import sqlalchemy as sa
-    from tocsin.orchestrator import audit
-    from tocsin.orchestrator.store import metadata
-
-    engine = open_store(os.environ["TOCSIN_TEST_POSTGRES"])
-    try:
-        with engine.begin() as conn:
-            audit.append(conn, time=iso(START), kind="test", owners=["edge"], body={"n": 1})
-        with engine.begin() as conn:
-            assert audit.verify(conn).is_whole
-            assert conn.execute(sa.text("SELECT count(*) FROM audit")).scalar() == 1
-    finally:
-        metadata.drop_all(engine)
