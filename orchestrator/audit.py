@@ -11,6 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from typing import Any
 
 import rfc8785
@@ -88,10 +89,18 @@ def append(conn: sa.Connection, *, time: str, kind: str, owners: Sequence[str], 
     return record
 
 
-def read(conn: sa.Connection, *, after: int = 0, limit: int | None = None) -> list[Record]:
-    """Give records in order, from the one after `after`."""
-    query = sa.select(audit_records).where(audit_records.c.seq > after).order_by(audit_records.c.seq).limit(limit)
+def read(conn: sa.Connection, *, after: int = 0) -> list[Record]:
+    """Give all records in order, from the one after `after`."""
+    query = sa.select(audit_records).where(audit_records.c.seq > after).order_by(audit_records.c.seq)
     return [Record(*row) for row in conn.execute(query)]
+
+
+def read_of(conn: sa.Connection, owner: str, *, after: int, limit: int) -> list[Record]:
+    """Give up to `limit` records that are the owner's business, in order, from the one after `after`."""
+    query = sa.select(audit_records).where(audit_records.c.seq > after).order_by(audit_records.c.seq)
+    rows = (Record(*row) for row in conn.execute(query.execution_options(yield_per=200)))
+    own = (record for record in rows if owner in record.content["owners"])
+    return list(islice(own, limit))
 
 
 def read_head(conn: sa.Connection) -> Head:

@@ -14,6 +14,7 @@ from typing import Any
 import httpx
 from joserfc.jwk import OKPKey
 
+from .addresses import check_url
 from .clock import parse_iso
 from .consent import Binding, Decision, forecast_digest, sign
 
@@ -30,9 +31,14 @@ class ApiError(ValueError):
 
 
 class Client:
-    """One owner's way to a node; lives as long as its caller wants, one connection pool."""
+    """One owner's way to a node; lives as long as its caller wants, one connection pool.
+
+    The token goes out by TLS, or in plain on loopback only: any other URL is an `AddressError`.
+    """
 
     def __init__(self, url: str, token: str, *, http: httpx.Client | None = None) -> None:
+        if http is None:
+            check_url(url, "node")
         self._http = http or httpx.Client(base_url=url, timeout=TIMEOUT_S, trust_env=False)
         self._headers = {"Authorization": f"Bearer {token}"}
         self._url = url

@@ -18,6 +18,7 @@ import secrets
 from collections.abc import Iterable
 from pathlib import Path
 
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import TypeAdapter, ValidationError
 
@@ -61,7 +62,7 @@ def load_key(path: Path) -> OKPKey:
         key = OKPKey.import_key(json.loads(path.read_text("utf-8")))
     except OSError as error:
         raise IdentityError(f"{path}: {error.strerror or error}; tocsin keys new makes signing keys") from None
-    except ValueError:
+    except (JoseError, ValueError, TypeError, AttributeError):
         raise IdentityError(f"{path}: is no signing key; give a private JWK (kty OKP, crv Ed25519)") from None
     if not key.is_private or key.as_dict(private=False).get("crv") != "Ed25519":
         raise IdentityError(f"{path}: is no private Ed25519 key; consents are signed with those only")

@@ -6,13 +6,13 @@ so that bad input is one line and changes nothing.
 
 from __future__ import annotations
 
-import ipaddress
 import logging
 import socket
 import threading
 from dataclasses import dataclass
 from pathlib import Path
 
+from .addresses import is_loopback
 from .clock import LockstepClock
 from .node import Node
 
@@ -50,7 +50,7 @@ def check(listen: Listen) -> None:
     for path in (listen.tls_cert, listen.tls_key):
         if path is not None and not path.is_file():
             raise ServeError(f"{path}: no such file; name the TLS file in PEM form")
-    if listen.tls_cert is None and not _is_loopback(listen.host):
+    if listen.tls_cert is None and not is_loopback(listen.host):
         raise ServeError(f"{listen.host} is not loopback; give --tls-cert and --tls-key, or serve on 127.0.0.1")
 
 
@@ -116,12 +116,3 @@ class Worker:
                 self._node.tick()
             except Exception:  # noqa: BLE001  (a fault in one tick is logged, and must not end all response)
                 log.exception("a tick failed; the next one tries again")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

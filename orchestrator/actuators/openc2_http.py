@@ -7,27 +7,22 @@ Messages via HTTPS" v1.1 (POST, media type, message of headers and body) and "Op
 
 from __future__ import annotations
 
-import ipaddress
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
 
 import httpx
 import rfc8785
 
-from .base import ActuatorError, Malformed, Order, Outcome, Refused, Unavailable
+from ..addresses import check_url
+from .base import Malformed, Order, Outcome, Refused, Unavailable
 
 CONTENT_TYPE: Final = "application/openc2+json;version=1.0"
 PAUSES_S: Final = (0.1, 0.5)  # seconds before the second and the third try; assumed
 MAX_ANSWER: Final = 1_000_000  # bytes
 NOT_IMPLEMENTED: Final = 501  # as HTTP and as OpenC2 status; no repetition mends it
 NOT_NOW: Final = frozenset({408, 425, 429})  # "try later" among the 4xx codes (RFC 9110, RFC 8470, RFC 6585)
-
-
-class AddressError(ActuatorError):
-    """An address that orders must not go to."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +45,7 @@ class OpenC2Http:
 
     def __post_init__(self) -> None:
         for owner, endpoint in self.endpoints.items():
-            _check_address(owner, endpoint.url)
+            check_url(endpoint.url, f"OpenC2 address of owner {owner!r},")
         verify: Any = True
         if self.ca_file is not None:
             import ssl
@@ -137,21 +132,3 @@ def _read_answer(order: Order, answer: httpx.Response) -> Outcome:
     if status >= 400:
         raise Refused(f"{place}: OpenC2 status {status} {text}; mend the playbook's command")
     return Outcome(status, text, results)
-
-
-def _check_address(owner: str, url: str) -> None:
-    parts = urlsplit(url)
-    if parts.scheme == "https" and parts.hostname:
-        return
-    if parts.scheme == "http" and _is_loopback(parts.hostname or ""):
-        return
-    raise AddressError(f"OpenC2 address {url!r} of owner {owner!r}: use https://, or http:// on loopback only")
-
-
-def _is_loopback(host: str) -> bool:
-    if host == "localhost":
-        return True
-    try:
-        return ipaddress.ip_address(host).is_loopback
-    except ValueError:
-        return False

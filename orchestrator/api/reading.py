@@ -116,9 +116,8 @@ def audit_records(
 ) -> list[AuditBody]:
     """In order; `after` is the last `seq` you have."""
     with node.engine.begin() as conn:
-        records = audit.read(conn, after=after)
-    own = [record for record in records if caller.owner in record.content.get("owners", ())]
+        own = audit.read_of(conn, caller.owner, after=after, limit=limit)
     return [
         AuditBody(seq=one.seq, time=one.time, kind=one.kind, body=one.content, previous=one.previous, hash=one.hash)
-        for one in own[:limit]
+        for one in own
     ]

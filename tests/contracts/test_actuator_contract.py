@@ -7,7 +7,8 @@ from dataclasses import replace
 
 import pytest
 from tocsin.orchestrator.actuators.base import Malformed, Order, Outcome, Refused, Unavailable
-from tocsin.orchestrator.actuators.openc2_http import AddressError, Endpoint, OpenC2Http
+from tocsin.orchestrator.actuators.openc2_http import Endpoint, OpenC2Http
+from tocsin.orchestrator.addresses import AddressError
 from tocsin.tests.orchestrator.openc2_consumer import Consumer, running
 
 ORDER = Order("response--1/do/step-1/1", "edge", {"action": "deny", "target": {"x-tocsin:asset": "edge/host/gateway"}})
@@ -90,7 +91,19 @@ def test_answer_without_sense_is_malformed(actuator: OpenC2Http, consumer: Consu
         actuator.carry_out(ORDER)
 
 
-@pytest.mark.parametrize("url", ["http://10.0.0.1/openc2", "ftp://127.0.0.1/", "http://evil.example/", "//x", ""])
+@pytest.mark.parametrize(
+    "url",
+    [
+        "http://10.0.0.1/openc2",
+        "ftp://127.0.0.1/",
+        "http://evil.example/",
+        "//x",
+        "",
+        "http://[",
+        "http://127.0.0.1.evil.example/",
+        "http://localhost@evil.example/",
+    ],
+)
 def test_orders_leave_the_machine_encrypted_only(url: str) -> None:
     """Plain HTTP is for loopback; anything else needs https."""
     with pytest.raises(AddressError, match="https"):
