@@ -13,7 +13,7 @@ from ...twin.sensing.events import EventClass
 
 Json = dict[str, Any]
 VERSION = "1.3.0"  # of OCSF
-_CATEGORY = {1: 1, 3: 3, 4: 4, 5: 5, 6: 6}
+_CATEGORY = {1: 1, 3: 3, 4: 4, 5: 5, 6: 6, 7: 7}
 
 
 def flow(
@@ -131,6 +131,14 @@ def state(asset: str, states: Sequence[str]) -> Json:
     """Device Config State Change: the security states that an asset is in from now on."""
     event = _event(EventClass.CONFIG_STATE, 1, asset, "inventory", 0)
     event["security_states"] = [{"state_id": 99, "state": one} for one in states]
+    return event
+
+
+def remediation(asset: str, playbook: str, *, success: bool) -> Json:
+    """Remediation Activity: the work of a response has ended (activity 99: the playbook says which)."""
+    event = _event(EventClass.REMEDIATION, 99, asset, "inventory", 0)
+    event["command_uid"] = playbook
+    event["status_id"] = 1 if success else 2
     return event
 
 

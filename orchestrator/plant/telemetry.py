@@ -44,6 +44,7 @@ class Happening:
     held: tuple[int, ...] = ()  # asset numbers with user or admin access; segments and externals left out
     monitored: Set[int] = frozenset()
     states: tuple[tuple[int, tuple[str, ...]], ...] = ()  # assets whose states changed, with what they are now
+    works: tuple[tuple[int, str, bool], ...] = ()  # asset, playbook, success: work of responses that ended
 
 
 def telemetry(around: Surroundings, happening: Happening, behaviour: Behaviour, key: Any) -> list[tuple[str, Json]]:
@@ -88,6 +89,8 @@ def _scenes(
         yield from _everyday(place, happening.tick_ms / 3_600_000, behaviour, key)
     for asset, states in happening.states:
         yield around.places[asset], [shapes.state(around.places[asset].asset, states)]
+    for asset, playbook, success in happening.works:
+        yield around.places[asset], [shapes.remediation(around.places[asset].asset, playbook, success=success)]
 
 
 def _everyday(place: Place, tick_h: float, behaviour: Behaviour, key: Any) -> Iterator[tuple[Place, list[Json]]]:

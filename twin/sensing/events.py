@@ -38,6 +38,7 @@ class EventClass(IntEnum):
     HTTP = 4002  # HTTP Activity
     CONFIG_STATE = 5019  # Device Config State Change
     API = 6003  # API Activity
+    REMEDIATION = 7001  # Remediation Activity: what became of a response's work
     PROCESS_CONTROL = 99_906_001  # ours: extension 999 (development), category 6; activity 1 command, 2 measurement
 
 
@@ -69,7 +70,7 @@ class Event:
     actor: str = ""  # actor.user.name
     actor_privileged: bool = False
     path: str = ""  # file.path
-    operation: str = ""  # api.operation
+    operation: str = ""  # api.operation; of a remediation its command_uid, the playbook
     flags: tuple[str, ...] = ()  # api.request.flags
     url: str = ""
     http_code: int = 0
@@ -186,6 +187,7 @@ class _Ocsf(_Part):
     actor: _Actor = _Actor()
     file: _File = _File()
     api: _Api = _Api()
+    command_uid: Name = ""
     http_request: _HttpRequest = _HttpRequest()
     http_response: _HttpResponse = _HttpResponse()
     control: _Control = _Control()
@@ -264,7 +266,7 @@ def _flatten(ocsf: _Ocsf, asset: str) -> Event:
         actor=actor.user.uid or actor.user.name,
         actor_privileged=actor.user.type_id == 2,
         path=ocsf.file.path,
-        operation=ocsf.api.operation,
+        operation=ocsf.api.operation or ocsf.command_uid,
         flags=ocsf.api.request.flags,
         url=ocsf.http_request.url.path,
         http_code=ocsf.http_response.code,

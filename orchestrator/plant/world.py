@@ -1,0 +1,193 @@
+"""The plant's world: one attack on the chain, stepped tick by tick, changed only by orders.
+
+Flows in: orders that owners' actuators gave. Flows out: per tick what telemetry is made of, and at the end the truth.
+The world is the rulebook's own (one world, stream of the plant); consents were given before an order came, so here all
+owners agree at once. Findings that the rulebook draws are ignored: findings come from telemetry.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import UTC, datetime, timedelta
+from typing import Any
+
+import numpy as np
+
+from ...twin.compiled import Compiled
+from ...twin.rulebook.draws import tick_key
+from ...twin.rulebook.effects import Effect, build_effect_table
+from ...twin.rulebook.mask import is_legal
+from ...twin.rulebook.parameters import OPPORTUNIST, AttackerProfile, GameSettings, build_parameters
+from ...twin.rulebook.rules import is_monitored
+from ...twin.rulebook.worlds import STREAM_PLANT, Worlds
+from ...twin.sensing.confusion import shipped_confusion
+from ...twin.vocabulary import ConsentMode, OccurrenceKind, RunState, StepClass
+from .behaviour import Behaviour
+from .record import Record, footholds
+from .shapes import Json
+from .states import States
+from .surroundings import survey
+from .telemetry import Happening, Try, telemetry
+
+SEATS = 8  # orders that start in one tick; more wait for the next
+TRACE = 4096  # occurrences kept of one tick
+EPOCH = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday: the day on which plants start unless told otherwise
+
+
+class OrderRefused(ValueError):  # noqa: N818
+    """An order that this world does not take; the message names the mend."""
+
+    def __init__(self, status: int, message: str) -> None:
+        super().__init__(message)
+        self.status = status  # OpenC2's code
+
+
+class PlantWorld:
+    """One attack on a chain; lives as long as its process and is used by one thread at a time."""
+
+    def __init__(
+        self,
+        compiled: Compiled,
+        effects: Sequence[Effect],
+        *,
+        seed: int,
+        attackers: Sequence[AttackerProfile] = (OPPORTUNIST,),
+        settings: GameSettings | None = None,
+        behaviour: Behaviour | None = None,
+        start: datetime | None = None,
+    ) -> None:
+        """Make a world at tick 0.
+
+        Args:
+            compiled: the chain.
+            effects: what the library's playbooks do, in the order of its lock file.
+            seed: which attack: the world's id among the plant's draws.
+            attackers: who attacks.
+            settings: of the game.
+            behaviour: how conspicuous things are.
+            start: UTC time of tick 0; by default the hour that the draws give, on a fixed day.
+        """
+        self.compiled = compiled
+        self.playbooks = tuple(effect.playbook for effect in effects)
+        self.seed = seed
+        self._worlds = _make_worlds(compiled, effects, seed, attackers, settings)
+        self._behaviour = behaviour or Behaviour()
+        hour = timedelta(hours=float(self._worlds.state.world["start_hour"][0]))
+        self._start = start or EPOCH + timedelta(seconds=round(hour.total_seconds()))
+        self._around = survey(compiled.twin)
+        self._states, self._record = States(compiled), Record(compiled)
+        self._waiting: list[int] = []  # actions
+        self._undoing: set[tuple[int, int]] = set()  # playbook, target
+
+    @property
+    def tick(self) -> int:
+        """Ticks gone by."""
+        return int(self._worlds.state.world["tick"][0])
+
+    @property
+    def time(self) -> datetime:
+        """The plant's clock: UTC."""
+        return self._start + timedelta(seconds=self.tick * self.compiled.tick_s)
+
+    def order(self, playbook: int, target: int, *, undo: bool = False) -> str:
+        """Take an order; it starts, or is taken back, in the next tick. Give one sentence for people.
+
+        Raises:
+            OrderRefused: it cannot be carried out now.
+        """
+        name = f"{self.playbooks[playbook]} on {self.compiled.target_name(target)}"
+        action = 1 + playbook * self.compiled.targets + target
+        if undo:
+            return self._take_back(playbook, target, action, name)
+        if self._slot(playbook, target) is not None or action in self._waiting:
+            return f"{name} runs already"
+        if not is_legal(0, action, self.compiled.arrays, self._worlds.effects, self._worlds.state):
+            raise OrderRefused(400, f"{name}: does not apply here now; choose a target of its kind")
+        self._waiting.append(action)
+        return f"{name} starts in tick {self.tick}"
+
+    def step(self) -> list[tuple[str, Json]]:
+        """Advance by one tick; give (owner, raw event) of what the sensors saw in it."""
+        tick, began, state = self.tick, self.time, self._worlds.state
+        self._end_undone()
+        self._worlds.tick(self._decision())
+        occurrences = self._worlds.trace(0)
+        self._record.note(tick, occurrences, state)
+        happening = Happening(
+            time_ms=round(began.timestamp() * 1000),
+            tick_ms=round(self.compiled.tick_s * 1000),
+            tries=self._tries(occurrences),
+            held=tuple(a for a in footholds(self.compiled, state) if self._around.places[a].sensors),
+            monitored=frozenset(int(a) for a in state.asset[0]["modes"].nonzero()[0] if self._is_monitored(int(a))),
+            states=self._states.changes(state),
+            works=self._states.works(occurrences, self.playbooks),
+        )
+        key = tick_key(STREAM_PLANT, self.seed, 0, tick)
+        return telemetry(self._around, happening, self._behaviour, key)
+
+    def truth(self) -> dict[str, Any]:
+        """Tell what really happened; its keeper asks only after the end."""
+        return {"attack_seed": self.seed, **self._record.truth(self.tick, self._worlds.state)}
+
+    def _take_back(self, playbook: int, target: int, action: int, name: str) -> str:
+        if action in self._waiting:
+            self._waiting.remove(action)
+            return f"{name} had not begun and will not"
+        if self._slot(playbook, target) is None:
+            return f"{name} does not hold any more"
+        self._undoing.add((playbook, target))
+        return f"{name} is taken back in tick {self.tick}, or as soon as it holds"
+
+    def _slot(self, playbook: int, target: int) -> int | None:
+        for number, run in enumerate(self._worlds.state.run[0]):
+            if run["state"] != RunState.FREE and run["playbook"] == playbook and run["target"] == target:
+                return number
+        return None
+
+    def _end_undone(self) -> None:
+        """Let what is to be undone end in this tick: the rulebook releases a hold that is due."""
+        for pair in sorted(self._undoing):
+            slot = self._slot(*pair)
+            if slot is None:
+                self._undoing.discard(pair)
+            elif self._worlds.state.run[0, slot]["state"] == RunState.HOLDING:
+                self._worlds.state.run["due"][0, slot] = self.tick
+                self._undoing.discard(pair)
+
+    def _decision(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+        """Actions of this tick, one per target; the others wait."""
+        decision = np.zeros((1, SEATS), np.int32)
+        now: dict[int, int] = {}
+        for action in self._waiting:
+            if len(now) < SEATS:
+                now.setdefault((action - 1) % self.compiled.targets, action)
+        for seat, action in enumerate(sorted(now.values())):
+            decision[0, seat] = action
+            self._waiting.remove(action)
+        return decision
+
+    def _tries(self, occurrences: list[tuple[int, int, int, int]]) -> tuple[Try, ...]:
+        step = self.compiled.arrays.step
+        return tuple(
+            Try(thing, int(step["seen_at"][thing]), StepClass(step["step_class"][thing]))
+            for kind, _, thing, _ in occurrences
+            if kind == OccurrenceKind.TRIED
+        )
+
+    def _is_monitored(self, asset: int) -> bool:
+        return bool(is_monitored(int(self._worlds.state.asset[0, asset]["modes"])))
+
+
+def _make_worlds(
+    compiled: Compiled,
+    effects: Sequence[Effect],
+    seed: int,
+    attackers: Sequence[AttackerProfile],
+    settings: GameSettings | None,
+) -> Worlds:
+    parameters = build_parameters(compiled, attackers, shipped_confusion(), settings)
+    parameters.consent["mode"] = ConsentMode.AT_ONCE
+    table = build_effect_table(effects, tick_s=compiled.tick_s)
+    return Worlds.make(
+        compiled, table, parameters, world_ids=[seed], stream=STREAM_PLANT, seat_owners=(-1,) * SEATS, trace=TRACE
+    )
