@@ -140,12 +140,11 @@ class Node:
             now = self.clock.now()
             with self._pending_lock:
                 events, self._pending = self._pending, []
-            seen = self.advisor.observe(events, now)
-            owner_of = {asset.id: asset.owner for asset in self.twin.assets}
-            with self.engine.begin() as conn:
-                new = insert_findings(conn, seen, owner_of, iso(now))
-            proposed = self._take_proposals(self.advisor.propose(), now)
-            self._workflow.advance()
+            try:
+                new = self._observe(events, now)
+                proposed = self._take_proposals(self.advisor.propose(), now)
+            finally:  # a fault of the advisor must not hold up what owners have consented to
+                self._workflow.advance()
             return Ticked(iso(now), len(events), new, tuple(proposed))
 
     def propose(self, caller: Caller, *, playbook: str, targets: Iterable[str], reason: str) -> Response:
@@ -269,6 +268,12 @@ class Node:
         if not self.view(caller).sees_response(row):
             raise missing
         return row
+
+    def _observe(self, events: Sequence[Event], now: datetime) -> int:
+        seen = self.advisor.observe(events, now)
+        owner_of = {asset.id: asset.owner for asset in self.twin.assets}
+        with self.engine.begin() as conn:
+            return insert_findings(conn, seen, owner_of, iso(now))
 
     def _take_proposals(self, proposals: Sequence[Proposal], now: datetime) -> list[str]:
         taken = []

@@ -7,7 +7,7 @@ neither callers nor HTTP.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Any
@@ -61,15 +61,22 @@ class Workflow:
     script: Script
 
     def advance(self) -> None:
-        """Bring every response as far as it can go at this time."""
-        self._each(OPEN, self._expire)
-        self._each((State.PROPOSED,), self._rehearse)
-        self._each((State.REHEARSED,), self._ask)
-        self._each((State.AWAITING_CONSENT,), self._decide)
-        self._each((State.APPROVED,), self._start)
-        self._each((State.EXECUTING,), self._execute)
-        self._each((State.VERIFYING,), self._verify)
-        self._each((*HOLDING, State.FAILED), self._undo)
+        """Bring every response as far as it can go at this time.
+
+        Raises:
+            ExceptionGroup: faults of single responses, after all others were brought on.
+        """
+        faults: list[Exception] = []
+        for states, step in self._steps():
+            with self.engine.begin() as conn:
+                found = list_responses(conn, *states)
+            for response in found:
+                try:
+                    step(response)
+                except Exception as fault:  # noqa: BLE001  (one response's fault must not hold up another's; raised below)
+                    faults.append(fault)
+        if faults:
+            raise ExceptionGroup("responses that could not be brought on", faults)
 
     def recall(self) -> None:
         """After a start, tell the advisor which responses hold."""
@@ -78,11 +85,17 @@ class Workflow:
         for response in holding:
             self.advisor.applied(response.proposal, holds=True)
 
-    def _each(self, states: tuple[State, ...], step: Any) -> None:
-        with self.engine.begin() as conn:
-            found = list_responses(conn, *states)
-        for response in found:
-            step(response)
+    def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
+        return (
+            (OPEN, self._expire),
+            ((State.PROPOSED,), self._rehearse),
+            ((State.REHEARSED,), self._ask),
+            ((State.AWAITING_CONSENT,), self._decide),
+            ((State.APPROVED,), self._start),
+            ((State.EXECUTING,), self._execute),
+            ((State.VERIFYING,), self._verify),
+            ((*HOLDING, State.FAILED), self._undo),
+        )
 
     def _now(self) -> datetime:
         return self.clock.now()

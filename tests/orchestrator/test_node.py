@@ -339,6 +339,25 @@ def test_order_that_finds_nobody_is_tried_at_the_next_tick(tmp_path: Path) -> No
         assert only(home).state is state
 
 
+def test_fault_in_one_response_does_not_hold_up_another(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """If the advisor cannot rehearse one proposal, or not even look, the others go on; the fault is not hidden."""
+    home = house(tmp_path, twin=chain(at_once("edge")))
+    rehearse = home.advisor.rehearse
+
+    def fails_on_gateway(proposal: Any) -> Any:
+        if GATEWAY in proposal.targets:
+            raise RuntimeError("cannot rehearse")
+        return rehearse(proposal)
+
+    monkeypatch.setattr(home.advisor, "rehearse", fails_on_gateway)
+    home.advisor.proposals = [isolate(GATEWAY), isolate(CONTROLLER)]
+    with pytest.raises(ExceptionGroup, match="could not be brought on"):
+        home.tick()
+    with home.engine.begin() as conn:
+        states = {row.targets[0]: row.state for row in list_responses(conn)}
+    assert states == {GATEWAY: State.PROPOSED, CONTROLLER: State.SUCCEEDED}
+
+
 def test_after_a_restart_the_advisor_knows_what_holds(tmp_path: Path) -> None:
     """A new process tells its advisor which responses hold."""
     home = house(tmp_path, twin=chain(at_once("edge")))
