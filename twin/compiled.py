@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from .attack.holding import members
 from .attack.step import AttackStep
+from .facts import key_of
 from .graph import Link, Twin, TwinError
 from .vocabulary import Access, AssetKind, Gain, LinkKind, StepClass
 
@@ -124,7 +125,7 @@ class Compiled:
         return sum(self.sizes)
 
     def target_name(self, target: int) -> str:
-        """Id of an asset, `source -> target` of a boundary link, or an owner's id.
+        """Id of an asset, the key of a boundary link as `facts.key_of` gives it, or an owner's id.
 
         Raises:
             IndexError: target is outside 0..T-1.
@@ -135,8 +136,7 @@ class Compiled:
         if target < assets:
             return self.twin.assets[target].id
         if target < assets + links:
-            link = self.links[target - assets]
-            return f"{link.kind.word} {link.source} -> {link.target}:{link.port or 0}"
+            return key_of(self.links[target - assets])
         return self.twin.owners[target - assets - links].id
 
     @cached_property

@@ -1,0 +1,129 @@
+"""Our CACAO extension: what a playbook does to a twin, declared in the playbook itself.
+
+Flows in: a `Playbook`. Flows out: the rulebook's `Effect`. The extension stands under `playbook_extensions` by the id
+of its definition; its JSON Schema is `data/effect-extension.json`. The set of verbs is closed.
+"""
+
+from __future__ import annotations
+
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..twin.rulebook.effects import Effect, build_effect_table
+from ..twin.vocabulary import Access, AssetKind, ConsentClass, Mode, StepClass, TargetType
+from .cacao import Playbook, PlaybookError
+
+EXTENSION_ID = "extension-definition--5d0f1f5a-6d5b-5b0e-9a52-6b1f0a6d1c01"
+
+Fraction = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class _Ceiling(_Part):
+    access: Literal["none", "user"]
+    clears_persistence: bool = False
+
+
+class _Verbs(_Part):
+    set_mode: str | None = None
+    set_mode_during: str | None = None
+    clear_mode: str | None = None
+    set_ceiling: _Ceiling | None = None
+    lower_probability: dict[str, Fraction] = Field(default_factory=dict)
+    raise_coverage: bool = False
+    cut_link: bool = False
+
+
+class _Undo(_Part):
+    possible: bool
+    how: Annotated[str, Field(min_length=10)]  # by which command, or why not
+
+
+class _Declaration(_Part):
+    type: Literal["tocsin-effect"]
+    target_type: Literal["asset", "link", "owner"]
+    kinds: list[str] = Field(default_factory=list)
+    consent_class: str
+    verbs: _Verbs
+    work_s: Amount
+    hold_s: Amount
+    labour_h: Amount
+    success: Fraction
+    undo: _Undo
+    idempotency: Annotated[str, Field(min_length=10)]
+    sources: dict[str, str]
+
+
+def declaration_of(playbook: Playbook) -> dict[str, Any]:
+    """The extension's object, checked.
+
+    Raises:
+        PlaybookError: it is missing or malformed; names playbook, path and mend.
+    """
+    content = playbook.playbook_extensions.get(EXTENSION_ID)
+    if content is None:
+        raise PlaybookError(
+            f"playbook {playbook.name}: playbook_extensions has no {EXTENSION_ID}; declare what it does to a twin"
+        )
+    return _checked(playbook, content).model_dump()
+
+
+def effect_of(playbook: Playbook) -> Effect:
+    """The effect that a playbook declares.
+
+    Raises:
+        PlaybookError: the extension is missing, malformed or contradicts itself.
+    """
+    declaration_of(playbook)
+    declared = _checked(playbook, playbook.playbook_extensions[EXTENSION_ID])
+    verbs = declared.verbs
+    try:
+        effect = Effect(
+            playbook=playbook.id,
+            target_type=TargetType(TargetType.parse(declared.target_type)),
+            kinds=tuple(AssetKind(AssetKind.parse(kind)) for kind in declared.kinds),
+            consent_class=ConsentClass(ConsentClass.parse(declared.consent_class)),
+            work_s=declared.work_s,
+            hold_s=declared.hold_s,
+            labour_h=declared.labour_h,
+            success=declared.success,
+            undoable=declared.undo.possible,
+            mode=_mode(verbs.set_mode),
+            mode_during=_mode(verbs.set_mode_during),
+            clear_mode=_mode(verbs.clear_mode),
+            ceiling=Access(Access.parse(verbs.set_ceiling.access)) if verbs.set_ceiling else None,
+            clears_persistence=bool(verbs.set_ceiling and verbs.set_ceiling.clears_persistence),
+            lower={StepClass(StepClass.parse(name)): factor for name, factor in verbs.lower_probability.items()},
+            coverage=verbs.raise_coverage,
+            cut=verbs.cut_link,
+        )
+        build_effect_table([effect])
+    except ValueError as error:
+        raise PlaybookError(f"playbook {playbook.name}: playbook_extensions.{EXTENSION_ID}: {error}") from None
+    return effect
+
+
+def _checked(playbook: Playbook, content: Any) -> _Declaration:
+    try:
+        return _Declaration.model_validate(content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        path = ".".join(str(part) for part in fault["loc"]) or "top"
+        raise PlaybookError(
+            f"playbook {playbook.name}: playbook_extensions.{EXTENSION_ID}.{path}: {fault['msg']}; "
+            "see effect-extension.json"
+        ) from None
+
+
+def _mode(word: str | None) -> Mode | None:
+    return None if word is None else Mode(Mode.parse(word))
+
+
+def extension_schema() -> dict[str, Any]:
+    """The JSON Schema of the extension, as published in `data/effect-extension.json`."""
+    return {"$id": EXTENSION_ID, **_Declaration.model_json_schema()}
