@@ -14,7 +14,7 @@ from datetime import datetime
 from typing import Any
 
 from ...twin.facts import key_of
-from .openc2 import Command, CommandRefused
+from .openc2 import Command
 from .shapes import Json
 from .world import OrderRefused, PlantWorld
 
