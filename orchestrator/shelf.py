@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from ..playbooks.actions import Library
 from ..twin.rulebook.effects import Effect
 
 
@@ -19,7 +20,7 @@ class Shelved:
 
     id: str  # playbook--...
     index: int  # number in the library lock file
-    digest: str  # SHA-256 of the signed document, 64 hex digits
+    digest: str  # SHA-256 of the content that is signed, 64 hex digits
     name: str  # for people
     document: Any  # the CACAO playbook, as the interpreter takes it
     effect: Effect
@@ -27,3 +28,12 @@ class Shelved:
 
 Shelf = Mapping[str, Shelved]
 IsActive = Callable[[str, str], bool]  # (playbook id, owner): signed by somebody the owner trusts, and active there
+
+
+def shelf_of(library: Library) -> Shelf:
+    """Give the shelf of a library, in its lock order."""
+    rows = zip(library.playbooks, library.digests, library.effects, strict=True)
+    return {
+        playbook.id: Shelved(playbook.id, index, digest, playbook.name, playbook, effect)
+        for index, (playbook, digest, effect) in enumerate(rows)
+    }
