@@ -1,0 +1,104 @@
+"""Vetting: a playbook is active for an owner when author, another person and an approver of that owner have signed it.
+
+Flows in: a playbook, detached signatures, the signatories that the owner trusts, a time. Flows out: `None`, or the first
+refusal in a fixed order. Refuses by default; a signature by a key that the owner does not trust counts as none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from enum import StrEnum
+from typing import Any
+
+from .cacao import Playbook
+from .signatures import PublicKey, SignatureFault, verify
+
+
+class VettingRole(StrEnum):
+    """What a signature under a playbook stands for."""
+
+    AUTHOR = "author"
+    REVIEWER = "reviewer"
+    APPROVER = "approver"
+
+
+@dataclass(frozen=True, slots=True)
+class Signatory:
+    """A person whose signature an owner counts, and for what."""
+
+    person: str
+    roles: frozenset[VettingRole]
+    key: PublicKey
+
+
+@dataclass(frozen=True, slots=True)
+class Refusal:
+    """Why a playbook is not active for an owner."""
+
+    name: str  # unsigned, changed, expired, revoked, no_author, no_reviewer, no_approver
+    message: str
+
+
+def refusal(
+    playbook: Playbook,
+    owner: str,
+    signatures: Iterable[Mapping[str, Any]],
+    trusted: Mapping[str, Signatory],
+    now: datetime,
+) -> Refusal | None:
+    """Say why the playbook may not run for an owner; None where it is active.
+
+    Args:
+        playbook: the playbook.
+        owner: for whom it would run.
+        signatures: detached signatures found for it, trusted or not.
+        trusted: the owner's signatories by key thumbprint.
+        now: UTC.
+    """
+    stamp = now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
+    where = f"playbook {playbook.name} for owner {owner}"
+    if playbook.revoked:
+        return Refusal("revoked", f"{where}: it is revoked; use its successor")
+    if not _is_valid(playbook.valid_from, playbook.valid_until, stamp):
+        return Refusal("expired", f"{where}: {stamp} is outside its validity; publish a new version")
+    ours = [one for one in signatures if one.get("related_to") == playbook.id]
+    if not ours:
+        return Refusal("unsigned", f"{where}: nobody signed it; sign it with tocsin playbook sign")
+    fault = "no signature is by a key that the owner trusts"
+    persons: dict[VettingRole, set[str]] = {role: set() for role in VettingRole}
+    for signature in ours:
+        signatory = trusted.get(str(signature.get("thumbprint")))
+        if signatory is None:
+            continue
+        try:
+            verify(playbook.raw, signature, signatory.key)
+        except SignatureFault as error:
+            return Refusal("changed", f"{where}: the signature of {signatory.person} {error}; have it signed anew")
+        if signature.get("revoked") or not _is_valid(signature.get("valid_from"), signature.get("valid_until"), stamp):
+            fault = f"the signature of {signatory.person} is revoked or outside its validity"
+            continue
+        for role in signatory.roles:
+            persons[role].add(signatory.person)
+    return _missing(where, persons, fault)
+
+
+def _missing(where: str, persons: Mapping[VettingRole, set[str]], fault: str) -> Refusal | None:
+    """Three different persons must fill the three roles."""
+    for author in sorted(persons[VettingRole.AUTHOR]):
+        for reviewer in sorted(persons[VettingRole.REVIEWER] - {author}):
+            if persons[VettingRole.APPROVER] - {author, reviewer}:
+                return None
+    for role, others in (
+        (VettingRole.AUTHOR, ""),
+        (VettingRole.REVIEWER, " other than its author"),
+        (VettingRole.APPROVER, ", a third person,"),
+    ):
+        if not persons[role]:
+            return Refusal(f"no_{role}", f"{where}: no {role}{others} has signed it ({fault}); ask one to sign")
+    return Refusal("same_person", f"{where}: author, reviewer and approver must be three persons; ask another to sign")
+
+
+def _is_valid(start: Any, end: Any, now: str) -> bool:
+    return (not start or str(start) <= now) and (not end or now < str(end))
