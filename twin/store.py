@@ -102,7 +102,7 @@ class TwinStore:
         return Merged(twin_from(json.loads(row.twin)), _by_key(facts))
 
     def versions(self) -> tuple[Version, ...]:
-        """Give all versions, the oldest first; none if there is no store yet.
+        """Give all versions, the oldest first; none if there is no store yet, or an empty one.
 
         Raises:
             TwinError: the file is no store.
@@ -110,7 +110,8 @@ class TwinStore:
         if not self.path.exists():
             return ()
         with self._connection() as connection:
-            self._require_tables(connection)
+            if not sa.inspect(connection).has_table(_VERSION.name):
+                return ()
             columns = (_VERSION.c.number, _VERSION.c.time, _VERSION.c.digest, _VERSION.c.assets)
             rows = connection.execute(sa.select(*columns).order_by(_VERSION.c.number))
             return tuple(Version(*row) for row in rows)

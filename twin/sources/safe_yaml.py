@@ -67,7 +67,7 @@ def read_yaml(data: bytes, file: str) -> list[Any]:
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         problem = " ".join(str(error.problem or error.context or "broken YAML").split())
-        raise TwinError(f"{_at(file, mark)}: {problem}; mend the YAML") from None
+        raise TwinError(f"{_at(file, mark, text)}: {problem}; mend the YAML") from None
     except yaml.reader.ReaderError as error:
         line = text.count("\n", 0, error.position) + 1
         raise TwinError(f"{file}:{line}:1: character {error.character!r} is not allowed; remove it") from None
@@ -121,8 +121,14 @@ def _refusal(file: str, event: Any, problem: str, mend: str) -> TwinError:
     return TwinError(f"{_at(file, event.start_mark)}: {problem}; {mend}")
 
 
-def _at(file: str, mark: Any) -> str:
-    return f"{file}:1:1" if mark is None else f"{file}:{mark.line + 1}:{mark.column + 1}"
+def _at(file: str, mark: Any, text: str = "") -> str:
+    """File, line and column of a mark; one behind the last line of the text is put at its end."""
+    if mark is None:
+        return f"{file}:1:1"
+    lines = text.splitlines()
+    if lines and mark.line >= len(lines):
+        return f"{file}:{len(lines)}:{len(lines[-1]) + 1}"
+    return f"{file}:{mark.line + 1}:{mark.column + 1}"
 
 
 def _construct(text: str, file: str) -> Iterator[Any]:
