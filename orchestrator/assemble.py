@@ -7,19 +7,20 @@ out: a `Node`, with all that is wrong said before anything is written. It starts
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
 from typing import cast
 
 from ..twin.graph import Twin
 from .actuators.openc2_http import Endpoint, OpenC2Http
-from .clock import LockstepClock, SystemClock
+from .clock import Clock, LockstepClock, SystemClock
 from .identity import IdentityError, TokenStore, TrustStore
 from .keys import read_token
 from .node import Node
 from .proposals import Advisor
 from .run import Script
+from .script import CacaoScript
 from .settings import Home
 from .shelf import IsActive, Shelf
 from .store import open_store
@@ -32,11 +33,11 @@ class Supply:
 
     shelf: Shelf
     is_active: IsActive
-    script: Script
     advisor: Advisor
+    script: Script = field(default_factory=CacaoScript)
 
 
-Supplier = Callable[[Twin, TrustStore, Path | None], Supply]  # chain, trust stores, trained policy file (None: shipped)
+Supplier = Callable[[Twin, Home, Path | None, Clock], Supply]  # the path: trained policy file, None: the shipped one
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +61,8 @@ def build_node(home: Home, parts: Parts, supplier: Supplier | None = None) -> No
     _check_owners(home, tokens, trust, twin)
     terms = _terms(home, parts.terms, twin)
     actuator = OpenC2Http(_endpoints(home, terms), ca_file=terms.ca_file)
-    supply = (supplier or _shipped())(twin, trust, parts.policy)
+    clock: Clock = LockstepClock() if parts.lockstep else SystemClock()
+    supply = (supplier or _shipped())(twin, home, parts.policy, clock)
     return Node(
         twin=twin,
         shelf=supply.shelf,
@@ -68,7 +70,7 @@ def build_node(home: Home, parts: Parts, supplier: Supplier | None = None) -> No
         engine=open_store(home.store_url),
         tokens=tokens,
         trust=trust,
-        clock=LockstepClock() if parts.lockstep else SystemClock(),
+        clock=clock,
         advisor=supply.advisor,
         actuator=actuator,
         script=supply.script,

@@ -68,7 +68,7 @@ def propose(
     resolved = resolve(twin, proposal.targets, shelved.effect)
     _check_kinds(twin, shelved, resolved)
     _refuse_twin(conn, shelved, resolved)
-    response = _response(proposal, shelved, resolved, terms=terms, now=now, proposer=proposer, person=person)
+    response = response_of(proposal, shelved, resolved, terms=terms, now=now, proposer=proposer, person=person)
     case = case_of(
         response, (), twin=twin, shelf=shelf, terms=terms, is_active=is_active, spent={}, kill_switch=False, now=now
     )
@@ -122,7 +122,7 @@ def _refuse_twin(conn: sa.Connection, shelved: Shelved, resolved: Resolved) -> N
             raise ProposalRefused("already_there", f"response {other.id} does the same to the same; see it or undo it")
 
 
-def _response(
+def response_of(
     proposal: Proposal,
     shelved: Shelved,
     resolved: Resolved,
@@ -132,6 +132,7 @@ def _response(
     proposer: str,
     person: str,
 ) -> Response:
+    """Give the response that a proposal becomes, not yet written."""
     return Response(
         id=new_id(),
         state=State.PROPOSED,

@@ -15,6 +15,7 @@ from typing import Any, Protocol
 
 import sqlalchemy as sa
 
+from ..playbooks.cacao import PlaybookError
 from . import audit
 from .actuators.base import Actuator, Malformed, Order, Refused, Unavailable
 from .clock import Clock, iso
@@ -88,9 +89,12 @@ def carry_out(
         with engine.begin() as conn:
             row = read_response(conn, response)
         progress = _Progress.of(row)
-        order = _due(script, document, row, progress, phase)
-        if order is None:
-            return _ended(script, document, row, progress, phase)
+        try:
+            order = _due(script, document, row, progress, phase)
+            if order is None:
+                return _ended(script, document, row, progress, phase)
+        except PlaybookError as error:
+            return Result(Ending.FAILED, str(error))
         result = _send(engine, clock, actuator, row, progress, order, phase)
         if result is not None:
             return result

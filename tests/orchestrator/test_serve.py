@@ -41,7 +41,7 @@ from tocsin.tests.orchestrator.openc2_consumer import Consumer, running, serving
 
 def supplier(*_: Any) -> Supply:
     """Supply fakes."""
-    return Supply(shelf(), lambda _playbook, _owner: True, ListScript(), FakeAdvisor())
+    return Supply(shelf(), lambda _playbook, _owner: True, FakeAdvisor(), ListScript())
 
 
 @pytest.fixture
