@@ -8,6 +8,7 @@ are in `compose_identities`. Bind mounts of data, configs and build instructions
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..graph import TwinError
 from ..vocabulary import AssetKind, LinkKind
@@ -60,10 +61,29 @@ def read_compose(
     siblings: frozenset[str] = frozenset(),
     time: str = "",
 ) -> Reading:
-    """Read a compose file.
+    """Read a compose file: `compose_facts` of its bytes.
+
+    Raises:
+        TwinError: the file is broken, or depends on a service that is not there.
+    """
+    documents = read_yaml(data, file)
+    return compose_facts(documents, file, owner, project=project, prefix=prefix, siblings=siblings, time=time)
+
+
+def compose_facts(
+    documents: list[Any],
+    file: str,
+    owner: str,
+    *,
+    project: str,
+    prefix: str = "",
+    siblings: frozenset[str] = frozenset(),
+    time: str = "",
+) -> Reading:
+    """Give what a parsed compose file says.
 
     Args:
-        data: the file's bytes.
+        documents: the file's YAML documents.
         file: its name in places and errors.
         owner: id of the owner of all that it declares.
         project: name of the host that the stack runs on.
@@ -72,10 +92,10 @@ def read_compose(
         time: when the file said so, UTC, ISO 8601.
 
     Raises:
-        TwinError: the file is broken, or depends on a service that is not there.
+        TwinError: the file is no compose file, or depends on a service that is not there.
     """
     scribe = Scribe("compose", file, owner, time)
-    for document in read_yaml(data, file):
+    for document in documents:
         if not is_compose(document):
             raise TwinError(f"{file}:1: no compose file; it needs a mapping 'services'")
         _read(document, scribe, project, prefix, siblings)

@@ -7,22 +7,35 @@ names must stay inside its folder, symbolic links included; nothing is written.
 from __future__ import annotations
 
 import os
+import re
 from collections.abc import Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
+from typing import Any
 
 from ..facts import Fact, Merged, Provenance, merge
 from ..graph import Owner, TwinError
 from .chain import is_chain, read_chain_file
 from .chain_model import ManifestPart
-from .compose import is_compose, read_compose, service_names
-from .kubernetes import is_kubernetes, read_kubernetes
+from .compose import compose_facts, is_compose, service_names
+from .kubernetes import is_kubernetes, kubernetes_facts
 from .reading import OWNER_NAME, Note, Reading
 from .safe_yaml import MAX_BYTES, Section, read_yaml
 
 CHAIN_FILE = "chain.yaml"
 SUFFIXES = (".yaml", ".yml")
+_CHAIN_MARK = re.compile(rb"^tocsin:", re.MULTILINE)
+
+
+@dataclass(frozen=True, slots=True)
+class _Parsed:
+    """A file of manifests."""
+
+    path: Path
+    shown: str  # its name in places and errors
+    documents: list[Any]
 
 
 def load_example() -> Merged:
@@ -79,9 +92,7 @@ def read_paths(paths: Iterable[Path], owner: str | None = None) -> Reading:
 
 
 def _is_chain_file(path: Path) -> bool:
-    return path.name == CHAIN_FILE or any(
-        is_chain(document) for document in read_yaml(_bytes(path, str(path)), str(path))
-    )
+    return path.name == CHAIN_FILE or _CHAIN_MARK.search(_bytes(path, str(path))) is not None
 
 
 def _read_chain_in(file: Path, *, shown: str) -> Reading:
@@ -150,51 +161,54 @@ def _time(path: Path) -> str:
 
 def _read_manifests(found: list[tuple[Path, str]], owner: str, *, host: str, prefix: str) -> Reading:
     """Read the files of one owner: compose files one by one, Kubernetes manifests together."""
-    compose: list[tuple[Path, str, Section]] = []
-    cluster: list[tuple[str, bytes]] = []
+    stacks: list[_Parsed] = []
+    cluster: list[_Parsed] = []
     strange: list[Note] = []
-    times: list[str] = []
     for path, shown in found:
-        content = _bytes(path, shown)
-        documents = read_yaml(content, shown)
-        if any(is_chain(document) for document in documents):
+        parsed = _Parsed(path, shown, read_yaml(_bytes(path, shown), shown))
+        if any(is_chain(document) for document in parsed.documents):
             raise TwinError(f"{shown}:1: a chain file among manifests; import it alone")
-        if any(is_compose(document) for document in documents):
-            compose += [(path, shown, document) for document in documents if is_compose(document)]
-        elif any(is_kubernetes(document) for document in documents):
-            cluster.append((shown, content))
-            times.append(_time(path))
+        if any(is_compose(document) for document in parsed.documents):
+            stacks.append(parsed)
+        elif any(is_kubernetes(document) for document in parsed.documents):
+            cluster.append(parsed)
         else:
             strange.append(Note(f"{shown}:1", "neither Kubernetes, compose nor chain"))
-    readings = _read_stacks(compose, owner, host, prefix)
+    readings = _read_stacks(stacks, owner, host, prefix)
     if cluster:
-        name = host or found[0][0].parent.name
-        readings.append(read_kubernetes(cluster, owner, cluster=name, time=max(times)))
+        name = host or cluster[0].path.absolute().parent.name or "cluster"
+        time = max(_time(one.path) for one in cluster)
+        files_ = [(one.shown, one.documents) for one in cluster]
+        readings.append(kubernetes_facts(files_, owner, cluster=name, time=time))
     return Reading.join([*readings, Reading(not_understood=tuple(strange))])
 
 
-def _read_stacks(found: list[tuple[Path, str, Section]], owner: str, host: str, prefix: str) -> list[Reading]:
+def _read_stacks(found: list[_Parsed], owner: str, host: str, prefix: str) -> list[Reading]:
     """Read compose files; where one owner runs several stacks, the stack's name goes before its assets'."""
-    projects = {shown: host or _project(path, document) for path, shown, document in found}
+    projects = {one.shown: host or _project(one) for one in found}
     many = len(set(projects.values())) > 1
     beside: dict[Path, frozenset[str]] = {}  # fragments of a folder are meant to be run together
-    for path, _, document in found:
-        beside[path.parent] = beside.get(path.parent, frozenset()) | service_names(document)
+    for one in found:
+        names = [service_names(document) for document in one.documents if is_compose(document)]
+        beside[one.path.parent] = beside.get(one.path.parent, frozenset()).union(*names)
     return [
-        read_compose(
-            _bytes(path, shown),
-            shown,
+        compose_facts(
+            one.documents,
+            one.shown,
             owner,
-            project=projects[shown],
-            prefix=f"{projects[shown]}." if many and not prefix else prefix,
-            siblings=beside[path.parent],
-            time=_time(path),
+            project=projects[one.shown],
+            prefix=f"{projects[one.shown]}." if many and not prefix else prefix,
+            siblings=beside[one.path.parent],
+            time=_time(one.path),
         )
-        for path, shown in dict.fromkeys((path, shown) for path, shown, _ in found)
+        for one in found
     ]
 
 
-def _project(path: Path, document: Section) -> str:
+def _project(parsed: _Parsed) -> str:
     """Name of the stack: what the file says, else its folder, as docker compose has it."""
-    told = document.get("name")
-    return told if isinstance(told, str) and told else path.absolute().parent.name or "stack"
+    for document in parsed.documents:
+        told = document.get("name") if isinstance(document, Section) else None
+        if isinstance(told, str) and told:
+            return told
+    return parsed.path.absolute().parent.name or "stack"

@@ -11,6 +11,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from ..vocabulary import AssetKind, LinkKind
 from .compose import DEFAULT_CAPABILITIES, UNNECESSARY_PRIVILEGE
@@ -60,22 +61,32 @@ def is_kubernetes(document: object) -> bool:
 
 
 def read_kubernetes(files: Iterable[tuple[str, bytes]], owner: str, *, cluster: str, time: str = "") -> Reading:
-    """Read the manifests of one cluster, which select and refer to each other across files.
+    """Read the manifests of one cluster: `kubernetes_facts` of their bytes.
+
+    Raises:
+        TwinError: a file is broken.
+    """
+    parsed = [(file, read_yaml(data, file)) for file, data in files]
+    return kubernetes_facts(parsed, owner, cluster=cluster, time=time)
+
+
+def kubernetes_facts(files: Iterable[tuple[str, list[Any]]], owner: str, *, cluster: str, time: str = "") -> Reading:
+    """Give what the parsed manifests of one cluster say; they select and refer to each other across files.
 
     Args:
-        files: names and bytes.
+        files: names and YAML documents.
         owner: id of the owner of all that they declare.
         cluster: name of the host that stands for the cluster's nodes.
         time: when the files said so, UTC, ISO 8601.
 
     Raises:
-        TwinError: a file is broken.
+        TwinError: an object is broken.
     """
     given = list(files)
     scribe = Scribe("kubernetes", given[0][0] if given else "", owner, time)
     known = Cluster(scribe)
-    for file, data in given:
-        for document in read_yaml(data, file):
+    for file, documents in given:
+        for document in documents:
             _sort(known, document, file)
     if known.workloads or known.services or known.accounts or known.namespaces:
         _declare(known, cluster)
