@@ -102,9 +102,9 @@ def build_world(chain: Path | None, attack_seed: int) -> PlantWorld:
 
 
 def _effects() -> tuple[Effect, ...]:
-    from ...playbooks import load_library
+    from ...playbooks.actions import load_library
 
-    return tuple(load_library().effects)
+    return load_library().effects
 
 
 def _address(listen: str) -> tuple[str, int]:

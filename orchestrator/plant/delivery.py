@@ -8,14 +8,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 
+import httpx
+
 from ..client import ApiError, Client
 from .plant import Deliver, DeliveryFailed
 from .shapes import Json
 
 
-def to_orchestrator(url: str, sensor: Mapping[str, str]) -> Deliver:
-    """Give a way to deliver to the node at `url` with the sensor tokens of the owners."""
-    clients = {owner: Client(url, token) for owner, token in sensor.items()}
+def to_orchestrator(url: str, sensor: Mapping[str, str], *, http: httpx.Client | None = None) -> Deliver:
+    """Give a way to deliver to the node at `url` with the sensor tokens of the owners, over `http` if given."""
+    clients = {owner: Client(url, token, http=http) for owner, token in sensor.items()}
 
     def deliver(owner: str, events: Sequence[Json]) -> None:
         try:

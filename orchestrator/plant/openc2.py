@@ -5,7 +5,7 @@ OpenC2's status. Source: OpenC2 Language Specification v1.0 (OASIS), transfer ov
 `args`, as OpenC2 asks of extensions, by the actuator profile `x-tocsin`:
 
     {"action": "contain", "target": {"x-tocsin": {"asset": "shop/host/web"}},
-     "args": {"x-tocsin": {"playbook": "playbook--...", "undo": false}}}
+     "args": {"x-tocsin": {"playbook": "playbook--...", "response": "...", "undo": false}}}
 
 The target is an `asset`, a boundary `link` or an `owner`, by its name in the twin. Nothing is carried out here.
 """
@@ -44,6 +44,7 @@ class Command:
     action: str
     playbook: str
     target: str  # name in the twin
+    response: str  # id of the response that it belongs to
     undo: bool
 
 
@@ -67,6 +68,7 @@ class _Target(_Part):
 
 class _Wish(_Part):
     playbook: Name
+    response: Annotated[str, Field(max_length=512)] = ""
     undo: Annotated[bool, Field(strict=True)] = False
 
 
@@ -116,7 +118,7 @@ def read_command(body: bytes) -> Command:
     names = [name for name in (target.asset, target.link, target.owner) if name is not None]
     if len(names) != 1:
         raise CommandRefused(400, f"target.{PROFILE}: name one asset, link or owner", request_id)
-    return Command(request_id, request.action, wish.playbook, names[0], wish.undo)
+    return Command(request_id, request.action, wish.playbook, names[0], wish.response, wish.undo)
 
 
 def answer(request_id: str, status: int, text: str) -> dict[str, Any]:

@@ -118,7 +118,7 @@ class Plant:
             return Reply(403, f"target {command.target!r} is not {owner!r}'s; its owner's token is needed")
         try:
             playbook = self._world.playbooks.index(command.playbook)
-            return Reply(200, self._world.order(playbook, target, undo=command.undo))
+            return Reply(200, self._world.order(playbook, target, command.response, undo=command.undo))
         except OrderRefused as error:
             return Reply(error.status, str(error))
 

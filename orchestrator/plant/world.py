@@ -78,6 +78,7 @@ class PlantWorld:
         self._states, self._record = States(compiled), Record(compiled)
         self._waiting: list[int] = []  # actions
         self._undoing: set[tuple[int, int]] = set()  # playbook, target
+        self._wanted: dict[int, set[str]] = {}  # action: responses that want it held
 
     @property
     def tick(self) -> int:
@@ -89,8 +90,10 @@ class PlantWorld:
         """The plant's clock: UTC."""
         return self._start + timedelta(seconds=self.tick * self.compiled.tick_s)
 
-    def order(self, playbook: int, target: int, *, undo: bool = False) -> str:
+    def order(self, playbook: int, target: int, response: str = "", *, undo: bool = False) -> str:
         """Take an order; it starts, or is taken back, in the next tick. Give one sentence for people.
+
+        What two responses hold alike ends when both are undone.
 
         Raises:
             OrderRefused: it cannot be carried out now.
@@ -98,20 +101,23 @@ class PlantWorld:
         name = f"{self.playbooks[playbook]} on {self.compiled.target_name(target)}"
         action = 1 + playbook * self.compiled.targets + target
         if undo:
-            return self._take_back(playbook, target, action, name)
+            return self._take_back(playbook, target, response, name)
         if self._slot(playbook, target) is not None or action in self._waiting:
+            self._wanted.setdefault(action, set()).add(response)
+            self._undoing.discard((playbook, target))
             return f"{name} runs already"
         if not is_legal(0, action, self.compiled.arrays, self._worlds.effects, self._worlds.state):
             raise OrderRefused(400, f"{name}: does not apply here now; choose a target of its kind")
         self._waiting.append(action)
+        self._wanted[action] = {response}
         return f"{name} starts in tick {self.tick}"
 
     def step(self) -> list[tuple[str, Json]]:
         """Advance by one tick; give (owner, raw event) of what the sensors saw in it."""
         tick, began, state = self.tick, self.time, self._worlds.state
-        self._end_undone()
+        undone = self._end_undone()
         self._worlds.tick(self._decision())
-        occurrences = self._worlds.trace(0)
+        occurrences = [_as_undone(one, undone) for one in self._worlds.trace(0)]
         self._record.note(tick, occurrences, state)
         happening = Happening(
             time_ms=round(began.timestamp() * 1000),
@@ -129,7 +135,12 @@ class PlantWorld:
         """Tell what really happened; its keeper asks only after the end."""
         return {"attack_seed": self.seed, **self._record.truth(self.tick, self._worlds.state)}
 
-    def _take_back(self, playbook: int, target: int, action: int, name: str) -> str:
+    def _take_back(self, playbook: int, target: int, response: str, name: str) -> str:
+        action = 1 + playbook * self.compiled.targets + target
+        wanted = self._wanted.get(action, set())
+        wanted.discard(response)
+        if wanted:
+            return f"{name} is held by another response still"
         if action in self._waiting:
             self._waiting.remove(action)
             return f"{name} had not begun and will not"
@@ -144,8 +155,9 @@ class PlantWorld:
                 return number
         return None
 
-    def _end_undone(self) -> None:
-        """Let what is to be undone end in this tick: the rulebook releases a hold that is due."""
+    def _end_undone(self) -> set[tuple[int, int]]:
+        """Let what is to be undone end in this tick (the rulebook releases a hold that is due); say what that is."""
+        ended = set()
         for pair in sorted(self._undoing):
             slot = self._slot(*pair)
             if slot is None:
@@ -153,6 +165,8 @@ class PlantWorld:
             elif self._worlds.state.run[0, slot]["state"] == RunState.HOLDING:
                 self._worlds.state.run["due"][0, slot] = self.tick
                 self._undoing.discard(pair)
+                ended.add(pair)
+        return ended
 
     def _decision(self) -> np.ndarray[Any, np.dtype[np.int32]]:
         """Actions of this tick, one per target; the others wait."""
@@ -176,6 +190,14 @@ class PlantWorld:
 
     def _is_monitored(self, asset: int) -> bool:
         return bool(is_monitored(int(self._worlds.state.asset[0, asset]["modes"])))
+
+
+def _as_undone(occurrence: tuple[int, int, int, int], undone: set[tuple[int, int]]) -> tuple[int, int, int, int]:
+    """The rulebook notes the end of a hold as expiry; where it was ordered, it is an undo."""
+    kind, target, playbook, value = occurrence
+    if kind == OccurrenceKind.EXPIRED and (playbook, target) in undone:
+        return (int(OccurrenceKind.UNDONE), target, playbook, value)
+    return occurrence
 
 
 def _make_worlds(
