@@ -69,9 +69,10 @@ def _read(path: Path | None, store: Path | None) -> Merged:
         return TwinStore(store).load()
     if path is not None and not path.exists():
         _refuse(f"{path} is not there; give a folder or file of a chain")
+    from .facts import merge
     from .sources import load_example, read_chain
 
-    return load_example() if path is None else read_chain(path)
+    return load_example() if path is None else merge(read_chain(path).facts)
 
 
 def _search(
