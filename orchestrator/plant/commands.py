@@ -55,6 +55,7 @@ def run(
     known = read_tokens(tokens, owners=frozenset(world.compiled.twin.owner_by_id))
     taken = bind(Listen(host, port))
     try:
+        world.warm_up()
         running = Plant(world, to_orchestrator(orchestrator, known.sensor) if orchestrator else nowhere)
         app = create_app(running, known, tick_s=world.compiled.tick_s, lockstep=lockstep)
         place = f"http://{host}:{taken.getsockname()[1]}"

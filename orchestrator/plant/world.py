@@ -90,6 +90,12 @@ class PlantWorld:
         """The plant's clock: UTC."""
         return self._start + timedelta(seconds=self.tick * self.compiled.tick_s)
 
+    def warm_up(self) -> None:
+        """Compile what a tick needs, on a copy; nothing changes. A minute where kernels are not in the cache yet."""
+        copy = self._worlds.fork([0])
+        copy.tick(np.zeros((1, SEATS), np.int32))
+        is_legal(0, 1, self.compiled.arrays, copy.effects, copy.state)
+
     def order(self, playbook: int, target: int, response: str = "", *, undo: bool = False) -> str:
         """Take an order; it starts, or is taken back, in the next tick. Give one sentence for people.
 

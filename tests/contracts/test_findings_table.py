@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import json
 import math
+from collections import Counter
 from importlib.resources import files
 
 import pytest
-from tocsin.orchestrator.plant.behaviour import Behaviour
+from tocsin.orchestrator.assemble import load_twin
+from tocsin.orchestrator.plant.behaviour import Behaviour, Cell
 from tocsin.orchestrator.plant.measure import Measurement, bench, measure, table_of, to_json
 from tocsin.orchestrator.plant.surroundings import survey
 from tocsin.orchestrator.plant.telemetry import Happening, Try, telemetry
+from tocsin.twin.attack.steps import derive_steps
+from tocsin.twin.compiled import compile_twin
 from tocsin.twin.rulebook.draws import tick_key
 from tocsin.twin.sensing.confusion import parse_confusion, shipped_confusion
 from tocsin.twin.sensing.detectors import DetectorState, detect
@@ -76,6 +80,24 @@ def test_a_monitored_asset_is_looked_at_three_times() -> None:
         hits += any(finding.sensor is SensorClass.HOST for finding in findings)
     plain = table.hit[SensorClass.HOST][StepClass.EXPLOIT]
     assert near(hits, TRIES, 1 - (1 - plain) ** table.monitored_gain)
+
+
+def test_the_table_measured_on_a_bench_holds_on_the_shipped_chain() -> None:
+    """Tries at every watched asset of the example, each sensor and class, are found as often; none as another class."""
+    twin = load_twin(None)
+    around, compiled = survey(twin), compile_twin(twin, derive_steps(twin))
+    quiet = Behaviour(ordinary_per_hour=0.0, lookalike_per_hour=dict.fromkeys(SensorClass, 0.0))
+    kinds = sorted({(int(row["seen_at"]), StepClass(row["step_class"])) for row in compiled.arrays.step})
+    watched = [(place, kind) for place, kind in kinds if around.places[place].sensors]
+    state, hits, trials = DetectorState(around.baseline), Counter[Cell](), Counter[Cell]()
+    for tick, (place, kind) in enumerate(watched * 40):
+        happening = Happening(tick * 300_000, 60_000, (Try(tick % 1_000, place, kind),))
+        raw = telemetry(around, happening, quiet, tick_key(5, 9, 0, tick))
+        findings, state = detect((parse_event(event) for _, event in raw), state)
+        trials.update((sensor, kind) for sensor in around.places[place].sensors)
+        hits.update((finding.sensor, finding.step_class) for finding in findings)
+        assert all(finding.step_class is kind for finding in findings)
+    assert all(near(hits[cell], trials[cell], shipped_confusion().hit[cell[0]][cell[1]]) for cell in trials)
 
 
 def test_the_written_table_reads_back(measured: Measurement) -> None:

@@ -7,6 +7,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import httpx
@@ -30,10 +31,10 @@ def tokens(tmp_path: Path) -> Path:
     return path
 
 
-@pytest.fixture
-def url(tokens: Path) -> Iterator[str]:
-    """A plant in lockstep in its own process."""
-    arguments = ["--tokens", str(tokens), "--attack-seed", "3", "--listen", "127.0.0.1:0", "--lockstep"]
+@contextmanager
+def started(tokens: Path, *more: str) -> Iterator[str]:
+    """A plant in its own process; gives its URL."""
+    arguments = ["--tokens", str(tokens), "--attack-seed", "3", "--listen", "127.0.0.1:0", *more]
     process = subprocess.Popen([*PLANT, *arguments], stderr=subprocess.PIPE, text=True)
     assert process.stderr is not None
     line = process.stderr.readline()
@@ -55,13 +56,23 @@ def reached(url: str) -> dict[str, object]:
     raise AssertionError(f"{url} not reached")
 
 
-def test_the_plant_runs_in_its_own_process(url: str) -> None:
+def test_the_plant_runs_in_its_own_process(tokens: Path) -> None:
     """It stands until stepped, ends, then tells the truth."""
-    assert reached(url)["tick"] == 0
     headers = {"Authorization": f"Bearer {OPERATOR}"}
-    assert httpx.post(f"{url}/step", json={"ticks": 30}, headers=headers, timeout=60).json()["tick"] == 30
-    httpx.post(f"{url}/end", headers=headers)
-    assert httpx.get(f"{url}/truth", headers=headers).json()["attack_seed"] == 3
+    with started(tokens, "--lockstep") as url:
+        assert reached(url)["tick"] == 0
+        assert httpx.post(f"{url}/step", json={"ticks": 30}, headers=headers, timeout=60).json()["tick"] == 30
+        httpx.post(f"{url}/end", headers=headers)
+        assert httpx.get(f"{url}/truth", headers=headers).json()["attack_seed"] == 3
+
+
+def test_a_free_plant_goes_on_by_itself(tokens: Path) -> None:
+    """Without --lockstep its clock runs, and it stops when told."""
+    with started(tokens, "--tick-seconds", "0.02") as url:
+        before = reached(url)
+        time.sleep(0.5)
+        after = reached(url)
+        assert after["mode"] == "free" and int(str(after["tick"])) > int(str(before["tick"]))
 
 
 @pytest.mark.parametrize(

@@ -160,6 +160,15 @@ def test_one_batch_gives_one_finding_per_rule_and_asset(state: DetectorState) ->
     assert (finding.confidence, finding.evidence) == (MEDIUM, tuple(one.uid for one in events))
 
 
+def test_a_forged_time_makes_only_its_owners_memory_forget(state: DetectorState) -> None:
+    """An event from the far future, posted by another owner, wipes nothing of this one's."""
+    failures = make(K.AUTHENTICATION, success=False, source=STRANGER, user=OPS, count=3)
+    late = dataclasses.replace(failures, uid="late", asset="edge/host/gw", owner="edge", time_ms=4 * 10**12)
+    _, after = detect([failures, late], state)
+    again = dataclasses.replace(failures, uid="again", time_ms=60_000)
+    assert found([again], after) == [(A, StepClass.CREDENTIAL_ACCESS, LOW)]
+
+
 def test_memory_is_bounded(state: DetectorState, monkeypatch: pytest.MonkeyPatch) -> None:
     """A flood of subjects forgets the stalest."""
     monkeypatch.setattr(detectors, "SUBJECTS", 10)

@@ -73,6 +73,7 @@ def test_unknown_classes_are_read() -> None:
         (ndjson(event(time=-1)), "field time"),
         (ndjson(event(class_uid="4001")), "field class_uid"),
         (ndjson(event(metadata={})), "field metadata.product"),
+        (ndjson(event(device={"uid": "edge/host/gw"})), "field metadata.tenant_uid: 'shop', but 'edge/host/gw' is"),
         (ndjson(event(device=None)), "field device.uid: missing"),
         (ndjson(event(device={"uid": "x" * 600})), "field device.uid"),
         (ndjson(event(dst_endpoint={"port": 70_000})), "field dst_endpoint.port"),

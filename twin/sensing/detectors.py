@@ -42,9 +42,7 @@ def detect(events: Iterable[Event], state: DetectorState) -> tuple[list[Finding]
     memory = Memory(state.baseline, dict(state.recent), KEPT, WINDOW_MS)
     found: dict[tuple[str, str], list[tuple[Event, Confidence]]] = {}
     rules: dict[str, Rule] = {}
-    latest = 0
     for event in sorted(events, key=lambda one: (one.time_ms, one.uid)):
-        latest = max(latest, event.time_ms)
         memory.remember(event)
         for rule in RULES.get(event.class_uid, ()):
             confidence = rule.judge(event, memory)
@@ -52,7 +50,7 @@ def detect(events: Iterable[Event], state: DetectorState) -> tuple[list[Finding]
                 rules[rule.name] = rule
                 found.setdefault((rule.name, event.asset), []).append((event, confidence))
     findings = [_conclude(rules[name], seen) for (name, _), seen in found.items()]
-    return findings, DetectorState(state.baseline, _fresh(memory.recent, latest))
+    return findings, DetectorState(state.baseline, _fresh(memory.recent))
 
 
 def initial_state(twin: Twin) -> DetectorState:
@@ -107,10 +105,13 @@ def _conclude(rule: Rule, seen: list[tuple[Event, Confidence]]) -> Finding:
     )
 
 
-def _fresh(
-    recent: dict[tuple[str, str, str], tuple[Event, ...]], now_ms: int
-) -> dict[tuple[str, str, str], tuple[Event, ...]]:
-    kept = {key: events for key, events in recent.items() if events[-1].time_ms >= now_ms - WINDOW_MS}
+def _fresh(recent: dict[tuple[str, str, str], tuple[Event, ...]]) -> dict[tuple[str, str, str], tuple[Event, ...]]:
+    """Forget what is over, by each owner's own times: one who forges a late time makes only his own forgotten."""
+    latest: dict[str, int] = {}
+    for events in recent.values():
+        last = events[-1]
+        latest[last.owner] = max(latest.get(last.owner, 0), last.time_ms)
+    kept = {key: events for key, events in recent.items() if events[-1].time_ms >= latest[events[-1].owner] - WINDOW_MS}
     if len(kept) > SUBJECTS:
         newest = sorted(kept, key=lambda key: kept[key][-1].time_ms)[-SUBJECTS:]
         kept = {key: kept[key] for key in newest}

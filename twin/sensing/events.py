@@ -51,7 +51,7 @@ class Event:
     activity: int  # OCSF activity_id
     time_ms: int  # milliseconds since 1970, UTC
     asset: str  # id of the asset whose sensor saw it
-    owner: str
+    owner: str  # first part of the asset's id
     product: str
     success: bool = True  # status_id is not 2 (Failure)
     source: str = ""  # src_endpoint: uid, else ip
@@ -235,6 +235,9 @@ def parse_event(content: object, *, place: str = "event") -> Event:
     thing = ocsf.device or ocsf.resource or (ocsf.resources[0] if ocsf.resources else None)
     if thing is None:
         raise EventError(f"{place}, field device.uid: missing; name the asset (device.uid or resources[0].uid)")
+    owner, says = thing.uid.split("/")[0], ocsf.metadata.tenant_uid
+    if says not in ("", owner):
+        raise EventError(f"{place}, field metadata.tenant_uid: {says!r}, but {thing.uid!r} is {owner!r}'s; mend one")
     return _flatten(ocsf, thing.uid)
 
 
@@ -247,7 +250,7 @@ def _flatten(ocsf: _Ocsf, asset: str) -> Event:
         activity=ocsf.activity_id,
         time_ms=ocsf.time,
         asset=asset,
-        owner=ocsf.metadata.tenant_uid or asset.split("/")[0],
+        owner=asset.split("/")[0],
         product=ocsf.metadata.product.name,
         success=ocsf.status_id != 2,
         source=ocsf.src_endpoint.uid or ocsf.src_endpoint.ip,
