@@ -120,4 +120,4 @@ def _endpoints(home: Home, terms: Terms) -> dict[str, Endpoint]:
 
 def _shipped() -> Supplier:
     """Give the supplier of this package. Loaded by name, as it brings the whole advisor with it."""
-    return cast(Supplier, import_module(".advise", __package__).supply)
+    return cast(Supplier, import_module(".supply", __package__).supply)

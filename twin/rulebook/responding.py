@@ -48,7 +48,8 @@ def owner_answer(b: int, r: int, side: int, t: CompiledTwin, e: EffectTable, p: 
         return 1
     playbook = s.run[b, r].playbook
     row = e.playbook[playbook].consent_class
-    proposer = _OWN if s.seat_owner[b, s.run[b, r].seat] == owner else _OTHER
+    seat = s.seat_owner[b, s.run[b, r].seat]
+    proposer = _OWN if seat < 0 or seat == owner else _OTHER  # the coalition serves every owner
     mode = p.consent[owner, row, proposer].mode
     if mode == _AT_ONCE:
         return 1

@@ -1,0 +1,84 @@
+"""A game: everything that worlds of one scenario share, loaded and compiled once.
+
+Flows in: a scenario. Flows out: a `Game`. It holds no state of any world.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+
+import numpy as np
+import numpy.typing as npt
+
+from ..playbooks.actions import Library, load_library
+from ..twin.attack.steps import derive_steps
+from ..twin.compiled import Compiled, compile_twin
+from ..twin.facts import merge
+from ..twin.graph import Twin
+from ..twin.rulebook.effects import EffectTable
+from ..twin.rulebook.mask import static_mask
+from ..twin.rulebook.parameters import AttackerProfile, GameSettings, Parameters, build_parameters
+from ..twin.sensing.confusion import shipped_confusion
+from ..twin.sensing.observe import static_observation
+from ..twin.sources import load_example, read_chain
+from .scenario import EXAMPLE, Scenario, ScenarioError
+
+
+@dataclass(frozen=True)
+class Game:
+    """What all worlds of a scenario share."""
+
+    scenario: Scenario
+    library: Library
+    compiled: Compiled
+    effects: EffectTable
+    parameters: Parameters  # what worlds are played by
+    assumed: Parameters  # what belief assumes; the same unless a test sets them apart
+
+    @cached_property
+    def always(self) -> npt.NDArray[np.bool_]:
+        """bool[1 + P * T]: actions that are legal when nothing runs."""
+        mask: npt.NDArray[np.bool_] = static_mask(self.compiled.arrays, self.effects)
+        return mask
+
+    @cached_property
+    def static(self) -> npt.NDArray[np.float32]:
+        """float32[T, STATIC_FEATURES] of the twin."""
+        return static_observation(self.compiled)
+
+    @property
+    def actions(self) -> int:
+        """1 + P * T."""
+        return len(self.always)
+
+
+def load_game(scenario: Scenario, library: Library | None = None) -> Game:
+    """Load the chain of a scenario and compile it.
+
+    Raises:
+        ScenarioError: the chain is not there; or an error of the sources, naming file and mend.
+    """
+    return make_game(scenario, _chain(scenario), library or load_library())
+
+
+def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
+    """Compile a twin and a library into a game."""
+    compiled = compile_twin(twin, derive_steps(twin), tick_s=scenario.tick_s)
+    settings = GameSettings(repair_h=scenario.repair_h, labour_rate=scenario.labour_rate)
+    profile = AttackerProfile(**scenario.attacker.model_dump())
+    parameters = build_parameters(compiled, [profile], shipped_confusion(), settings)
+    return Game(scenario, library, compiled, library.effect_table(scenario.tick_s), parameters, parameters)
+
+
+def _chain(scenario: Scenario) -> Twin:
+    if scenario.chain == EXAMPLE:
+        return load_example().twin
+    if scenario.folder is None:
+        raise ScenarioError(
+            f"scenario {scenario.name}: chain {scenario.chain!r} is a path, but no file says from where"
+        )
+    path = scenario.folder / scenario.chain
+    if not path.exists():
+        raise ScenarioError(f"scenario {scenario.name}: chain {path} is not there; name a chain's folder")
+    return merge(read_chain(path).facts).twin

@@ -1,0 +1,86 @@
+"""Scenarios: files that say what is played: chain, attacker, length, pace.
+
+Flows in: YAML (untrusted). Flows out: a `Scenario`, checked. It loads no chain and makes no worlds.
+"""
+
+from __future__ import annotations
+
+from importlib.resources import files
+from pathlib import Path
+from typing import Annotated, Any
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from ..twin.sources.safe_yaml import read_yaml
+
+EXAMPLE = "charging"  # the shipped chain
+
+
+class ScenarioError(ValueError):
+    """A scenario file that cannot be used; the message names file, place and mend."""
+
+
+class _Part(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+
+
+class Attacker(_Part):
+    """The parametric attacker, see `AttackerProfile`."""
+
+    name: str = "opportunist"
+    tries_per_hour: Annotated[float, Field(ge=0, le=600)] = 12.0
+    stealth: Annotated[float, Field(ge=0, le=1)] = 0.5
+    goal_drive: Annotated[float, Field(ge=0, le=3)] = 1.0
+    persistence: Annotated[float, Field(ge=0, le=1)] = 0.2
+    impact: Annotated[float, Field(ge=0, le=2)] = 0.5
+    onset_s: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.0, 3600.0)
+    absent: Annotated[float, Field(ge=0, le=1)] = 0.1
+
+
+class Scenario(_Part):
+    """One game to be played many times."""
+
+    name: str
+    chain: str = EXAMPLE  # "charging" is the shipped example; else a path relative to the scenario's file
+    attacker: Attacker = Attacker()
+    horizon_ticks: Annotated[int, Field(ge=1, le=100_000)] = 240
+    decide_every: Annotated[int, Field(ge=1, le=1_000)] = 2  # ticks between decisions
+    tick_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
+    repair_h: Annotated[float, Field(gt=0)] = 8.0  # mean time until owners repair what was stopped
+    labour_rate: Annotated[float, Field(ge=0)] = 0.05  # loss per hour of labour, in shares of value per hour
+    folder: Path | None = None  # where `chain` is relative to
+
+
+def read_scenario(path: Path | None = None) -> Scenario:
+    """Read a scenario file; the shipped one if left out.
+
+    Raises:
+        ScenarioError: it is missing, broken, or says what is unknown or out of range.
+    """
+    place = path or Path(str(files("tocsin.envs").joinpath("data/charging.yaml")))
+    try:
+        data = place.read_bytes()
+    except OSError as error:
+        raise ScenarioError(f"{place}: {error.strerror or error}; name a scenario file") from None
+    documents = read_yaml(data, str(place))
+    if len(documents) != 1:
+        raise ScenarioError(f"{place}: {len(documents)} documents; a scenario file holds one")
+    return parse_scenario(documents[0], str(place), folder=place.parent)
+
+
+def parse_scenario(content: Any, place: str, *, folder: Path | None = None) -> Scenario:
+    """Check one scenario.
+
+    Raises:
+        ScenarioError: naming place, field and mend.
+    """
+    try:
+        scenario = Scenario.model_validate({**content, "folder": folder} if isinstance(content, dict) else content)
+    except ValidationError as error:
+        fault = error.errors()[0]
+        path = ".".join(str(part) for part in fault["loc"]) or "top"
+        raise ScenarioError(f"{place}: {path}: {fault['msg']}; mend it there") from None
+    low, high = scenario.attacker.onset_s
+    if low > high:
+        raise ScenarioError(f"{place}: attacker.onset_s: {low} is after {high}; write the earlier time first")
+    return scenario

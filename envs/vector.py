@@ -1,0 +1,122 @@
+"""Many worlds of one game for learners: observe, decide, step, with belief and observation kept alongside.
+
+Flows in: actions, one per world. Flows out: observations, rewards, episode ends, masks. Every lane has a world id and
+an episode number of its own, so what it returns does not depend on the other lanes. Episodes end at the horizon
+(truncated, never terminated: an attacker may always come back); this class, not the kernel, starts the next.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import numpy.typing as npt
+
+from ..twin.rulebook.mask import fill_masks
+from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
+from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
+from ..twin.sensing.observe import new_observation, observe_all
+from .game import Game
+from .reward import rewards
+
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """What one step of all worlds gave."""
+
+    observation: npt.NDArray[np.uint8]  # [B, T, FEATURES], of the next episode where one ended
+    reward: npt.NDArray[np.float32]  # [B]
+    truncated: Bools  # [B]
+    ended: npt.NDArray[np.int64]  # rows whose episode ended
+    terminal_observation: npt.NDArray[np.uint8]  # [len(ended), T, FEATURES]
+    terminal_loss: npt.NDArray[np.float64]  # [len(ended), O, LossCause] of the episodes that ended
+
+
+class ResponseWorlds:
+    """B worlds of a game, one coalition seat each; lives as long as its learner."""
+
+    def __init__(self, game: Game, world_ids: Sequence[int], *, stream: int = STREAM_ENVIRONMENT) -> None:
+        """Make and reset one world per id.
+
+        Args:
+            game: the game.
+            world_ids: one per world; equal ids and streams play equal episodes.
+            stream: of draws, see `rulebook.worlds.STREAM_*`.
+        """
+        self.game = game
+        self.worlds = Worlds.make(
+            game.compiled, game.effects, game.parameters, world_ids=np.asarray(world_ids, np.int64), stream=stream
+        )
+        self.belief = new_belief(game.compiled, len(world_ids))
+        self._lanes = np.arange(len(world_ids), dtype=np.int64)
+        self._observation = new_observation(game.compiled, len(world_ids))
+        self._masks = np.empty((len(world_ids), game.actions), np.bool_)
+        self.fresh_findings: list[npt.NDArray[np.int32]] = [np.zeros((0, 4), np.int32) for _ in world_ids]
+
+    @property
+    def count(self) -> int:
+        """B."""
+        return len(self._lanes)
+
+    def reset(self, episode: int = 0) -> npt.NDArray[np.uint8]:
+        """Start every world's given episode; gives uint8[B, T, FEATURES]."""
+        self.worlds.state.world["episode"] = episode
+        self.worlds.reset(self._lanes)
+        reset_belief(self._lanes, self.belief)
+        return self.observe()
+
+    def observe(self) -> npt.NDArray[np.uint8]:
+        """uint8[B, T, FEATURES] as it stands; a new array."""
+        observe_all(self._lanes, self.game.compiled.arrays, self.worlds.state, self.belief, self._observation)
+        return self._observation.copy()
+
+    def masks(self) -> Bools:
+        """bool[B, 1 + P * T] of legal actions; a new array."""
+        fill_masks(self.game.always, self.game.compiled.arrays, self.game.effects, self.worlds.state, self._masks)
+        return self._masks.copy()
+
+    def step(self, actions: npt.NDArray[np.integer]) -> Step:
+        """Propose one action per world, then let `decide_every` ticks go by.
+
+        Args:
+            actions: int[B]; 0 waits. An illegal one is refused by the rules and waits.
+
+        Raises:
+            ValueError: wrong shape or out of range; no world has changed then.
+        """
+        before = self._losses()
+        decision = np.asarray(actions).reshape(-1, 1)
+        self.worlds.tick(decision)
+        self._follow(first=True)
+        for _ in range(self.game.scenario.decide_every - 1):
+            self.worlds.tick(np.zeros_like(decision))
+            self._follow(first=False)
+        gained = rewards(before, self._losses())
+        truncated = self.worlds.state.world["tick"] >= self.game.scenario.horizon_ticks
+        ended = np.flatnonzero(truncated)
+        observation = self.observe()
+        terminal, loss = observation[ended], self.worlds.losses()[ended]
+        if len(ended):
+            self.worlds.state.world["episode"][ended] += 1
+            self.worlds.reset(ended)
+            reset_belief(ended, self.belief)
+            observation = self.observe()
+        return Step(observation, gained, truncated, ended, terminal, loss)
+
+    def _follow(self, *, first: bool) -> None:
+        game = self.game
+        update_beliefs(self._lanes, game.compiled.arrays, game.effects, game.assumed, self.worlds.state, self.belief)
+        state = self.worlds.state
+        for lane in np.flatnonzero(state.world["finding_n"]):
+            new = state.finding[lane, : state.world["finding_n"][lane]].copy()
+            self.fresh_findings[lane] = new if first else np.concatenate([self.fresh_findings[lane], new])
+        if first:
+            for lane in np.flatnonzero(state.world["finding_n"] == 0):
+                self.fresh_findings[lane] = self.fresh_findings[lane][:0]
+
+    def _losses(self) -> npt.NDArray[np.float64]:
+        total: npt.NDArray[np.float64] = self.worlds.losses().sum(axis=(1, 2))
+        return total

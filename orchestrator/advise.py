@@ -1,0 +1,232 @@
+"""The advisor: events become findings, findings evidence, evidence belief; the policy proposes; the twin rehearses.
+
+Flows in: OCSF events and times from the node. Flows out: findings, proposals, forecasts, verifications. The same
+compiled belief, observation and mask serve here and in training. It acts on nothing and asks nobody.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+
+import numpy as np
+import numpy.typing as npt
+
+from ..playbooks.actions import Library, decode, encode
+from ..twin.analysis.forecast import Outcome, rehearse
+from ..twin.compiled import Compiled
+from ..twin.rulebook.effects import EffectTable
+from ..twin.rulebook.mask import fill_masks, static_mask
+from ..twin.rulebook.parameters import Parameters
+from ..twin.sensing.belief import new_belief, update_beliefs
+from ..twin.sensing.detectors import detect, initial_state
+from ..twin.sensing.events import Event
+from ..twin.sensing.findings import Finding, to_ocsf
+from ..twin.sensing.observe import new_observation, observe_all
+from .proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
+from .twin_state import TwinState
+
+Bools = npt.NDArray[np.bool_]
+HORIZON_S = 3600.0  # how far a rehearsal looks
+EVIDENCE_S = 1800.0  # findings this old still count as evidence of a proposal; assumed
+GAP_TICKS = 60  # silent ticks made up for at once after a pause; more are skipped
+
+
+@dataclass(frozen=True, slots=True)
+class Situation:
+    """What a policy sees: one view of the chain."""
+
+    observation: npt.NDArray[np.uint8]  # [1, T, FEATURES]
+    masks: Bools  # [1, 1 + P * T]
+    held: npt.NDArray[np.float64]  # [N] P(any access)
+
+
+Policy = Callable[[Situation], Sequence[int]]  # actions worth proposing, best first; 0 or none waits
+
+
+@dataclass
+class TwinAdvisor:
+    """Advises one node; lives as long as it and is used by one thread at a time."""
+
+    compiled: Compiled
+    library: Library
+    effects: EffectTable
+    parameters: Parameters  # the assumed game
+    policy: Policy
+    _since: datetime | None = field(default=None, init=False)
+    _recent: list[Finding] = field(default_factory=list, init=False)
+    _sent: dict[tuple[int, int], int] = field(default_factory=dict, init=False)
+
+    def __post_init__(self) -> None:
+        twin = self.compiled.twin
+        names = tuple(playbook.id for playbook in self.library.playbooks)
+        self.state = TwinState(self.compiled, self.effects, self.parameters, names)
+        self._views = [owner.id for owner in twin.owners]
+        ids = [asset.id for asset in twin.assets]
+        sees = [[name in twin.visible_findings(view) for name in ids] for view in self._views]
+        everything = [[True] * len(ids)]
+        self._belief = new_belief(self.compiled, 1 + len(self._views), sees=np.array(everything + sees))
+        self._detectors = initial_state(twin)
+        self._always = static_mask(self.compiled.arrays, self.effects)
+
+    def observe(self, events: Sequence[Event], now: datetime) -> Sequence[SeenFinding]:
+        """Take OCSF events in, bring evidence and belief up to `now`, give the findings concluded from them."""
+        found, self._detectors = detect(events, self._detectors)
+        ticks = self._due(now)
+        for _ in range(min(ticks, GAP_TICKS) - 1):
+            self._advance([], [])
+        if ticks > 0:
+            self._advance(events, found)
+        old = (now - timedelta(seconds=EVIDENCE_S)).timestamp() * 1000
+        self._recent = [one for one in self._recent if one.time_ms >= old] + found
+        return [SeenFinding(one.uid, now, one.asset, to_ocsf(one)) for one in found]
+
+    def propose(self) -> Sequence[Proposal]:
+        """The responses that the policy finds worth a rehearsal now, best first."""
+        proposals = []
+        for action in self.policy(self.situation()):
+            pair = decode(int(action), self.compiled.targets)
+            if pair is not None:
+                proposals.append(self._proposal(*pair))
+                self.state.pending(*pair)
+        return proposals
+
+    def situation(self) -> Situation:
+        """What the coalition's view shows now."""
+        which = np.zeros(1, np.int64)
+        observation = new_observation(self.compiled, 1)
+        observe_all(which, self.compiled.arrays, self.state.world, self._belief, observation)
+        masks = np.zeros((1, len(self._always)), np.bool_)
+        fill_masks(self._always, self.compiled.arrays, self.effects, self.state.world, masks)
+        return Situation(observation, masks, self._held(0))
+
+    def rehearse(self, proposal: Proposal) -> Forecast:
+        """Expected loss over the next hour: doing nothing, the proposal, the best alternative on its targets."""
+        this = tuple(self._action(proposal.playbook_index, target) for target in proposal.targets)
+        others = self._alternatives(proposal)
+        result = rehearse(
+            self.compiled,
+            self.effects,
+            self.parameters,
+            belief=self._belief,
+            view=0,
+            state=self.state.world,
+            world=0,
+            options=[this, *others],
+            horizon_s=HORIZON_S,
+            seed=self.state.tick,
+        )
+        by_actions = {outcome.actions: outcome for outcome in result.outcomes}
+        rivals = [by_actions[option] for option in others if option in by_actions and option != this]
+        best = min(rivals, key=lambda outcome: outcome.mean) if rivals else None
+        return Forecast(
+            horizon_s=HORIZON_S,
+            worlds=result.worlds,
+            nothing=self._estimate("do nothing", by_actions[()]),
+            this=self._estimate(self._name(this), by_actions[this]),
+            alternative=self._estimate(self._name(best.actions), best) if best else None,
+        )
+
+    def verify(self, proposal: Proposal, since: datetime) -> Verification:
+        """Whether the owners' systems report that the work of the response succeeded."""
+        for target in proposal.targets:
+            number = self.compiled.target_number[target]
+            sent = self._sent.get((proposal.playbook_index, number), 0)
+            work = self.state.worked(proposal.playbook, self._assets(number), sent)
+            if work is None:
+                return Verification.PENDING
+            if not work.succeeded:
+                return Verification.CONTRADICTED
+        return Verification.CONFIRMED
+
+    def applied(self, proposal: Proposal, *, holds: bool) -> None:
+        """Learn that a response was sent to the real systems (or, False, taken back)."""
+        for target in proposal.targets:
+            pair = (proposal.playbook_index, self.compiled.target_number[target])
+            if holds:
+                self._sent[pair] = self.state.tick
+                self.state.working(*pair)
+            else:
+                self.state.ended(*pair)
+
+    def belief(self, viewer: str) -> Sequence[BeliefRow]:
+        """The belief of one owner's view, over the assets it may see."""
+        lane = 1 + self._views.index(viewer)
+        seen = self.compiled.twin.visible_assets(viewer)
+        rows = self._belief.asset[lane]
+        return [
+            BeliefRow(asset.id, float(row["user"] + row["admin"]), float(row["admin"]))
+            for asset, row in zip(self.compiled.twin.assets, rows, strict=True)
+            if asset.id in seen
+        ]
+
+    def _due(self, now: datetime) -> int:
+        """Ticks to make up to `now`; the first call makes one."""
+        if self._since is None:
+            self._since = now - timedelta(seconds=self.compiled.tick_s)
+        ticks = int((now - self._since).total_seconds() // self.compiled.tick_s)
+        self._since += timedelta(seconds=ticks * self.compiled.tick_s)
+        return ticks
+
+    def _advance(self, events: Sequence[Event], findings: Sequence[Finding]) -> None:
+        self.state.advance(events, findings)
+        lanes = np.zeros(len(self._belief.active_n), np.int64)
+        update_beliefs(lanes, self.compiled.arrays, self.effects, self.parameters, self.state.world, self._belief)
+
+    def _held(self, lane: int) -> npt.NDArray[np.float64]:
+        rows = self._belief.asset[lane]
+        held: npt.NDArray[np.float64] = (rows["user"] + rows["admin"]).astype(np.float64)
+        return held
+
+    def _proposal(self, playbook: int, target: int) -> Proposal:
+        assets = self._assets(target)
+        names = {self.compiled.twin.assets[number].id for number in assets}
+        findings = [one for one in self._recent if one.asset in names]
+        held = self._held(0)
+        sure = max((float(held[number]) for number in assets), default=0.0)
+        chosen = self.library.playbooks[playbook]
+        name = self.compiled.target_name(target)
+        return Proposal(
+            playbook=chosen.id,
+            playbook_index=playbook,
+            targets=(name,),
+            owners=tuple(sorted(set(self.compiled.owners_of(target)))),
+            reason=f"{chosen.name} on {name}: held with probability {sure:.2f}, {len(findings)} findings lately",
+            evidence=tuple(one.uid for one in findings),
+            confidence=min(sure, 1.0),
+            sources=len({(one.owner, one.sensor) for one in findings}),
+        )
+
+    def _alternatives(self, proposal: Proposal) -> list[tuple[int, ...]]:
+        """Other playbooks on the same targets, as far as they are legal now."""
+        masks = self.situation().masks[0]
+        options = []
+        for playbook in range(len(self.library.playbooks)):
+            if playbook != proposal.playbook_index:
+                option = tuple(self._action(playbook, target) for target in proposal.targets)
+                if all(masks[action] for action in option):
+                    options.append(option)
+        return options
+
+    def _action(self, playbook: int, target: str) -> int:
+        return encode(playbook, self.compiled.target_number[target], self.compiled.targets)
+
+    def _assets(self, target: int) -> tuple[int, ...]:
+        """Assets at which a response on a target is felt: itself, or both ends of a link."""
+        assets, links, _ = self.compiled.sizes
+        if target < assets:
+            return (target,)
+        if target < assets + links:
+            return tuple(int(end) for end in self.compiled.arrays.link_end[target - assets])
+        return ()
+
+    def _name(self, actions: tuple[int, ...]) -> str:
+        pairs = [decode(action, self.compiled.targets) for action in actions]
+        return ", ".join(
+            f"{self.library.playbooks[pair[0]].name} on {self.compiled.target_name(pair[1])}" for pair in pairs if pair
+        )
+
+    @staticmethod
+    def _estimate(name: str, outcome: Outcome) -> Estimate:
+        return Estimate(name, outcome.mean, outcome.low, outcome.high)

@@ -1,0 +1,58 @@
+"""What a node needs beside its home's keys: the shipped library, who vetted it, the advisor with its policy.
+
+Flows in: a twin, the home, a policy file, the clock. Flows out: a `Supply`. Signatures and signatories lie in the home:
+
+    HOME/vetting/signatures/*.json  detached signatures of playbooks
+    HOME/vetting/trust/OWNER.json   whose signatures that owner counts, and for what
+
+A home without them has no active playbook: the node observes and proposes, and every execution is refused.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+
+from ..envs.game import Game, make_game
+from ..envs.policy_file import load_policy
+from ..envs.scenario import read_scenario
+from ..playbooks.actions import Library, load_library
+from ..playbooks.trust import read_signatures, read_trust
+from ..twin.graph import Twin
+from .advise import Policy, Situation, TwinAdvisor
+from .assemble import Supply
+from .clock import Clock
+from .rules_policy import ThresholdPolicy
+from .settings import Home
+from .shelf import active_by_signatures, shelf_of
+
+
+def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
+    """Give shelf, vetting and advisor for a chain.
+
+    Raises:
+        ValueError: a class of ours: a broken library, policy file, signature or trust file; names file and mend.
+    """
+    library = load_library()
+    game = make_game(read_scenario(), twin, library)
+    vetting = home.path / "vetting"
+    trusted = {path.stem: read_trust(path) for path in sorted((vetting / "trust").glob("*.json"))}
+    signatures = read_signatures(vetting / "signatures") if (vetting / "signatures").is_dir() else []
+    return Supply(
+        shelf=shelf_of(library),
+        is_active=active_by_signatures(library, signatures, trusted, clock),
+        advisor=TwinAdvisor(game.compiled, library, game.effects, game.assumed, _policy(game, library, policy)),
+    )
+
+
+def _policy(game: Game, library: Library, path: Path | None) -> Policy:
+    if path is None:
+        return ThresholdPolicy(game.compiled, library)
+    learned = load_policy(path)
+
+    def propose(situation: Situation) -> list[int]:
+        chosen = learned.act(situation.observation, game.static, situation.masks, game.effects)
+        return [int(action) for action in np.asarray(chosen)]
+
+    return propose

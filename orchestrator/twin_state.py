@@ -1,0 +1,142 @@
+"""The live state of the twin: what telemetry reports of the real systems, in the arrays the rulebook reads.
+
+Flows in: checked events about states and work, and which responses are on their way. Flows out: one public world
+(modes, cuts, runs, service) that belief, observation, mask and rehearsal share with training. Access of attackers is
+never written here: nobody knows it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from ..twin.compiled import Compiled
+from ..twin.rulebook.effects import NO_CEILING, EffectTable
+from ..twin.rulebook.parameters import Parameters
+from ..twin.rulebook.rules import BITS
+from ..twin.rulebook.state import FINDINGS, NEVER, UNSERVED, new_state
+from ..twin.sensing.events import Event, EventClass
+from ..twin.sensing.findings import Finding
+from ..twin.vocabulary import Mode, RunState
+
+CUT, NOT_SERVING = "cut ", "not_serving"  # states that owners' inventories report beside the modes
+FORGET_TICKS = 10  # a proposal that nobody answered is no longer shown as pending; assumed
+
+
+@dataclass(frozen=True, slots=True)
+class Work:
+    """The work of a response has ended, as an owner's system reports."""
+
+    asset: int
+    playbook: str
+    succeeded: bool
+    tick: int
+
+
+@dataclass
+class TwinState:
+    """One public world; lives as long as its node and is used by one thread at a time."""
+
+    compiled: Compiled
+    effects: EffectTable
+    parameters: Parameters
+    playbooks: tuple[str, ...]
+    work: list[Work] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.world = new_state(self.compiled, self.parameters, 1)
+        self.world.attacker["onset"][:] = NEVER
+
+    @property
+    def tick(self) -> int:
+        """Ticks since the node started."""
+        return int(self.world.world["tick"][0])
+
+    def advance(self, events: Iterable[Event], findings: Iterable[Finding]) -> None:
+        """Take one tick's reports and findings in; belief is to be updated after."""
+        head = self.world.world
+        head["cleaned_n"][0] = 0
+        for event in events:
+            number = self.compiled.asset_number.get(event.asset)
+            if number is not None and event.class_uid == EventClass.CONFIG_STATE:
+                self._set_states(number, event.states)
+            elif number is not None and event.class_uid == EventClass.REMEDIATION:
+                self._note_work(number, event)
+        self._write_findings(findings)
+        self._forget()
+        head["tick"][0] += 1
+
+    def pending(self, playbook: int, target: int) -> None:
+        """A response was proposed: it awaits consent."""
+        self._enter(playbook, target, RunState.AWAITING_CONSENT, NEVER)
+
+    def working(self, playbook: int, target: int) -> None:
+        """A response was sent to the real system: its work goes on."""
+        self._enter(playbook, target, RunState.WORKING, self.tick + int(self.effects.playbook["work"][playbook]))
+
+    def ended(self, playbook: int, target: int) -> None:
+        """A response was taken back or came to nothing."""
+        self.world.run["state"][0, self._rows(playbook, target)] = RunState.FREE
+
+    def worked(self, playbook: str, assets: Iterable[int], since: int) -> Work | None:
+        """The last report, since a tick, that a playbook's work ended at one of these assets."""
+        wanted = set(assets)
+        found = [one for one in self.work if one.playbook == playbook and one.asset in wanted and one.tick >= since]
+        return found[-1] if found else None
+
+    def _set_states(self, number: int, states: tuple[str, ...]) -> None:
+        asset = self.world.asset[0]
+        words = set(states)
+        asset["modes"][number] = sum(1 << BITS * mode for mode in Mode if mode.word in words)
+        status = int(asset["status"][number])
+        asset["status"][number] = status | UNSERVED if NOT_SERVING in words else status & ~UNSERVED
+        share = int(self.compiled.arrays.asset["share"][number])
+        was, now = bool(status & UNSERVED), NOT_SERVING in words
+        owner = int(self.compiled.arrays.asset["owner"][number])
+        self.world.rate["service"][0, owner] += share * (int(now) - int(was))
+        cut = {word.removeprefix(CUT) for word in words if word.startswith(CUT)}
+        for link, ends in enumerate(self.compiled.arrays.link_end):
+            if number in ends:
+                self.world.cut[0, link] = self.compiled.target_name(len(asset) + link) in cut
+
+    def _note_work(self, number: int, event: Event) -> None:
+        self.work = [*self.work[-1000:], Work(number, event.operation, event.success, self.tick)]
+        if event.operation not in self.playbooks:
+            return
+        playbook = self.playbooks.index(event.operation)
+        record, head = self.effects.playbook[playbook], self.world.world
+        if event.success and record["ceiling"] != NO_CEILING and head["cleaned_n"][0] < self.world.cleaned.shape[1]:
+            self.world.cleaned[0, head["cleaned_n"][0]] = (number, record["ceiling"])
+            head["cleaned_n"][0] += 1
+        held = event.success and record["hold"] > 0
+        run = self.world.run
+        for row in self._rows(playbook, number):
+            run["state"][0, row] = RunState.HOLDING if held else RunState.FREE
+            run["due"][0, row] = self.tick + record["hold"]
+
+    def _write_findings(self, findings: Iterable[Finding]) -> None:
+        rows = sorted(findings, key=lambda finding: -finding.confidence)
+        known = [one for one in rows if one.asset in self.compiled.asset_number][:FINDINGS]
+        for row, one in enumerate(known):
+            number = self.compiled.asset_number[one.asset]
+            self.world.finding[0, row] = (number, one.sensor, one.step_class, one.confidence)
+        self.world.world["finding_n"][0] = len(known)
+
+    def _forget(self) -> None:
+        run, tick = self.world.run[0], self.tick
+        old = (run["state"] == RunState.AWAITING_CONSENT) & (tick - run["since"] >= FORGET_TICKS)
+        over = (run["state"] == RunState.HOLDING) & (run["due"] <= tick)
+        run["state"][old | over] = RunState.FREE
+
+    def _rows(self, playbook: int, target: int) -> list[int]:
+        run = self.world.run[0]
+        same = (run["state"] != RunState.FREE) & (run["playbook"] == playbook) & (run["target"] == target)
+        return [int(row) for row in np.flatnonzero(same)]
+
+    def _enter(self, playbook: int, target: int, state: RunState, due: int) -> None:
+        run = self.world.run[0]
+        rows = self._rows(playbook, target) or [int(row) for row in np.flatnonzero(run["state"] == RunState.FREE)[:1]]
+        for row in rows[:1]:
+            run[row] = (target, self.tick, due, playbook, state, 0, 0)
