@@ -28,7 +28,7 @@ class Attacker(_Part):
     """The parametric attacker, see `AttackerProfile`."""
 
     name: str = "opportunist"
-    tries_per_hour: Annotated[float, Field(ge=0, le=600)] = 12.0
+    tries_per_hour: Annotated[float, Field(ge=0, le=600)] = 20.0
     stealth: Annotated[float, Field(ge=0, le=1)] = 0.5
     goal_drive: Annotated[float, Field(ge=0, le=3)] = 1.0
     persistence: Annotated[float, Field(ge=0, le=1)] = 0.2

@@ -17,7 +17,7 @@ import numpy as np
 from ..envs.game import Game, make_game
 from ..envs.policy_file import load_policy
 from ..envs.scenario import read_scenario
-from ..playbooks.actions import Library, load_library
+from ..playbooks.actions import load_library
 from ..playbooks.trust import read_signatures, read_trust
 from ..twin.graph import Twin
 from .advise import Policy, Situation, TwinAdvisor
@@ -42,13 +42,18 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     return Supply(
         shelf=shelf_of(library),
         is_active=active_by_signatures(library, signatures, trusted, clock),
-        advisor=TwinAdvisor(game.compiled, library, game.effects, game.assumed, _policy(game, library, policy)),
+        advisor=TwinAdvisor(game.compiled, library, game.effects, game.assumed, policy_of(game, policy)),
     )
 
 
-def _policy(game: Game, library: Library, path: Path | None) -> Policy:
+def policy_of(game: Game, path: Path | None) -> Policy:
+    """The learned policy of a file, or the tuned threshold rule where none is given.
+
+    Raises:
+        PolicyFileError: the file is broken, tampered with, or of another version.
+    """
     if path is None:
-        return ThresholdPolicy(game.compiled, library)
+        return ThresholdPolicy(game.compiled, game.library)
     learned = load_policy(path)
 
     def propose(situation: Situation) -> list[int]:

@@ -26,7 +26,7 @@ class AttackerProfile:
     """One parametric attacker; all values assumed until fitted to campaigns, ranges in brackets."""
 
     name: str
-    tries_per_hour: float = 12.0  # tempo [2, 60]
+    tries_per_hour: float = 20.0  # tempo [2, 60]
     stealth: float = 0.5  # 0: likes sure steps only by their odds; 1: halves its taste for what sensors watch [0, 1]
     goal_drive: float = 1.0  # how much it prefers steps that lead towards crown jewels [0, 3]
     persistence: float = 0.2  # weight of steps that only make it harder to evict [0, 1]

@@ -1,0 +1,1 @@
+"""The demonstration: one incident end to end against the simulated plant, and what it was worth."""
