@@ -65,7 +65,7 @@ def load_library(folder: Path | None = None) -> Library:
     """
     place = folder or Path(str(files("tocsin.playbooks").joinpath("library")))
     found = {playbook.id: playbook for playbook in _read_all(place)}
-    rows = read_json(_bytes(place / LOCK), str(place / LOCK))
+    rows = _rows(place / LOCK)
     playbooks = []
     for row in rows:
         playbook = found.pop(row["id"], None)
@@ -114,7 +114,22 @@ def decode(action: int, targets: int) -> tuple[int, int] | None:
 
 def _read_all(folder: Path) -> list[Playbook]:
     paths = sorted(path for path in folder.glob("*.json") if path.name != LOCK)
-    return [read_playbook(_bytes(path), str(path)) for path in paths]
+    playbooks = [read_playbook(_bytes(path), str(path)) for path in paths]
+    by_id: dict[str, Path] = {}
+    for path, playbook in zip(paths, playbooks, strict=True):
+        if playbook.id in by_id:
+            raise PlaybookError(f"{path}: has the id of {by_id[playbook.id].name}; give it an id of its own")
+        by_id[playbook.id] = path
+    return playbooks
+
+
+def _rows(path: Path) -> list[dict[str, str]]:
+    rows = read_json(_bytes(path), str(path))
+    if not isinstance(rows, list) or not all(
+        isinstance(row, dict) and all(isinstance(row.get(key), str) for key in ("id", "name", "digest")) for row in rows
+    ):
+        raise PlaybookError(f"{path}: is no list of rows with id, name and digest; write the lock anew")
+    return rows
 
 
 def _bytes(path: Path) -> bytes:

@@ -11,6 +11,7 @@ import base64
 import binascii
 import hashlib
 import json
+import math
 from collections.abc import Mapping
 from typing import Annotated, Any, Literal
 
@@ -161,7 +162,7 @@ def read_playbook(data: bytes, place: str) -> Playbook:
         fault = error.errors()[0]
         path = ".".join(str(part) for part in fault["loc"]) or "top"
         raise PlaybookError(f"{place}: {path}: {fault['msg']}; mend it as CACAO v2.0 asks") from None
-    except rfc8785.CanonicalizationError as error:
+    except (rfc8785.CanonicalizationError, UnicodeEncodeError) as error:
         raise PlaybookError(f"{place}: has no canonical form: {error}; write such numbers as strings") from None
     playbook._raw = content
     return playbook
@@ -176,13 +177,17 @@ def read_json(data: bytes, place: str) -> Any:
     if len(data) > MAX_BYTES:
         raise PlaybookError(f"{place}: {len(data)} bytes; a playbook has at most {MAX_BYTES}, split it")
     try:
-        content = json.loads(data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse)
+        content = json.loads(
+            data.decode("utf-8"), object_pairs_hook=_unique, parse_constant=_refuse, parse_float=_finite
+        )
     except (UnicodeDecodeError, RecursionError) as error:
         raise PlaybookError(f"{place}: not plain UTF-8 JSON ({type(error).__name__}); save it as such") from None
     except json.JSONDecodeError as error:
         raise PlaybookError(f"{place}:{error.lineno}:{error.colno}: {error.msg}; mend the JSON there") from None
     except _Refused as error:
         raise PlaybookError(f"{place}: {error}") from None
+    except ValueError as error:  # an integer of thousands of digits
+        raise PlaybookError(f"{place}: {error}; write such numbers as strings") from None
     if _is_deeper(content, MAX_DEPTH):
         raise PlaybookError(f"{place}: nested deeper than {MAX_DEPTH}; flatten it")
     return content
@@ -191,7 +196,8 @@ def read_json(data: bytes, place: str) -> Any:
 def canonical(content: Mapping[str, Any], *, without_signatures: bool = True) -> bytes:
     """The canonical form (RFC 8785) of a playbook object, its signatures left out unless asked for."""
     kept = {key: value for key, value in content.items() if not (without_signatures and key == "signatures")}
-    return rfc8785.dumps(kept)
+    form: bytes = rfc8785.dumps(kept)
+    return form
 
 
 def digest(playbook: Playbook) -> str:
@@ -206,14 +212,19 @@ class _Refused(ValueError):  # noqa: N818
 def _unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        keys = [key for key, _ in pairs]
-        twice = next(key for key in keys if keys.count(key) > 1)
+        seen: set[str] = set()
+        twice = next(key for key, _ in pairs if key in seen or seen.add(key))  # type: ignore[func-returns-value]
         raise _Refused(f"key {twice!r} stands twice in one object; remove one")
     return content
 
 
 def _refuse(constant: str) -> Any:
     raise _Refused(f"{constant} is no JSON number; write a finite one")
+
+
+def _finite(text: str) -> float:
+    number = float(text)
+    return number if math.isfinite(number) else _refuse(text)
 
 
 def _is_deeper(content: Any, limit: int) -> bool:

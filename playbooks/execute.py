@@ -11,19 +11,27 @@ branch came to its end. Steps that are not executable yet (conditions, loops, su
 from __future__ import annotations
 
 import ipaddress
-import json
 import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Annotated, Any, Literal
 
-from .cacao import Command, Playbook, PlaybookError, Step
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from .cacao import Command, Playbook, PlaybookError, Step, read_json
 from .effects import EXTENSION_ID
 
 MAX_STEPS = 1_000  # walked in one run
 MAX_VALUE = 4_096  # characters of a variable's value
 EXECUTABLE = ("start", "end", "action", "parallel")
 REFERENCE = re.compile(r"(__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__):value")
+
+
+class _Undo(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+    type: Literal["tocsin-undo"]
+    commands: Annotated[tuple[Command, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +67,8 @@ def walk(playbook: Playbook, variables: Mapping[str, Any], outcomes: Sequence[Ou
             MAX_STEPS.
     """
     check_executable(playbook)
-    waiting, left, done, failed = [playbook.workflow_start], list(outcomes), [], False
+    waiting, left, failed = [playbook.workflow_start], list(outcomes), False
+    done: list[str] = []
     for _ in range(MAX_STEPS):
         if not waiting:
             return Walk(None, not failed, tuple(done))
@@ -88,11 +97,31 @@ def undo_commands(playbook: Playbook, variables: Mapping[str, Any], done: Sequen
     """Commands that take back what these steps did, last first; steps that declare no undo are passed over."""
     undone = []
     for name in reversed(done):
-        extension = _step(playbook, name).step_extensions.get(EXTENSION_ID)
-        if extension is not None:
-            commands = [Command.model_validate(command) for command in extension.get("commands", [])]
-            undone += [Due(name, _openc2(playbook, command, variables)) for command in commands]
+        commands = undo_of(playbook, name)
+        undone += [Due(name, _openc2(playbook, command, variables)) for command in commands]
     return undone
+
+
+def undo_of(playbook: Playbook, name: str) -> tuple[Command, ...]:
+    """The commands by which a step says that it is undone; none if it says nothing.
+
+    Raises:
+        PlaybookError: they are malformed, or not executable.
+    """
+    extension = _step(playbook, name).step_extensions.get(EXTENSION_ID)
+    if extension is None:
+        return ()
+    try:
+        commands = _Undo.model_validate(extension).commands
+    except ValidationError as error:
+        fault = error.errors()[0]
+        path = ".".join(str(part) for part in ("step_extensions", EXTENSION_ID, *fault["loc"]))
+        raise PlaybookError(
+            f"playbook {playbook.name}: step {name}: {path}: {fault['msg']}; give type tocsin-undo and commands"
+        ) from None
+    if any(command.type != "openc2-http" for command in commands):
+        raise PlaybookError(f"playbook {playbook.name}: step {name}: undo is by openc2-http commands; write it so")
+    return commands
 
 
 def check_executable(playbook: Playbook) -> None:
@@ -104,12 +133,13 @@ def check_executable(playbook: Playbook) -> None:
     for name, step in playbook.workflow.items():
         if step.type not in EXECUTABLE:
             raise PlaybookError(
-                f"playbook {playbook.name}: step {name}: {step.type} is not yet executable; use action or parallel steps"
+                f"playbook {playbook.name}: step {name}: {step.type} is not yet executable; use action or parallel"
             )
         if step.type == "action" and (len(step.commands) != 1 or step.commands[0].type != "openc2-http"):
             raise PlaybookError(
                 f"playbook {playbook.name}: step {name}: one openc2-http command is executable; split the step"
             )
+        undo_of(playbook, name)
 
 
 def _step(playbook: Playbook, name: str) -> Step:
@@ -124,10 +154,7 @@ def _after(name: str | None) -> list[str]:
 
 
 def _openc2(playbook: Playbook, command: Command, variables: Mapping[str, Any]) -> Mapping[str, Any]:
-    try:
-        content = json.loads(command.body())
-    except ValueError as error:
-        raise PlaybookError(f"playbook {playbook.name}: the command's body is no JSON: {error}; mend it") from None
+    content = read_json(command.body(), f"playbook {playbook.name}: body of its command")
     if not isinstance(content, dict) or "action" not in content or "target" not in content:
         raise PlaybookError(
             f"playbook {playbook.name}: the command's body is no OpenC2 command; give action and target"

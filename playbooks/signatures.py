@@ -91,7 +91,11 @@ def verify(content: Mapping[str, Any], signature: Mapping[str, Any], key: Public
 
 def _signed_text(content: Mapping[str, Any], signature: Mapping[str, Any]) -> bytes:
     ours = {key: value for key, value in signature.items() if key != "value"}
-    return hashlib.sha256(rfc8785.dumps({**content, "signatures": [ours]})).hexdigest().encode()
+    try:
+        text = rfc8785.dumps({**content, "signatures": [ours]})
+    except ValueError as error:  # rfc8785's own faults, and strings that are no UTF-8
+        raise SignatureFault(f"has no canonical form: {error}") from None
+    return hashlib.sha256(text).hexdigest().encode()
 
 
 def _decoded(value: Any) -> bytes:

@@ -144,7 +144,7 @@ def _public_key(jwk: _Jwk, place: str) -> Ed25519PublicKey:
     try:
         key = OKPKey.import_key(jwk.model_dump(include={"kty", "crv", "x"})).public_key
     except (JoseError, ValueError) as error:
-        raise PlaybookError(f"{place}: {error}; give a public Ed25519 key as JWK") from None
+        raise PlaybookError(f"{place}: {str(error) or 'x is no base64url'}; give a public Ed25519 key as JWK") from None
     if not isinstance(key, Ed25519PublicKey):
         raise PlaybookError(f"{place}: is no Ed25519 key; give a public Ed25519 key as JWK")
     return key

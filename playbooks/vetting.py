@@ -1,7 +1,7 @@
 """Vetting: a playbook is active for an owner when author, another person and an approver of that owner have signed it.
 
-Flows in: a playbook, detached signatures, the signatories that the owner trusts, a time. Flows out: `None`, or the first
-refusal in a fixed order. Refuses by default; a signature by a key that the owner does not trust counts as none.
+Flows in: a playbook, detached signatures, the signatories that the owner trusts, a time. Flows out: `None`, or the
+first refusal in a fixed order. Refuses by default; a signature by a key that the owner does not trust counts as none.
 """
 
 from __future__ import annotations
@@ -71,6 +71,9 @@ def refusal(
     for signature in ours:
         signatory = trusted.get(str(signature.get("thumbprint")))
         if signatory is None:
+            continue
+        if signature.get("related_version") != playbook.modified:
+            fault = f"{signatory.person} has signed another version"
             continue
         try:
             verify(playbook.raw, signature, signatory.key)
