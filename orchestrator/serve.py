@@ -65,6 +65,7 @@ def bind(listen: Listen) -> socket.socket:
         taken = socket.socket(family, socket.SOCK_STREAM)
         taken.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         taken.bind((listen.host, listen.port))
+        taken.listen()  # whoever knows the address now waits instead of being turned away
     except (OSError, OverflowError) as error:
         reason = getattr(error, "strerror", None) or str(error)
         raise ServeError(f"{listen.host}:{listen.port}: {reason}; end what uses it or choose another --port") from None

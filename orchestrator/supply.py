@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 
 from ..envs.game import Game, make_game
-from ..envs.policy_file import load_policy
+
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
 from ..playbooks.trust import read_signatures, read_trust
@@ -54,6 +54,8 @@ def policy_of(game: Game, path: Path | None) -> Policy:
     """
     if path is None:
         return ThresholdPolicy(game.compiled, game.library)
+    from ..envs.policy_file import load_policy
+
     learned = load_policy(path)
 
     def propose(situation: Situation) -> list[int]:

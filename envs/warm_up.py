@@ -1,0 +1,55 @@
+"""Compile every kernel once, so that the first command of a user does not wait for it.
+
+Flows in: nothing. Flows out: compiled code in the cache folder. Playing a tiny game touches every kernel.
+"""
+
+from __future__ import annotations
+
+import json
+import time
+from typing import Annotated
+
+import typer
+
+
+def warm_up(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
+    """Compile and cache the kernels; about two minutes once, then seconds. Example: tocsin warm-up"""
+    from rich.console import Console
+
+    from ..twin.rulebook.jit import cache_folder
+
+    started = time.monotonic()
+    with Console(stderr=True, quiet=as_json).status("compiling the rulebook, belief and observation"):
+        compile_kernels()
+    seconds = round(time.monotonic() - started, 1)
+    if as_json:
+        typer.echo(json.dumps({"seconds": seconds, "cache": str(cache_folder())}))
+    else:
+        typer.echo(f"kernels compiled in {seconds} s, kept in {cache_folder()}")
+
+
+def compile_kernels() -> None:
+    """Play a few ticks of the shipped scenario through every kernel."""
+    import numpy as np
+
+    from ..twin.analysis.forecast import rehearse
+    from .game import load_game
+    from .scenario import read_scenario
+    from .vector import ResponseWorlds
+
+    game = load_game(read_scenario())
+    worlds = ResponseWorlds(game, range(2))
+    worlds.reset()
+    worlds.masks()
+    worlds.step(np.zeros(2, np.int32))
+    rehearse(
+        game.compiled,
+        game.effects,
+        game.assumed,
+        belief=worlds.belief,
+        view=0,
+        state=worlds.worlds.state,
+        world=0,
+        options=[],
+        horizon_s=game.scenario.tick_s,
+    )
