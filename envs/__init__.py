@@ -1,1 +1,35 @@
-"""The same world for learners."""
+"""The same world for learners: scenarios, games, environments, policy files.
+
+`PUBLIC` names the modules that other rooms may use; the names in `EXPORTS` load on first use (PEP 562), so that
+importing the room costs nothing.
+"""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+PUBLIC = (
+    "game",
+    "policy_file",
+    "reward",
+    "scenario",
+    "vector",
+    "response",
+)
+EXPORTS = {
+    "Scenario": "scenario",
+    "read_scenario": "scenario",
+    "Game": "game",
+    "load_game": "game",
+    "ResponseWorlds": "vector",
+    "ResponseEnv": "response",
+    "load_policy": "policy_file",
+}
+
+
+def __getattr__(name: str) -> Any:
+    """Load an exported name on first use."""
+    if name not in EXPORTS:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    return getattr(import_module(f"{__name__}.{EXPORTS[name]}"), name)

@@ -1,0 +1,38 @@
+# Every target sets up what it needs in .venv; `make demo` and `make test` work in a fresh clone.
+PYTHON ?= python3
+BIN := .venv/bin
+STAMP := .venv/.installed
+
+.PHONY: demo test test-systems check bench install clean
+
+install: $(STAMP)
+
+$(STAMP): pyproject.toml constraints.txt
+	$(PYTHON) -m venv .venv
+	$(BIN)/python -m pip install --quiet --upgrade pip
+	$(BIN)/python -m pip install --quiet torch==2.13.0
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[dev]'
+	mkdir -p .venv/types && ln -sfn ../.. .venv/types/tocsin
+	$(BIN)/tocsin warm-up
+	touch $(STAMP)
+
+demo: $(STAMP)
+	$(BIN)/tocsin demo
+
+test: $(STAMP)
+	$(BIN)/python -m pytest -m "not systems"
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/twin/test_rulebook_rules.py
+
+test-systems: $(STAMP)
+	$(BIN)/python -m pytest -m systems
+
+check: $(STAMP)
+	$(BIN)/ruff check .
+	$(BIN)/ruff format --check .
+	$(BIN)/mypy
+
+bench: $(STAMP)
+	$(BIN)/python -m pytest tests/benchmarks -q -s
+
+clean:
+	rm -rf .venv build *.egg-info
