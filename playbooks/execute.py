@@ -130,16 +130,21 @@ def check_executable(playbook: Playbook) -> None:
     Raises:
         PlaybookError: naming the step and the mend.
     """
-    for name, step in playbook.workflow.items():
-        if step.type not in EXECUTABLE:
-            raise PlaybookError(
-                f"playbook {playbook.name}: step {name}: {step.type} is not yet executable; use action or parallel"
-            )
-        if step.type == "action" and (len(step.commands) != 1 or step.commands[0].type != "openc2-http"):
-            raise PlaybookError(
-                f"playbook {playbook.name}: step {name}: one openc2-http command is executable; split the step"
-            )
+    for name in playbook.workflow:
+        obstacle = obstacle_of(playbook, name)
+        if obstacle is not None:
+            raise PlaybookError(f"playbook {playbook.name}: step {name}: {obstacle}")
         undo_of(playbook, name)
+
+
+def obstacle_of(playbook: Playbook, name: str) -> str | None:
+    """Why this interpreter does not run a step, with the mend; None where it does."""
+    step = _step(playbook, name)
+    if step.type not in EXECUTABLE:
+        return f"{step.type} is not yet executable; use action or parallel"
+    if step.type == "action" and (len(step.commands) != 1 or step.commands[0].type != "openc2-http"):
+        return "is not yet executable: one openc2-http command is; split the step"
+    return None
 
 
 def _step(playbook: Playbook, name: str) -> Step:

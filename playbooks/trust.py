@@ -15,7 +15,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey, Ed25519PublicKey
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
@@ -87,6 +87,22 @@ def read_trust(path: Path, *, owner: str | None = None) -> Mapping[str, Signator
     return signatories
 
 
+def read_key(path: Path) -> Ed25519PrivateKey:
+    """Read a private signing key, as `tocsin keys new` writes it.
+
+    Raises:
+        PlaybookError: the file is missing or holds no private Ed25519 key.
+    """
+    content = read_json(_bounded(path, "name the file of your key"), str(path))
+    try:
+        key = OKPKey.import_key(content).private_key
+    except (JoseError, ValueError, TypeError, AttributeError, KeyError):
+        key = None
+    if not isinstance(key, Ed25519PrivateKey):
+        raise PlaybookError(f"{path}: is no private Ed25519 key; give a JWK with kty OKP, crv Ed25519, x and d")
+    return key
+
+
 def read_signatures(folder: Path) -> list[dict[str, Any]]:
     """Read every detached signature of a folder, ordered by file name; a folder that is not there holds none.
 
@@ -136,7 +152,7 @@ def _bounded(path: Path, mend: str) -> bytes:
     except OSError as error:
         raise PlaybookError(f"{path}: {error.strerror or error}; {mend}") from None
     if len(content) > MAX_FILE_BYTES:
-        raise PlaybookError(f"{path}: more than {MAX_FILE_BYTES} bytes; this is no trust file or signature")
+        raise PlaybookError(f"{path}: more than {MAX_FILE_BYTES} bytes; this is no trust file, key or signature")
     return content
 
 
