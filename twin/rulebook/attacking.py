@@ -12,7 +12,7 @@ from ..compiled import CompiledTwin
 from ..vocabulary import OccurrenceKind, RunState, StepClass
 from .draws import CHOOSE, CONFIDENCE, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
 from .effects import EffectTable
-from .holding import gain, set_access
+from .holding import enter, gain
 from .jit import compiled, inner
 from .parameters import Parameters
 from .rules import gains_something, has_access, is_blocked, is_monitored, is_patched, is_reset
@@ -90,8 +90,7 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
     for k in range(s.attacker.shape[1]):
         if s.world[b].tick == s.attacker[b, k].onset:
             for i in range(len(t.external)):
-                a = t.external[i]
-                set_access(b, a, s.asset[b, a].user | (1 << k), s.asset[b, a].admin, s.asset[b, a].persist, t, s)
+                enter(b, t.external[i], k, t, s)
     _settle_regains(b, t, p, s)
     for k in range(s.attacker.shape[1]):
         step = s.attacker[b, k].choice

@@ -28,7 +28,7 @@ WAIT = 0
 WAITS = 0.9  # probability that the random defender waits; assumed
 
 # What the clairvoyant weighs, in loss per hour; the best of 150 drawn settings on 1,000 worlds of the charging chain
-# (mean loss 2.85; restore and revoke alone 3.04, doing nothing 21.6).
+# (mean loss 2.95; a belief that knows the truth, with restore and revoke alone, 3.07; doing nothing 21.6).
 WORTH = 5.0  # of an asset from which a crown jewel is certain to fall
 _CUT_OFF = 1.5  # isolating what is held, in shares of its worth ...
 _CUT_OFF_COST = 2.0  # ... less the service that it costs

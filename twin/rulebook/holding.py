@@ -80,9 +80,12 @@ def set_access(b: int, a: int, user: int, admin: int, persist: int, t: CompiledT
 
 @inner
 def refresh_wholes(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
-    """Derive again the segments that `a` belongs to, and what is held through it."""
+    """Derive again the segments that `a` belongs to, and what is held through it or through them."""
     for i in range(t.asset[a].whole_first, t.asset[a].whole_last):
-        refresh_whole(b, t.whole[i], t, s)
+        whole = t.whole[i]
+        refresh_whole(b, whole, t, s)
+        for j in range(t.asset[whole].whole_first, t.asset[whole].whole_last):
+            refresh_whole(b, t.whole[j], t, s)
 
 
 @inner
@@ -92,15 +95,22 @@ def refresh_whole(b: int, whole: int, t: CompiledTwin, s: WorldState) -> None:
     for i in range(t.asset[whole].part_first, t.asset[whole].part_last):
         part = t.part[i]
         if not is_blocked(s.asset[b, part].modes):
-            bits |= s.asset[b, part].user | s.asset[b, part].admin
+            bits |= int(s.asset[b, part].user | s.asset[b, part].admin)
+    user, admin = int(s.asset[b, whole].user), int(s.asset[b, whole].admin)
     if t.asset[whole].kind == _SEGMENT:
-        if bits != s.asset[b, whole].user and (bits == 0 or has_room(b, whole, s)):
+        if bits != user and (bits == 0 or has_room(b, whole, s)):
             set_access(b, whole, bits, 0, 0, t, s)
-    elif (s.asset[b, whole].user | s.asset[b, whole].admin) & ~bits != 0:
+    elif (user | admin) & ~bits != 0:
         note(b, _EVICTED, whole, -1, 0, s)
-        set_access(
-            b, whole, s.asset[b, whole].user & bits, s.asset[b, whole].admin & bits, s.asset[b, whole].persist, t, s
-        )
+        set_access(b, whole, user & bits, admin & bits, s.asset[b, whole].persist, t, s)
+
+
+@inner
+def enter(b: int, a: int, k: int, t: CompiledTwin, s: WorldState) -> None:
+    """Attacker `k` comes to the external `a`, and so into the segments that it belongs to."""
+    if has_room(b, a, s):
+        set_access(b, a, s.asset[b, a].user | (1 << k), s.asset[b, a].admin, s.asset[b, a].persist, t, s)
+        refresh_wholes(b, a, t, s)
 
 
 @inner

@@ -14,9 +14,9 @@ from ..compiled import CompiledTwin
 from ..vocabulary import RunState
 from .attacking import decide_attacker
 from .effects import EffectTable
-from .jit import compiled, compiled_parallel
+from .jit import compiled, compiled_parallel, inner
 from .parameters import Parameters
-from .responding import owner_answer
+from .responding import owner_answer, side_owner
 from .settle import settle
 from .state import WorldState
 
@@ -28,9 +28,25 @@ def decide_owners(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wor
     """Write every owner's answers to the pending responses of world `b` into the decision buffer."""
     for r in range(s.run.shape[1]):
         for side in range(2):
-            s.answer[b, r, side] = 0
-            if s.run[b, r].state == _AWAITING and (s.run[b, r].agreed >> side) & 1 == 0:
-                s.answer[b, r, side] = owner_answer(b, r, side, t, e, p, s)
+            s.answer[b, r, side] = _answer(b, r, side, t, e, p, s)
+
+
+@compiled
+def decide_owner(
+    b: int, owner: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState, answers: npt.NDArray[np.uint8]
+) -> None:
+    """Write one owner's answers to the pending responses of world `b` into `answers`, uint8[R, 2]."""
+    for r in range(s.run.shape[1]):
+        for side in range(2):
+            asked = s.run[b, r].state == _AWAITING and side_owner(s.run[b, r].target, side, t) == owner
+            answers[r, side] = _answer(b, r, side, t, e, p, s) if asked else 0
+
+
+@inner
+def _answer(b: int, r: int, side: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> int:
+    if s.run[b, r].state == _AWAITING and (s.run[b, r].agreed >> side) & 1 == 0:
+        return owner_answer(b, r, side, t, e, p, s)
+    return 0
 
 
 @compiled

@@ -138,8 +138,9 @@ def hold_mode(b: int, target: int, mode: int, change: int, t: CompiledTwin, s: W
     """
     if target >= len(t.asset):
         return
-    count = (int(s.asset[b, target].modes) >> (BITS * mode)) & COUNT
-    s.asset[b, target].modes = int(s.asset[b, target].modes) + ((change << (BITS * mode)) if count + change >= 0 else 0)
+    shift = BITS * int(mode)  # int8 in the table
+    count = (int(s.asset[b, target].modes) >> shift) & COUNT
+    s.asset[b, target].modes = int(s.asset[b, target].modes) + ((change << shift) if count + change >= 0 else 0)
     if mode in _BLOCKING_MODES:
         s.world[b].dirty = 1
         refresh_wholes(b, target, t, s)
