@@ -1,0 +1,105 @@
+"""Vetting: three persons whom the owner trusts, or a refusal with a name."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime
+from itertools import permutations
+from typing import Any
+
+import pytest
+from tocsin.playbooks.vetting import Refusal, refusal
+from tocsin.tests.playbooks.makers import NOW, Person, content, read, trust
+
+ADA, BOB, CYD = Person("ada", "author"), Person("bob", "reviewer"), Person("cyd", "approver")
+PEOPLE = (ADA, BOB, CYD)
+PLAYBOOK = read(content())
+SIGNED = [person.signs(PLAYBOOK) for person in PEOPLE]
+
+
+def _refusal(signatures: list[dict[str, Any]], people: tuple[Person, ...] = PEOPLE, **change: Any) -> Refusal | None:
+    return refusal(read({**content(), **change}), "shop", signatures, trust(people), NOW)
+
+
+def _name(signatures: list[dict[str, Any]], people: tuple[Person, ...] = PEOPLE, **change: Any) -> str:
+    why = _refusal(signatures, people, **change)
+    assert why is not None
+    assert "isolate-asset" in why.message
+    assert "shop" in why.message
+    return why.name
+
+
+@pytest.mark.parametrize("order", list(permutations(range(3))))
+def test_author_reviewer_and_approver_make_it_active(order: tuple[int, ...]) -> None:
+    """In whatever order they signed."""
+    assert _refusal([SIGNED[index] for index in order]) is None
+
+
+def test_refuses_what_nobody_signed() -> None:
+    """No signature, or only of other playbooks."""
+    assert _name([]) == "unsigned"
+    assert _name([ADA.signs(read(content("block-link")))]) == "unsigned"
+
+
+@pytest.mark.parametrize(("missing", "name"), [(0, "no_author"), (1, "no_reviewer"), (2, "no_approver")])
+def test_names_the_role_that_is_missing(missing: int, name: str) -> None:
+    """So that people know whom to ask."""
+    assert _name([one for index, one in enumerate(SIGNED) if index != missing]) == name
+
+
+def test_refuses_one_changed_byte() -> None:
+    """The content is what was signed, or nothing runs."""
+    assert _name(SIGNED, description=content()["description"] + " ") == "changed"
+    assert _name([{**SIGNED[0], "signee": "ADA"}, *SIGNED[1:]]) == "changed"
+
+
+def test_one_person_with_three_roles_is_one_person() -> None:
+    """Roles do not multiply people, nor do several keys of one person."""
+    chief = Person("ada", "author", "reviewer", "approver")
+    assert _name([chief.signs(PLAYBOOK)], (chief,)) == "same_person"
+    keys = (Person("ada", "author"), Person("ada", "reviewer"), Person("ada", "approver"))
+    assert _name([key.signs(PLAYBOOK) for key in keys], keys) == "same_person"
+    assert _name([chief.signs(PLAYBOOK), SIGNED[1]], (chief, BOB)) == "same_person"
+
+
+def test_people_with_several_roles_are_assigned_as_they_can_be() -> None:
+    """Three persons that fill the roles in one way only are found."""
+    people = (Person("ada", "author", "reviewer"), Person("bob", "author"), Person("cyd", "reviewer", "approver"))
+    assert _refusal([person.signs(PLAYBOOK) for person in people], people) is None
+
+
+def test_signatures_by_foreign_keys_count_as_none() -> None:
+    """Even under the name of somebody trusted; and they do no harm beside good ones."""
+    fake = [Person(person.name, *person.roles).signs(PLAYBOOK) for person in PEOPLE]
+    assert _name(fake) == "no_author"
+    assert _refusal([*fake, *SIGNED]) is None
+
+
+def test_the_approver_of_another_owner_does_not_count() -> None:
+    """Roles are said by the owner for whom it would run."""
+    assert _name(SIGNED, (ADA, BOB, Person("dan", "approver"))) == "no_approver"
+    assert _name(SIGNED, (ADA, BOB)) == "no_approver"
+
+
+def test_refuses_outside_the_validity_of_the_playbook() -> None:
+    """Too early, too late, or revoked."""
+    assert _name(SIGNED, valid_until="2026-11-30T00:00:00.000Z") == "expired"
+    assert _name(SIGNED, valid_from="2026-12-02T00:00:00.000Z") == "expired"
+    assert _name(SIGNED, revoked=True) == "revoked"
+
+
+def test_signatures_that_are_over_or_revoked_do_not_count() -> None:
+    """Though they still fit the content."""
+    over = CYD.signs(PLAYBOOK, valid_until="2026-11-30T00:00:00.000Z")
+    assert _name([*SIGNED[:2], over]) == "no_approver"
+    before = datetime(2026, 11, 1, tzinfo=UTC)
+    early = refusal(PLAYBOOK, "shop", SIGNED, trust(PEOPLE), before)
+    assert early is not None
+    assert early.name == "no_author"
+
+
+def test_signatures_of_an_older_version_neither_count_nor_harm() -> None:
+    """A new version needs its own signatures; the old ones may stay in the folder."""
+    newer = {"modified": "2026-11-25T00:00:00.000Z"}
+    assert _name(SIGNED, **newer) == "no_author"
+    version = read({**content(), **newer})
+    assert _refusal([*SIGNED, *(person.signs(version) for person in PEOPLE)], **newer) is None
