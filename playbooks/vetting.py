@@ -67,7 +67,8 @@ def refusal(
     if not ours:
         return Refusal("unsigned", f"{where}: nobody signed it; sign it with tocsin playbook sign")
     fault = "no signature is by a key that the owner trusts"
-    persons: dict[VettingRole, set[str]] = {role: set() for role in VettingRole}
+    revoked: set[str] = set()
+    counted: list[tuple[str, Signatory]] = []
     for signature in ours:
         signatory = trusted.get(str(signature.get("thumbprint")))
         if signatory is None:
@@ -79,12 +80,22 @@ def refusal(
             verify(playbook.raw, signature, signatory.key)
         except SignatureFault as error:
             return Refusal("changed", f"{where}: the signature of {signatory.person} {error}; have it signed anew")
+        name = f"{signature.get('thumbprint')} {signature.get('id')}"
+        if signature.get("revoked"):
+            revoked.add(name)
         if signature.get("revoked") or not _is_valid(signature.get("valid_from"), signature.get("valid_until"), stamp):
             fault = f"the signature of {signatory.person} is revoked or outside its validity"
-            continue
+        else:
+            counted.append((name, signatory))
+    return _missing(where, _persons(signatory for name, signatory in counted if name not in revoked), fault)
+
+
+def _persons(signatories: Iterable[Signatory]) -> Mapping[VettingRole, set[str]]:
+    persons: dict[VettingRole, set[str]] = {role: set() for role in VettingRole}
+    for signatory in signatories:
         for role in signatory.roles:
             persons[role].add(signatory.person)
-    return _missing(where, persons, fault)
+    return persons
 
 
 def _missing(where: str, persons: Mapping[VettingRole, set[str]], fault: str) -> Refusal | None:

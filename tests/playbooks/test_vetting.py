@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 from datetime import UTC, datetime
 from itertools import permutations
 from typing import Any
 
 import pytest
+import rfc8785
 from tocsin.playbooks.vetting import Refusal, refusal
 from tocsin.tests.playbooks.makers import NOW, Person, content, read, trust
 
@@ -103,3 +106,13 @@ def test_signatures_of_an_older_version_neither_count_nor_harm() -> None:
     assert _name(SIGNED, **newer) == "no_author"
     version = read({**content(), **newer})
     assert _refusal([*SIGNED, *(person.signs(version) for person in PEOPLE)], **newer) is None
+
+
+def test_a_revoked_signature_takes_its_first_form_away() -> None:
+    """The form before stays in some folder; it does not count once its signer has revoked it."""
+    revoked = {key: value for key, value in SIGNED[2].items() if key != "value"} | {"revoked": True}
+    text = hashlib.sha256(rfc8785.dumps({**content(), "signatures": [revoked]})).hexdigest().encode()
+    revoked["value"] = base64.urlsafe_b64encode(CYD.key.sign(text)).decode().rstrip("=")
+    assert _name([*SIGNED, revoked]) == "no_approver"
+    assert _name([revoked, *SIGNED]) == "no_approver"
+    assert _refusal([*SIGNED, revoked, CYD.signs(PLAYBOOK)]) is None
