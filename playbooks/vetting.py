@@ -55,14 +55,13 @@ def refusal(
         owner: for whom it would run.
         signatures: detached signatures found for it, trusted or not.
         trusted: the owner's signatories by key thumbprint.
-        now: UTC.
+        now: UTC, aware of its zone.
     """
-    stamp = now.strftime("%Y-%m-%dT%H:%M:%S.000Z")
     where = f"playbook {playbook.name} for owner {owner}"
     if playbook.revoked:
         return Refusal("revoked", f"{where}: it is revoked; use its successor")
-    if not _is_valid(playbook.valid_from, playbook.valid_until, stamp):
-        return Refusal("expired", f"{where}: {stamp} is outside its validity; publish a new version")
+    if not _is_valid(playbook.valid_from, playbook.valid_until, now):
+        return Refusal("expired", f"{where}: {now:%Y-%m-%dT%H:%M:%SZ} is outside its validity; publish a new version")
     ours = [one for one in signatures if one.get("related_to") == playbook.id]
     if not ours:
         return Refusal("unsigned", f"{where}: nobody signed it; sign it with tocsin playbook sign")
@@ -83,7 +82,7 @@ def refusal(
         name = f"{signature.get('thumbprint')} {signature.get('id')}"
         if signature.get("revoked"):
             revoked.add(name)
-        if signature.get("revoked") or not _is_valid(signature.get("valid_from"), signature.get("valid_until"), stamp):
+        if signature.get("revoked") or not _is_valid(signature.get("valid_from"), signature.get("valid_until"), now):
             fault = f"the signature of {signatory.person} is revoked or outside its validity"
         else:
             counted.append((name, signatory))
@@ -114,5 +113,11 @@ def _missing(where: str, persons: Mapping[VettingRole, set[str]], fault: str) ->
     return Refusal("same_person", f"{where}: author, reviewer and approver must be three persons; ask another to sign")
 
 
-def _is_valid(start: Any, end: Any, now: str) -> bool:
-    return (not start or str(start) <= now) and (not end or now < str(end))
+def _is_valid(start: Any, end: Any, now: datetime) -> bool:
+    """Whether now lies in [start, end); a bound that is no CACAO time stamp makes it invalid."""
+    try:
+        return (start is None or datetime.fromisoformat(start) <= now) and (
+            end is None or now < datetime.fromisoformat(end)
+        )
+    except (TypeError, ValueError):
+        return False

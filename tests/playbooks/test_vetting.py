@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import base64
 import hashlib
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from itertools import permutations
 from typing import Any
 
@@ -98,6 +98,27 @@ def test_signatures_that_are_over_or_revoked_do_not_count() -> None:
     early = refusal(PLAYBOOK, "shop", SIGNED, trust(PEOPLE), before)
     assert early is not None
     assert early.name == "no_author"
+
+
+def test_a_signature_counts_from_its_very_moment() -> None:
+    """Milliseconds count, whatever the number of digits."""
+    moment = datetime(2026, 11, 24, tzinfo=UTC)
+    assert refusal(PLAYBOOK, "shop", SIGNED, trust(PEOPLE), moment) is None
+    before = refusal(PLAYBOOK, "shop", SIGNED, trust(PEOPLE), moment - timedelta(microseconds=1))
+    assert before is not None
+    assert before.name == "no_author"
+    until = "2026-11-24T00:00:00.000500Z"
+    short = [*SIGNED[:2], CYD.signs(PLAYBOOK, valid_until=until)]
+    assert refusal(PLAYBOOK, "shop", short, trust(PEOPLE), moment) is None
+    after = refusal(PLAYBOOK, "shop", short, trust(PEOPLE), moment + timedelta(microseconds=500))
+    assert after is not None
+    assert after.name == "no_approver"
+
+
+@pytest.mark.parametrize("until", ["zzzz", "", "2999", "2999-01-01T00:00:00"])
+def test_an_end_that_is_no_time_is_over(until: str) -> None:
+    """What cannot be read does not count."""
+    assert _name([*SIGNED[:2], CYD.signs(PLAYBOOK, valid_until=until)]) == "no_approver"
 
 
 def test_signatures_of_an_older_version_neither_count_nor_harm() -> None:

@@ -1,0 +1,202 @@
+"""`tocsin playbook`: what people and machines read from it, and how it refuses."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+from click.testing import Result
+from tocsin.playbooks.cacao import digest
+from tocsin.playbooks.commands import playbook
+from tocsin.playbooks.trust import read_signatures
+from tocsin.tests.playbooks.makers import LIBRARY, Person, content, read, write_trust
+from typer.testing import CliRunner
+
+ROLES = {"ada": "author", "bob": "reviewer", "cyd": "approver"}
+
+
+def _run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(playbook, [str(argument) for argument in arguments])
+
+
+def _refused(result: Result, *said: str) -> None:
+    """Exit code 2, one line on stderr, nothing on stdout, no traceback."""
+    assert result.exit_code == 2
+    assert result.stdout == ""
+    assert len(result.stderr.splitlines()) == 1
+    assert all(word in result.stderr for word in said), result.stderr
+
+
+def _file(folder: Path, **fields: Any) -> Path:
+    path = folder / "mine.json"
+    path.write_text(json.dumps({**content(), **fields}))
+    return path
+
+
+@pytest.fixture
+def people(tmp_path: Path) -> dict[str, Person]:
+    """Three persons with key files, and a trust file that gives each a role."""
+    found = {name: Person(name, role) for name, role in ROLES.items()}
+    for name, person in found.items():
+        (tmp_path / f"{name}.jwk").write_text(json.dumps(person.jwk.as_dict(private=True)))
+    write_trust(tmp_path / "shop.json", "shop", found.values())
+    return found
+
+
+def _sign(folder: Path, name: str, what: str | Path = "isolate-asset", *more: str, verb: str = "sign") -> Result:
+    return _run(verb, what, "--key", folder / f"{name}.jwk", "--person", name, "--out", folder / "signatures", *more)
+
+
+def _verify(folder: Path, *more: str, what: str | Path = "isolate-asset", owner: str = "shop") -> Result:
+    trust, signatures = folder / "shop.json", folder / "signatures"
+    return _run("verify", what, "--owner", owner, "--trust", trust, "--signatures", signatures, *more)
+
+
+def test_the_library_is_lint_clean() -> None:
+    """No output, exit code 0; as JSON an empty list."""
+    files = sorted(LIBRARY.glob("*-*.json"))
+    assert _run("lint", *files).stdout == ""
+    found = _run("lint", *files, "--json")
+    assert (found.exit_code, json.loads(found.stdout), found.stderr) == (0, [], "")
+
+
+def test_lint_tells_file_place_and_mend_and_exits_with_1(tmp_path: Path) -> None:
+    """For people as lines, for machines as objects."""
+    path = _file(tmp_path, modified="2025-01-01T00:00:00.000Z")
+    told = _run("lint", path)
+    assert told.exit_code == 1
+    assert f"{path}: error $.modified: modified is before created" in told.stdout
+    rows = json.loads(_run("lint", path, "--json").stdout)
+    assert [sorted(row) for row in rows] == [["file", "mend", "message", "path", "section", "severity"]]
+
+
+def test_a_warning_alone_is_no_failure(tmp_path: Path) -> None:
+    """It is told, and the exit code is 0."""
+    told = _run("lint", _file(tmp_path, revoked=True))
+    assert (told.exit_code, "warning $.revoked" in told.stdout) == (0, True)
+
+
+def test_lint_refuses_what_it_cannot_read(tmp_path: Path) -> None:
+    """Missing, a folder, broken, or no playbook."""
+    bad = tmp_path / "bad.json"
+    bad.write_text('{"type": "playbook",\n "type": 1}')
+    _refused(_run("lint", bad), "bad.json", "stands twice")
+    _refused(_run("lint", tmp_path / "none.json", "--json"), "none.json")
+    _refused(_run("lint", tmp_path), str(tmp_path))
+
+
+def test_list_names_every_playbook_of_the_library() -> None:
+    """With what it needs for a decision."""
+    rows = json.loads(_run("list", "--json").stdout)
+    assert sorted(row["name"] for row in rows) == sorted(path.stem for path in LIBRARY.glob("*-*.json"))
+    isolate = next(row for row in rows if row["name"] == "isolate-asset")
+    assert (isolate["consent_class"], isolate["verbs"], isolate["undo"]) == ("contain", {"set_mode": "isolated"}, True)
+    assert isolate["digest"] == digest(read(content()))
+    assert "isolate-asset: set_mode on host, container, device" in _run("list").stdout
+
+
+def test_show_tells_flow_effect_undo_and_commands() -> None:
+    """By name, by id, or by file, the same."""
+    told = _run("show", "isolate-asset").stdout
+    for words in ("on_success -> end: Carried out", "consent class: contain", '"contain"', "undo: yes", "14400 s"):
+        assert words in told
+    assert _run("show", LIBRARY / "isolate-asset.json").stdout == told
+    assert _run("show", content()["id"]).stdout == told
+    found = json.loads(_run("show", "restore-asset", "--json").stdout)
+    assert [command["sends"][0]["action"] for command in found["commands"]] == ["restore"]
+    assert found["commands"][0]["undo"] == []
+
+
+def test_show_draws_a_cycle_once(tmp_path: Path) -> None:
+    """And names a step that is missing."""
+    changed = content()
+    start = changed["workflow_start"]
+    action = changed["workflow"][start]["on_completion"]
+    changed["workflow"][action] |= {"on_success": start, "on_failure": "end--" + "0" * 36}
+    told = _run("show", _file(tmp_path, workflow=changed["workflow"])).stdout
+    assert "on_success -> start: Start (told above)" in told
+    assert "on_failure -> missing: end--0" in told
+
+
+def test_show_does_not_let_a_playbook_steer_the_terminal(tmp_path: Path) -> None:
+    """Control characters of a stranger are not printed."""
+    told = _run("show", _file(tmp_path, name="evil\x1b[2J", description="\x07"))
+    assert "\x1b" not in told.stdout
+    assert "\x07" not in told.stdout
+    assert "evil?" in told.stdout
+
+
+def test_show_refuses_an_unknown_name() -> None:
+    """And says which there are."""
+    _refused(_run("show", "isolate"), "isolate-asset", "block-link")
+
+
+def test_three_signatures_make_a_playbook_active(tmp_path: Path, people: dict[str, Person]) -> None:
+    """Author, reviewer and approver sign; until then the refusal has a name."""
+    for name, why in (("ada", "unsigned"), ("bob", "no_reviewer"), ("cyd", "no_approver")):
+        before = _verify(tmp_path)
+        assert before.exit_code == 1
+        assert before.stderr.startswith(f"{why}: ")
+        assert _sign(tmp_path, name, verb="approve" if name == "cyd" else "sign").exit_code == 0
+    after = _verify(tmp_path, "--json")
+    assert after.exit_code == 0
+    told = json.loads(after.stdout)
+    assert (told["active"], told["refusal"], told["digest"]) == (True, None, digest(read(content())))
+    assert [one["signee"] for one in read_signatures(tmp_path / "signatures")].count("ada") == 1
+
+
+def test_verify_tells_machines_the_refusal(tmp_path: Path, people: dict[str, Person]) -> None:
+    """Its name and message stand in the JSON."""
+    found = _verify(tmp_path, "--json")
+    told = json.loads(found.stdout)
+    assert (found.exit_code, told["active"], told["refusal"], found.stderr) == (1, False, "unsigned", "")
+
+
+def test_verify_finds_a_changed_file(tmp_path: Path, people: dict[str, Person]) -> None:
+    """What was signed is not what stands there."""
+    path = _file(tmp_path)
+    for name in people:
+        _sign(tmp_path, name, path)
+    assert _verify(tmp_path, what=path).exit_code == 0
+    _file(tmp_path, description="Isolate everything.")
+    assert _verify(tmp_path, what=path).stderr.startswith("changed: ")
+
+
+def test_verify_refuses_another_owners_trust_file(tmp_path: Path, people: dict[str, Person]) -> None:
+    """A trust file speaks for its own owner only."""
+    _refused(_verify(tmp_path, owner="edge"), "shop.json", "edge")
+
+
+def test_sign_writes_a_time_to_live_only_in_the_future(tmp_path: Path, people: dict[str, Person]) -> None:
+    """A time that is over, or none, is refused."""
+    assert _sign(tmp_path, "ada", "isolate-asset", "--valid-until", "2999-01-01T00:00:00.000Z").exit_code == 0
+    assert read_signatures(tmp_path / "signatures")[0]["valid_until"] == "2999-01-01T00:00:00.000Z"
+    _refused(_sign(tmp_path, "ada", "isolate-asset", "--valid-until", "2020-01-01T00:00:00.000Z"), "over")
+    _refused(_sign(tmp_path, "ada", "isolate-asset", "--valid-until", "tomorrow"), "tomorrow")
+
+
+def test_sign_refuses_a_playbook_with_errors(tmp_path: Path, people: dict[str, Person]) -> None:
+    """Nobody signs what the linter refuses; nothing is written."""
+    path = _file(tmp_path, modified="2025-01-01T00:00:00.000Z")
+    _refused(_sign(tmp_path, "ada", path), "mine.json", "$.modified")
+    assert not (tmp_path / "signatures").exists()
+
+
+def test_sign_refuses_what_is_no_key(tmp_path: Path, people: dict[str, Person]) -> None:
+    """A public key, no file, an empty name."""
+    (tmp_path / "eve.jwk").write_text(json.dumps(people["ada"].public()))
+    _refused(_sign(tmp_path, "eve"), "eve.jwk", "private Ed25519")
+    _refused(_sign(tmp_path, "nobody"), "nobody.jwk")
+    key, out = tmp_path / "ada.jwk", tmp_path / "signatures"
+    _refused(_run("sign", "isolate-asset", "--key", key, "--person", " ", "--out", out), "--person")
+
+
+def test_importing_the_commands_loads_nothing_heavy() -> None:
+    """Help stays quick: typer and the standard library only."""
+    heavy = "('pydantic', 'cryptography', 'networkx', 'numpy', 'joserfc')"
+    code = f"import sys, tocsin.playbooks.commands; sys.exit(any(name in sys.modules for name in {heavy}))"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
