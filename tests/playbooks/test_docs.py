@@ -1,0 +1,58 @@
+"""The page on playbooks says what the code does."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+from tocsin.playbooks.actions import load_library
+from tocsin.playbooks.effects import EXTENSION_ID, extension_schema
+from tocsin.playbooks.execute import undo_of
+from tocsin.playbooks.lint_steps import openc2_of
+from tocsin.twin.vocabulary import ConsentClass
+
+PAGE = (Path(__file__).resolve().parents[2] / "docs" / "playbooks.md").read_text()
+
+
+def _rows(heading: str) -> dict[str, list[str]]:
+    """Rows of the table whose header begins so, by their first cell."""
+    table = PAGE.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
+    cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
+    return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def test_the_table_of_fields_is_the_schema() -> None:
+    """Every field and verb, and no other."""
+    schema = extension_schema()
+    assert set(_rows("field")) == set(schema["properties"])
+    assert set(_rows("verb")) == set(schema["$defs"]["_Verbs"]["properties"])
+    assert EXTENSION_ID in PAGE
+
+
+def test_the_page_names_every_consent_class() -> None:
+    """As the vocabulary has them."""
+    told = set(re.findall(r"`(\w+)`", _rows("field")["consent_class"][0]))
+    assert told == {kind.name.lower() for kind in ConsentClass}
+
+
+def test_the_openc2_table_is_the_library() -> None:
+    """Action, target and undo of every playbook."""
+    rows = _rows("playbook")
+    library = load_library()
+    assert set(rows) == set(library.names)
+    for playbook in library.playbooks:
+        for name, step in playbook.workflow.items():
+            for command in step.commands:
+                action, target, undo = rows[playbook.name]
+                assert (action, "x-tocsin") == (f"`{openc2_of(command)[0]}`", openc2_of(command)[1])
+                assert target.startswith(("asset", "link"))
+                undone = [f"`{openc2_of(one)[0]}`" for one in undo_of(playbook, name)]
+                assert undo.startswith(tuple(undone) or "none")
+
+
+def test_every_refusal_stands_in_the_table() -> None:
+    """The names that vetting gives."""
+    source = (Path(__file__).resolve().parents[2] / "playbooks" / "vetting.py").read_text()
+    names = set(re.findall(r'Refusal\(f?"([a-z_]+)"', source)) | {"no_author", "no_reviewer", "no_approver"}
+    told = set(re.findall(r"`([a-z_]+)`", " ".join(PAGE.split("| refusal |")[1].split("\n\n")[0].splitlines())))
+    assert names <= told
