@@ -7,9 +7,14 @@ random consent tables. Steps come from the rules that derive them.
 
 from __future__ import annotations
 
+import os
+from collections.abc import Iterator
 from dataclasses import dataclass
 
+import numba
 import numpy as np
+import pytest
+from hypothesis import settings
 from hypothesis import strategies as st
 from tocsin.twin.attack.steps import derive_steps
 from tocsin.twin.compiled import Compiled, compile_twin
@@ -33,9 +38,20 @@ from tocsin.twin.vocabulary import (
 
 REMOTE, LOCAL, ESCAPE = "CWE-306", "CWE-269", "CWE-250"
 K, L = AssetKind, LinkKind
+EXAMPLES = 5 if os.environ.get("NUMBA_DISABLE_JIT") == "1" else 20  # of a law; uncompiled ticks are slow
+FEW = settings(deadline=None, max_examples=EXAMPLES)
 MACHINES = (K.HOST, K.CONTAINER, K.DEVICE)
 PLAYBOOKS = ("isolate", "release", "quarantine", "shut_down", "block", "revoke", "monitor", "restore", "call")
 ISOLATE, RELEASE, QUARANTINE, SHUT_DOWN, BLOCK, REVOKE, MONITOR, RESTORE, CALL = range(len(PLAYBOOKS))
+
+
+@pytest.fixture(scope="module", autouse=True)
+def one_thread() -> Iterator[None]:
+    """Import it into a module of tests on a few worlds: waking threads costs far more there than the worlds do."""
+    before = numba.get_num_threads()
+    numba.set_num_threads(1)
+    yield
+    numba.set_num_threads(before)
 
 
 @dataclass(frozen=True)
@@ -235,12 +251,15 @@ def _parameters(rng: np.random.Generator, compiled: Compiled, attackers: int | N
 
 
 def busy_actions(worlds: Worlds, rng: np.random.Generator, *, pace: float = 0.4) -> np.ndarray:
-    """int32[B, S]: legal actions, drawn; with probability 1 - pace a seat waits."""
-    masks = worlds.masks()
+    """int32[B, S]: legal actions, drawn by playbook, then target; with probability 1 - pace a seat waits."""
+    masks, targets = worlds.masks(), worlds.compiled.targets
     seats = worlds.state.seat_owner.shape[1]
     chosen = np.zeros((worlds.count, seats), np.int32)
     for row, mask in enumerate(masks):
+        table = mask[1:].reshape(-1, targets)
         for seat in range(seats):
-            if rng.random() < pace:
-                chosen[row, seat] = rng.choice(np.flatnonzero(mask))
+            playbooks = np.flatnonzero(table.any(axis=1))
+            if rng.random() < pace and len(playbooks):
+                playbook = rng.choice(playbooks)
+                chosen[row, seat] = 1 + playbook * targets + rng.choice(np.flatnonzero(table[playbook]))
     return chosen

@@ -1,0 +1,175 @@
+"""Scripted defenders: what each does, in Mesa and in batches alike."""
+
+from __future__ import annotations
+
+from functools import partial
+
+import numpy as np
+import pytest
+from tocsin.agents.defender import (
+    ClairvoyantDefender,
+    DefenderAgent,
+    IsolateOnFinding,
+    RandomDefender,
+    ThresholdDefender,
+)
+from tocsin.agents.model import ChainModel
+from tocsin.tests.twin.random_twins import (
+    EXAMPLES,
+    ISOLATE,
+    RELEASE,
+    RESTORE,
+    REVOKE,
+    RandomGame,
+    one_thread,  # noqa: F401  (a fixture of the module)
+    random_game,
+)
+from tocsin.twin.rulebook.defenders import (
+    WAITS,
+    decide_clairvoyants,
+    decide_isolates_on_finding,
+    decide_nothing,
+    decide_randoms,
+    decide_thresholds,
+    service_at_stake,
+)
+from tocsin.twin.rulebook.state import UNSERVED
+from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
+
+IDS = [3, 4, 5]
+
+
+@pytest.fixture(scope="module")
+def game() -> RandomGame:
+    """A game in which things happen."""
+    return random_game(7, attackers=1)
+
+
+def truth(worlds: Worlds) -> np.ndarray:
+    """float32[B, N]: 1 where an asset is held."""
+    asset = worlds.state.asset
+    return ((asset["user"] | asset["admin"]) != 0).astype(np.float32)
+
+
+def batch_rule(name: str, game: RandomGame, worlds: Worlds, actions: np.ndarray) -> None:
+    t, e, s = game.compiled.arrays, game.effects, worlds.state
+    if name == "random":
+        decide_randoms(t, e, s, actions)
+    elif name == "isolate":
+        decide_isolates_on_finding(ISOLATE, t, e, s, actions)
+    elif name == "threshold":
+        decide_thresholds(truth(worlds), 0.5, RESTORE, REVOKE, t, e, s, actions)
+    else:
+        playbooks = np.array([RESTORE, REVOKE, ISOLATE, RELEASE], np.int32)
+        decide_clairvoyants(playbooks, service_at_stake(t), t, e, game.parameters, s, actions)
+
+
+AGENTS = {
+    "random": RandomDefender,
+    "isolate": partial(IsolateOnFinding, isolate=ISOLATE),
+    "threshold": partial(
+        ThresholdDefender, belief=lambda model: truth(model.worlds)[0], threshold=0.5, restore=RESTORE, revoke=REVOKE
+    ),
+    "clairvoyant": partial(ClairvoyantDefender, restore=RESTORE, revoke=REVOKE, isolate=ISOLATE, release=RELEASE),
+}
+
+
+@pytest.mark.parametrize("name", AGENTS)
+def test_agent_and_batch_decide_alike_and_legally(name: str, game: RandomGame) -> None:
+    """Played in a batch and by an agent the defender proposes the same, and only what is legal."""
+    worlds, actions = game.worlds(IDS), np.zeros(len(IDS), np.int32)
+    model = ChainModel(
+        game.compiled,
+        game.effects,
+        game.parameters,
+        world_id=IDS[1],
+        stream=STREAM_ENVIRONMENT,
+        defenders=[AGENTS[name]],  # type: ignore[list-item]
+    )
+    proposed = 0
+    for _ in range(60):
+        batch_rule(name, game, worlds, actions)
+        assert worlds.masks()[np.arange(len(IDS)), actions].all()
+        worlds.tick(actions[:, None])
+        model.step()
+        assert model.defenders[0].decision == actions[1] and model.trace == worlds.trace(1)
+        proposed += int((actions != 0).sum())
+    assert proposed > 0
+
+
+def test_doing_nothing_waits(game: RandomGame) -> None:
+    """It never proposes."""
+    worlds = game.worlds(IDS)
+    assert decide_nothing(0, game.compiled.arrays, game.effects, worlds.state) == 0
+    assert DefenderAgent(ChainModel(game.compiled, game.effects, game.parameters)).choose() == 0
+
+
+def test_random_waits_as_often_as_it_says(game: RandomGame) -> None:
+    """The share of waits over many worlds is near `WAITS`."""
+    worlds = game.worlds(list(range(200)))
+    actions, waits = np.zeros(200, np.int32), 0.0
+    for _ in range(5):
+        batch_rule("random", game, worlds, actions)
+        waits += float((actions == 0).mean()) / 5
+        worlds.roll(1)
+    assert abs(waits - WAITS) < 0.04  # 1,000 draws: four standard errors
+
+
+def test_isolation_follows_a_finding(game: RandomGame) -> None:
+    """It acts only in ticks with a finding, on an asset that a finding names."""
+    worlds, actions, acted = game.worlds(IDS), np.zeros(len(IDS), np.int32), 0
+    for _ in range(40):
+        batch_rule("isolate", game, worlds, actions)
+        for b, action in enumerate(actions):
+            named = worlds.state.finding[b, : worlds.state.world["finding_n"][b], 0]
+            assert action == 0 or (action - 1) % game.compiled.targets in named
+        acted += int((actions != 0).sum())
+        worlds.tick(actions[:, None])
+    assert acted > 0
+
+
+def test_threshold_acts_on_the_strongest_belief_above_it(game: RandomGame) -> None:
+    """Of two hosts the more believed is restored; below the threshold it waits; identities are revoked."""
+    worlds, actions = game.worlds([0]), np.zeros(1, np.int32)
+    t, e, number = game.compiled.arrays, game.effects, game.compiled.asset_number
+    belief = np.zeros((1, len(number)), np.float32)
+    belief[0, number["o0/host/h"]], belief[0, number["o1/host/h"]] = 0.6, 0.7
+
+    def chosen(threshold: float) -> int:
+        decide_thresholds(belief, threshold, RESTORE, REVOKE, t, e, worlds.state, actions)
+        return int(actions[0])
+
+    assert chosen(0.8) == 0
+    assert chosen(0.5) == game.action(RESTORE, number["o1/host/h"])
+    belief[0, number["o1/identity/user"]] = 0.9
+    assert chosen(0.5) == game.action(REVOKE, number["o1/identity/user"])
+
+
+def test_what_is_at_stake_is_what_isolation_costs(game: RandomGame) -> None:
+    """Nano loss per tick of each host equals the lost service when it alone is out."""
+    stake, host = service_at_stake(game.compiled.arrays), game.compiled.asset_number["o1/host/h"]
+    worlds = game.worlds([0])
+    worlds.parameters.consent["mode"] = 3
+    worlds.effects.playbook["success"][ISOLATE] = 1.0
+    worlds.tick(np.array([[game.action(ISOLATE, host)]], np.int32))
+    before = worlds.state.rate["service"].sum()
+    for _ in range(6):
+        worlds.roll(1)
+    out = (worlds.state.asset[0]["status"] & UNSERVED) != 0
+    if out[host] and before == 0:
+        assert stake[host] == game.compiled.arrays.asset["share"][out].sum()
+    assert (stake >= game.compiled.arrays.asset["share"]).all()
+
+
+def test_the_clairvoyant_loses_less_than_doing_nothing(game: RandomGame) -> None:
+    """Seeing the truth is worth something: mean loss over some worlds."""
+    losses, count = [], 3 * EXAMPLES
+    for name in ("clairvoyant", None):
+        worlds, actions = game.worlds(list(range(count))), np.zeros(count, np.int32)
+        for _ in range(60):
+            if name:
+                batch_rule(name, game, worlds, actions)
+            worlds.tick(actions[:, None])
+            actions[:] = 0
+        losses.append(worlds.losses().sum(axis=(1, 2)).mean())
+    assert losses[0] < losses[1]
