@@ -113,7 +113,7 @@ class ChainModel(mesa.Model):
     def _settle(self) -> None:
         worlds, state = self.worlds, self.worlds.state
         for attacker in self.attackers:
-            state.attacker.choice[0, attacker.number] = attacker.decision
+            state.attacker["choice"][0, attacker.number] = attacker.decision
         requests = self.requests()
         state.answer[0] = 0
         for request in requests:  # nobody answers for another
@@ -154,7 +154,9 @@ class ChainModel(mesa.Model):
 
     def legal(self) -> npt.NDArray[np.bool_]:
         """bool[1 + P * T] of legal actions."""
-        return self.worlds.masks()[0]
+        masks = self.worlds.masks()
+        mask: npt.NDArray[np.bool_] = masks[0]
+        return mask
 
     def action(self, playbook: int, target: str) -> int:
         """Number of the action that runs a playbook on a target, by its name.

@@ -33,8 +33,8 @@ from tocsin.twin.rulebook.defenders import (
     decide_thresholds,
     service_at_stake,
 )
-from tocsin.twin.rulebook.state import UNSERVED
 from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
+from tocsin.twin.vocabulary import ConsentMode
 
 IDS = [3, 4, 5]
 
@@ -145,20 +145,19 @@ def test_threshold_acts_on_the_strongest_belief_above_it(game: RandomGame) -> No
     assert chosen(0.5) == game.action(REVOKE, number["o1/identity/user"])
 
 
-def test_what_is_at_stake_is_what_isolation_costs(game: RandomGame) -> None:
-    """Nano loss per tick of each host equals the lost service when it alone is out."""
-    stake, host = service_at_stake(game.compiled.arrays), game.compiled.asset_number["o1/host/h"]
-    worlds = game.worlds([0])
-    worlds.parameters.consent["mode"] = 3
-    worlds.effects.playbook["success"][ISOLATE] = 1.0
-    worlds.tick(np.array([[game.action(ISOLATE, host)]], np.int32))
-    before = worlds.state.rate["service"].sum()
-    for _ in range(6):
-        worlds.roll(1)
-    out = (worlds.state.asset[0]["status"] & UNSERVED) != 0
-    if out[host] and before == 0:
-        assert stake[host] == game.compiled.arrays.asset["share"][out].sum()
-    assert (stake >= game.compiled.arrays.asset["share"]).all()
+def test_what_is_at_stake_is_what_isolation_costs() -> None:
+    """Nano loss per tick of a host equals the service lost while it alone is isolated, dependents included."""
+    game = random_game(7, attackers=1)
+    game.parameters.consent["mode"], game.parameters.attacker["absent"] = ConsentMode.AT_ONCE, 1.0
+    game.effects.playbook["success"], game.effects.playbook["hold"] = 1.0, 0
+    stake, lost = service_at_stake(game.compiled.arrays), []
+    hosts = [number for asset, number in game.compiled.asset_number.items() if asset.endswith("/host/h")]
+    for host in hosts:
+        worlds = game.worlds([0])
+        worlds.tick(np.array([[game.action(ISOLATE, host)]], np.int32))
+        worlds.roll(6)
+        lost.append(int(worlds.state.rate["service"].sum()))
+    assert stake[hosts].tolist() == lost and max(lost) > 0
 
 
 def test_the_clairvoyant_loses_less_than_doing_nothing(game: RandomGame) -> None:
