@@ -51,11 +51,6 @@ def read(content: Mapping[str, Any]) -> Forecast:
     )
 
 
-def is_better_than_nothing(forecast: Forecast) -> bool:
-    """Whether less loss is expected with the response than without."""
-    return forecast.this.mean < forecast.nothing.mean
-
-
 def benefit(forecast: Forecast) -> tuple[float, float]:
     """Give the least and the most loss that the response spares, by the ends of both intervals."""
     return (forecast.nothing.low - forecast.this.high, forecast.nothing.high - forecast.this.low)

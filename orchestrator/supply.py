@@ -15,7 +15,6 @@ from pathlib import Path
 import numpy as np
 
 from ..envs.game import Game, make_game
-
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
 from ..playbooks.trust import read_signatures, read_trust

@@ -25,7 +25,6 @@ from .identity import TrustStore
 from .lifecycle import TERMINAL, Event, State, record_transition
 from .proposals import Advisor, Verification
 from .records import (
-    BY_NODE,
     Response,
     attempts,
     insert_consent,
@@ -119,11 +118,7 @@ class Workflow:
             self._record_in(conn, response, Event.REHEARSE, {"forecast": shown})
 
     def _ask(self, response: Response) -> None:
-        """Ask for consent, unless the node proposed what its own rehearsal finds no better than doing nothing."""
-        forecast = forecasts.read(response.forecast)
-        if response.proposer == BY_NODE and not forecasts.is_better_than_nothing(forecast):
-            self._record(response, Event.EXPIRE, reason="the rehearsal shows no less loss than doing nothing")
-            return
+        """Ask for consent. The rehearsal informs owners; it does not veto: an hour is shorter than most attacks."""
         self._record(response, Event.REQUEST_CONSENT, asked=list(response.owners), notified=list(response.notified))
 
     def _decide(self, response: Response) -> None:

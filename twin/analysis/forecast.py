@@ -1,9 +1,9 @@
 """Rehearsal: what a response is expected to be worth over the next hour, on worlds drawn from the belief.
 
-Flows in: the game, one belief lane, the public state, options (each an action, 0: do nothing). Flows out: expected loss
-per option with intervals, and the paired difference to doing nothing. All options share the drawn worlds and their
-draws (common random numbers). Consent is taken as given at once: the question is what the response does, not whether
-it may.
+Flows in: the game, one belief lane, the public state, options (each a tuple of actions; empty: do nothing). Flows out:
+expected loss per option with intervals, and the paired difference to doing nothing. All options share the drawn worlds
+and their draws (common random numbers). Consent is taken as given at once: the question is what the response does, not
+whether it may.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ LEAST_WORLDS, MOST_WORLDS = 1024, 4096
 class Outcome:
     """Expected loss of one option over the horizon, in owners' units, with 95 % intervals."""
 
-    action: int
+    actions: tuple[int, ...]
     mean: float
     low: float
     high: float
@@ -63,7 +63,7 @@ def rehearse(
     view: int,
     state: WorldState,
     world: int,
-    actions: Sequence[int],
+    options: Sequence[tuple[int, ...]],
     horizon_s: float = 3600.0,
     seed: int = 0,
 ) -> Rehearsal:
@@ -77,7 +77,7 @@ def rehearse(
         view: which lane.
         state: worlds; the public part of row `world` is used.
         world: which row.
-        actions: options besides doing nothing, each 1..P*T.
+        options: options besides doing nothing, each the actions to propose tick after tick, 1..P*T.
         horizon_s: how far to look, seconds.
         seed: equal seeds give equal worlds.
 
@@ -85,10 +85,10 @@ def rehearse(
         ValueError: an action that is not in the action space.
     """
     ticks = max(1, round(horizon_s / compiled.tick_s))
-    options = [0, *dict.fromkeys(action for action in actions if action != 0)]
+    every = [(), *dict.fromkeys(option for option in options if option)]
     consenting = parameters._replace(consent=parameters.consent.copy())
     consenting.consent["mode"] = ConsentMode.AT_ONCE
-    losses = np.zeros((len(options), 0))
+    losses = np.zeros((len(every), 0))
     while True:
         drawn = draw_worlds(
             compiled,
@@ -101,22 +101,23 @@ def rehearse(
             count=LEAST_WORLDS,
             seed=seed * 64 + losses.shape[1] // LEAST_WORLDS,
         )
-        more = np.stack([_roll(drawn, action, ticks) for action in options])
+        more = np.stack([_roll(drawn, option, ticks) for option in every])
         losses = np.concatenate([losses, more], axis=1)
         if losses.shape[1] >= MOST_WORLDS or _is_told_apart(losses):
             break
     return Rehearsal(
-        horizon_s, losses.shape[1], tuple(_outcome(a, row, losses[0]) for a, row in zip(options, losses, strict=True))
+        horizon_s, losses.shape[1], tuple(_outcome(a, row, losses[0]) for a, row in zip(every, losses, strict=True))
     )
 
 
-def _roll(drawn: Worlds, action: int, ticks: int) -> npt.NDArray[np.float64]:
-    """float64[worlds]: coalition's loss over `ticks` after proposing `action` in the first."""
+def _roll(drawn: Worlds, actions: tuple[int, ...], ticks: int) -> npt.NDArray[np.float64]:
+    """float64[worlds]: coalition's loss over `ticks` after proposing the actions, one a tick."""
     future = drawn.fork(np.arange(drawn.count))
     decision = np.zeros((future.count, future.state.seat_owner.shape[1]), np.int32)
-    decision[:, 0] = action
-    future.tick(decision)
-    future.roll(ticks - 1)
+    for action in actions:
+        decision[:, 0] = action
+        future.tick(decision)
+    future.roll(max(0, ticks - len(actions)))
     loss: npt.NDArray[np.float64] = future.state.loss.sum(axis=(1, 2)) / NANO
     return loss
 
@@ -135,8 +136,8 @@ def _error(sample: npt.NDArray[np.float64]) -> float:
     return float(sample.std(ddof=1) / np.sqrt(len(sample)))
 
 
-def _outcome(action: int, losses: npt.NDArray[np.float64], nothing: npt.NDArray[np.float64]) -> Outcome:
+def _outcome(actions: tuple[int, ...], losses: npt.NDArray[np.float64], nothing: npt.NDArray[np.float64]) -> Outcome:
     mean, half = float(losses.mean()), Z95 * _error(losses)
     saved = nothing - losses
     gain, gain_half = float(saved.mean()), Z95 * _error(saved)
-    return Outcome(action, mean, mean - half, mean + half, gain, gain - gain_half, gain + gain_half)
+    return Outcome(actions, mean, mean - half, mean + half, gain, gain - gain_half, gain + gain_half)

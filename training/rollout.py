@@ -1,0 +1,82 @@
+"""Rolling worlds out under the policy: what a Ray worker does, as a plain class.
+
+Flows in: weights. Flows out: one `Rollout` of numpy arrays. It learns nothing. Draws of actions come from a generator
+of its own, so equal seeds give equal rollouts.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import torch
+
+from ..envs.game import Game
+from ..envs.vector import ResponseWorlds
+from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
+from .policy import PairNetwork
+
+Array = npt.NDArray[Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Rollout:
+    """S steps of B worlds."""
+
+    observations: Array  # uint8[S, B, T, FEATURES]
+    masks: Array  # bool[S, B, A]
+    actions: Array  # int64[S, B]
+    rewards: Array  # float32[S, B], scaled; at truncation with gamma * V(terminal) added, as SB3 does
+    starts: Array  # bool[S, B] the step is the first of its episode
+    values: Array  # float32[S, B]
+    log_probs: Array  # float32[S, B]
+    last_values: Array  # float32[B] after the last step
+    last_starts: Array  # bool[B]
+    losses: Array  # float64[episodes] coalition loss of the episodes that ended
+
+
+class Roller:
+    """A batch of worlds with a copy of the policy; lives as long as its worker."""
+
+    def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float, scale: float) -> None:
+        """Make the worlds; `first_world` keeps workers' worlds apart."""
+        self._worlds = ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
+        self._network = PairNetwork(game)
+        self._generator = torch.Generator().manual_seed(seed)
+        self._gamma, self._scale = gamma, scale
+        self._observation = self._worlds.reset(episode=seed * 100_000)
+        self._starts = np.ones(worlds, bool)
+
+    def roll(self, weights: Mapping[str, torch.Tensor], steps: int) -> Rollout:
+        """Play `steps` decisions in every world under the given weights."""
+        self._network.load_state_dict(dict(weights))
+        rows: list[tuple[Array, ...]] = []
+        losses: list[Array] = []
+        for _ in range(steps):
+            observation, starts, masks = self._observation, self._starts, self._worlds.masks()
+            actions, values, log_probs = self._decide(observation, masks)
+            step = self._worlds.step(actions)
+            rewards = step.reward * self._scale
+            if len(step.ended):
+                rewards[step.ended] += self._gamma * self._values(step.terminal_observation)
+                losses.append(step.terminal_loss.sum(axis=(1, 2)))
+            rows.append((observation, masks, actions, rewards, starts, values, log_probs))
+            self._observation, self._starts = step.observation, step.truncated.copy()
+        columns = [np.stack(column) for column in zip(*rows, strict=True)]
+        ended = np.concatenate(losses) if losses else np.zeros(0)
+        return Rollout(*columns, self._values(self._observation), self._starts, ended)
+
+    @torch.no_grad()
+    def _decide(self, observation: Array, masks: Array) -> tuple[Array, Array, Array]:
+        logits, values = self._network(torch.from_numpy(observation))
+        log_probs = torch.log_softmax(logits.masked_fill(~torch.from_numpy(masks), -1e8), dim=1)
+        actions = torch.multinomial(log_probs.exp(), 1, generator=self._generator)
+        return actions[:, 0].numpy(), values[:, 0].numpy(), log_probs.gather(1, actions)[:, 0].numpy()
+
+    @torch.no_grad()
+    def _values(self, observation: Array) -> Array:
+        values: Array = self._network(torch.from_numpy(observation))[1][:, 0].numpy()
+        return values

@@ -1,0 +1,138 @@
+"""Roll-out workers on Ray: started, asked, replaced when they die.
+
+Flows in: weights. Flows out: rollouts, one per worker that answered in time. A worker that dies or is late is replaced;
+an iteration goes on with those that answered, so nothing waits for ever.
+"""
+
+from __future__ import annotations
+
+import logging
+import os
+import secrets
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+# Ray reads how it authenticates when it is imported: by a token of this process's own, unless the user set another.
+if "RAY_AUTH_MODE" not in os.environ:
+    os.environ["RAY_AUTH_MODE"] = "token"
+    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+
+import ray  # noqa: E402
+import torch  # noqa: E402
+
+from ..envs.game import load_game  # noqa: E402
+from ..envs.scenario import Scenario  # noqa: E402
+from .rollout import Roller, Rollout  # noqa: E402
+from .settings import TrainError, TrainSettings  # noqa: E402
+
+DEADLINE_S = 60.0  # for one rollout; assumed, a hundred times what one takes
+START_S = 120.0  # for a worker's first answer: it imports torch and loads compiled kernels
+
+
+@ray.remote(num_cpus=1, max_restarts=0)
+class Worker:
+    """A Ray actor around one `Roller`."""
+
+    def __init__(self, scenario: Scenario, settings: TrainSettings, first_world: int, seed: int) -> None:
+        """Load the game in the actor's own process."""
+        import numba
+
+        torch.set_num_threads(1)
+        numba.set_num_threads(1)
+        self._roller = Roller(
+            load_game(scenario),
+            worlds=settings.worlds,
+            first_world=first_world,
+            seed=seed,
+            gamma=settings.gamma,
+            scale=settings.reward_scale,
+        )
+
+    def roll(self, weights: Mapping[str, torch.Tensor], steps: int) -> Rollout:
+        """See `Roller.roll`."""
+        return self._roller.roll(weights, steps)
+
+    def process(self) -> int:
+        """Its process id."""
+        return os.getpid()
+
+
+def start_ray(workers: int) -> None:
+    """Start Ray on this machine alone, unless it runs already."""
+    if ray.is_initialized():
+        return
+    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
+    ray.init(
+        address="local",
+        num_cpus=workers + 1,
+        include_dashboard=False,
+        log_to_driver=False,
+        logging_level=logging.ERROR,
+        configure_logging=True,
+    )
+
+
+@dataclass
+class Crew:
+    """The workers of one run; lives as long as the run."""
+
+    scenario: Scenario
+    settings: TrainSettings
+    replaced: int = 0
+    _actors: list[Any] = field(default_factory=list)
+    _fresh: set[int] = field(default_factory=set)
+
+    def __post_init__(self) -> None:
+        self._actors = [self._start(place) for place in range(self.settings.workers)]
+
+    @property
+    def actors(self) -> list[Any]:
+        """Handles of the present workers."""
+        return list(self._actors)
+
+    def collect(
+        self, weights: Mapping[str, torch.Tensor], note: Callable[[str], None] = lambda _: None
+    ) -> list[Rollout]:
+        """Send the weights once, gather a rollout of every worker; replace those that die or are late.
+
+        Raises:
+            TrainError: no worker answered.
+        """
+        shared = ray.put(dict(weights))
+        asked = {actor.roll.remote(shared, self.settings.steps): place for place, actor in enumerate(self._actors)}
+        deadline = START_S if self._fresh else DEADLINE_S
+        done, late = ray.wait(list(asked), num_returns=len(asked), timeout=deadline)
+        rollouts = []
+        for reference in done:
+            try:
+                rollouts.append(ray.get(reference))
+                self._fresh.discard(asked[reference])
+            except ray.exceptions.RayError as error:
+                self._replace(asked[reference], note, type(error).__name__)
+        for reference in late:
+            self._replace(asked[reference], note, f"no answer in {deadline:.0f} s")
+        if not rollouts:
+            raise TrainError("no roll-out worker answered; see Ray's logs, or use fewer --workers")
+        return rollouts
+
+    def stop(self) -> None:
+        """End the workers."""
+        for actor in self._actors:
+            ray.kill(actor)
+
+    def _start(self, place: int) -> Any:
+        self._fresh.add(place)
+        generation = self.replaced * self.settings.workers + place
+        return Worker.remote(
+            self.scenario,
+            self.settings,
+            generation * self.settings.worlds,
+            self.settings.seed * 1000 + generation,
+        )
+
+    def _replace(self, place: int, note: Callable[[str], None], why: str) -> None:
+        note(f"worker {place} is replaced: {why}")
+        ray.kill(self._actors[place])
+        self.replaced += 1
+        self._actors[place] = self._start(place)
