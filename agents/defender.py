@@ -103,7 +103,7 @@ class ThresholdDefender(DefenderAgent):
 
 
 class ClairvoyantDefender(DefenderAgent):
-    """Sees the truth: an upper bound, no policy."""
+    """Sees the truth: a greedy yardstick, no policy and no proven bound."""
 
     def __init__(
         self, model: ChainModel, seat: int = 0, *, restore: int, revoke: int, isolate: int = -1, release: int = -1

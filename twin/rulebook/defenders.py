@@ -1,8 +1,8 @@
 """Scripted defenders: rules that propose one action for a seat, to play in worlds and to measure policies against.
 
 Flows in: one world, numbers of playbooks (-1: the library has none), and for some a belief. Flows out: an action.
-Nothing is written but the actions asked for. `decide_clairvoyant` reads the hidden truth: it bounds what a policy can
-reach and is none itself.
+Nothing is written but the actions asked for. `decide_clairvoyant` reads the hidden truth, so it is
+no policy; being greedy it shows what sight is worth and is no proven bound.
 """
 
 from __future__ import annotations
@@ -27,8 +27,10 @@ _FREE = int(RunState.FREE)
 WAIT = 0
 WAITS = 0.9  # probability that the random defender waits; assumed
 
-# What the clairvoyant weighs, in loss per hour; the best of 150 drawn settings on 1,000 worlds of the charging chain
-# (mean loss 2.95; a belief that knows the truth, with restore and revoke alone, 3.07; doing nothing 21.6).
+# What the clairvoyant weighs, in loss per hour. Assumed: set by hand after 150 drawn settings on 200 worlds of the
+# charging chain and 11 of a like form on 1,000, all of the evaluation stream, ids from 0, so those worlds flatter it.
+# These very numbers on the same 1,000: mean loss 2.95 +- 0.17; `decide_threshold` given the truth 3.07 +- 0.25, which
+# is not told apart. What would settle them: a search on another stream, and paired differences on fresh ids.
 WORTH = 5.0  # of an asset from which a crown jewel is certain to fall
 _CUT_OFF = 1.5  # isolating what is held, in shares of its worth ...
 _CUT_OFF_COST = 2.0  # ... less the service that it costs
