@@ -1,13 +1,15 @@
 """Policies to measure against: nothing, random, first finding, threshold on belief, and one that sees the truth.
 
-Flows in: worlds as they stand. Flows out: an action per world, int32[B]. Each looks only at what its name says; the
-clairvoyant alone reads hidden truth, and is an upper bound, not a competitor.
+Flows in: a batch of worlds as it stands. Flows out: an action per world, int32[B]. Each looks only at what its name
+says: observation, masks, belief, findings. `Clairvoyant` alone reads hidden truth (`worlds.worlds.state`); it is an
+upper bound, no competitor. The rules are the rulebook's own `decide_*` where it has them.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,11 +17,12 @@ import numpy.typing as npt
 from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
 from ..envs.vector import ResponseWorlds
-from ..twin.rulebook.state import IMPACTED
+from ..playbooks.actions import encode
+from ..twin.rulebook.defenders import decide_clairvoyants, decide_randoms, decide_thresholds, service_at_stake
 
 Int32 = npt.NDArray[np.int32]
 BatchPolicy = Callable[[ResponseWorlds], Int32]
-RANDOM_RATE = 0.1  # of a random action per decision; assumed
+RESTORE, REVOKE, ISOLATE, RELEASE = "restore-asset", "revoke-credentials", "isolate-asset", "release-asset"
 
 
 def nothing(worlds: ResponseWorlds) -> Int32:
@@ -27,66 +30,70 @@ def nothing(worlds: ResponseWorlds) -> Int32:
     return np.zeros(worlds.count, np.int32)
 
 
-@dataclass
-class RandomPolicy:
-    """A legal action at random in one decision of ten; lives for one run, as its draws go on."""
-
-    seed: int
-
-    def __post_init__(self) -> None:
-        self._rng = np.random.default_rng(self.seed)
-
-    def __call__(self, worlds: ResponseWorlds) -> Int32:
-        """An action per world."""
-        actions = np.zeros(worlds.count, np.int32)
-        for world, mask in enumerate(worlds.masks()):
-            if self._rng.random() < RANDOM_RATE:
-                actions[world] = self._rng.choice(np.flatnonzero(mask))
-        return actions
+def at_random(worlds: ResponseWorlds) -> Int32:
+    """A legal action at random in one decision of ten, by the rulebook's keyed draws: the same in every batch."""
+    actions = np.zeros(worlds.count, np.int32)
+    decide_randoms(worlds.game.compiled.arrays, worlds.game.effects, worlds.worlds.state, actions)
+    return actions
 
 
 @dataclass(frozen=True)
 class IsolateOnFinding:
-    """Isolate the first asset of the latest findings that can be isolated."""
+    """Isolate the asset of the first finding of the last step that may be isolated.
+
+    Not the rulebook's `decide_isolate_on_finding`: that one decides every tick and sees one tick's findings, this one
+    decides every few ticks and must not miss those between.
+    """
 
     game: Game
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        first = 1 + self.game.library.index_of("isolate-asset") * self.game.compiled.targets
-        actions, masks = np.zeros(worlds.count, np.int32), worlds.masks()
-        for world, findings in enumerate(worlds.fresh_findings):
-            for asset in findings[:, 0]:
-                if masks[world, first + asset]:
-                    actions[world] = first + asset
-                    break
-        return actions
+        found = worlds.last_finding()
+        first = encode(self.game.library.index_of(ISOLATE), 0, self.game.compiled.targets)
+        may = (found >= 0) & worlds.masks()[:, first : first + found.shape[1]]
+        earliest = np.where(may, found, np.iinfo(np.int32).max).argmin(axis=1)
+        return np.where(may.any(axis=1), first + earliest, 0).astype(np.int32)
 
 
 @dataclass(frozen=True)
 class Threshold:
-    """Restore the asset, or revoke the identity, most surely held, if above a threshold."""
+    """Restore the asset, or revoke the identity, most surely held, from a probability `level` on."""
 
     game: Game
     level: float
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        held = worlds.belief.asset["user"] + worlds.belief.asset["admin"]
-        return _evict(self.game, worlds, np.where(held > self.level, held, 0.0))
+        game, actions = self.game, np.zeros(worlds.count, np.int32)
+        restore, revoke = game.library.index_of(RESTORE), game.library.index_of(REVOKE)
+        compiled, state = game.compiled.arrays, worlds.worlds.state
+        decide_thresholds(worlds.held(), self.level, restore, revoke, compiled, game.effects, state, actions)
+        return actions
 
 
 @dataclass(frozen=True)
 class Clairvoyant:
-    """Sees what is held and evicts what is nearest to a crown jewel: an upper bound, no competitor."""
+    """Sees what is held, evicts, isolates and releases where it is worth most: an upper bound, no competitor."""
 
     game: Game
 
+    @cached_property
+    def _playbooks(self) -> Int32:
+        names = (RESTORE, REVOKE, ISOLATE, RELEASE)
+        return np.array([self.game.library.index_of(name) for name in names], np.int32)
+
+    @cached_property
+    def _at_stake(self) -> npt.NDArray[np.int64]:
+        stake: npt.NDArray[np.int64] = service_at_stake(self.game.compiled.arrays)
+        return stake
+
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        truth = worlds.worlds.state.asset
-        held = ((truth["user"] | truth["admin"]) > 0) | ((truth["status"] & IMPACTED) > 0)
-        return _evict(self.game, worlds, np.where(held, 1e-6 + self.game.compiled.arrays.asset["toward"], 0.0))
+        game, actions = self.game, np.zeros(worlds.count, np.int32)
+        truth, compiled = worlds.worlds.state, game.compiled.arrays
+        decide_clairvoyants(self._playbooks, self._at_stake, compiled, game.effects, game.parameters, truth, actions)
+        return actions
 
 
 @dataclass(frozen=True)
@@ -99,18 +106,3 @@ class Learned:
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
         return self.policy.act(worlds.observe(), self.game.static, worlds.masks(), self.game.effects)
-
-
-def _evict(game: Game, worlds: ResponseWorlds, score: npt.NDArray[np.float64]) -> Int32:
-    """Restore, or for identities revoke, the asset with the highest positive score."""
-    assets, targets = score.shape[1], game.compiled.targets
-    actions, best, masks = np.zeros(worlds.count, np.int32), np.zeros(worlds.count), worlds.masks()
-    for name in ("restore-asset", "revoke-credentials"):
-        first = 1 + game.library.index_of(name) * targets
-        legal = np.where(masks[:, first : first + assets], score, 0.0)
-        asset = legal.argmax(axis=1)
-        top = legal[np.arange(worlds.count), asset]
-        better = top > best
-        actions[better] = first + asset[better]
-        best = np.maximum(best, top)
-    return actions
