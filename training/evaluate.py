@@ -1,131 +1,228 @@
-"""Comparing policies on the same attacks: mean loss with bootstrap intervals, a table, a chart.
+"""What policies are worth: all play the same attacks, none of them trained on; means come with intervals.
 
-Flows in: a game, named policies, a number of episodes. Flows out: an `Evaluation`. Every policy plays the same worlds of
-a stream that training never touches (common random numbers).
+Flows in: a game and policies by name. Flows out: an `Evaluation`. Attacks are the worlds 0 to n-1 of
+`STREAM_EVALUATION`, which no training uses. Intervals are 95 % percentile bootstraps over attacks (Efron and Tibshirani
+1993, "An Introduction to the Bootstrap", chapter 13) with the same resamples for every policy.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..envs.game import Game
+from ..envs.policy_file import NumpyPolicy
 from ..envs.vector import ResponseWorlds
-from ..twin.rulebook.worlds import STREAM_EVALUATION
+from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
 from ..twin.vocabulary import LossCause
-from .baselines import BatchPolicy, Clairvoyant, IsolateOnFinding, RandomPolicy, Threshold, nothing
+from .baselines import BatchPolicy, Clairvoyant, IsolateOnFinding, Learned, Threshold, at_random, nothing
 
-RESAMPLES = 2_000  # of the bootstrap (Efron and Tibshirani 1993, percentile intervals)
-STREAM_TUNING = 13  # where the threshold is tuned: neither training's nor evaluation's worlds
-LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)
-TUNING_WORLDS = 128
-BATCH = 128  # worlds side by side
-UPPER_BOUND = "clairvoyant (upper bound)"
+Float64 = npt.NDArray[np.float64]
+
+NOTHING, RANDOM, ISOLATE, THRESHOLD = "do nothing", "random", "isolate on finding", "threshold"
+TRAINED, CLAIRVOYANT = "trained", "clairvoyant"
+RESAMPLES, COVERAGE, BOOTSTRAP_SEED = 2000, 0.95, 20261
+LANES = 500  # attacks played side by side; no result depends on it
+LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of belief, tried for the threshold policy
+TUNING_WORLDS = 200
+
+
+class EvaluationError(ValueError):
+    """An evaluation that cannot be made; the message names the fault and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Played:
+    """What one policy's episodes came to."""
+
+    loss: Float64  # [n, O, LossCause] owner-hours
+    proposed: Float64  # [P] proposals per episode, by playbook
 
 
 @dataclass(frozen=True, slots=True)
 class Score:
-    """One policy's losses over the episodes."""
+    """One policy's loss per attack, in owner-hours."""
 
+    name: str
     mean: float
-    low: float  # 95 % interval
+    low: float  # 95 % interval of the mean
     high: float
     episodes: int
-    by_cause: Mapping[str, float]  # mean loss by LossCause
-    saved: float  # mean paired difference to doing nothing
-    losses: npt.NDArray[np.float64]  # [episodes]
+    by_cause: Mapping[str, float]
+    by_owner: Mapping[str, float]
+    responses: Mapping[str, float]  # proposals per episode, by playbook
+    saved: float  # of what the clairvoyant saves against doing nothing, this policy saves this share
+
+
+@dataclass(frozen=True, slots=True)
+class Difference:
+    """Mean loss of a policy less that of the reference over the same attacks; above 0: the reference is better."""
+
+    policy: str
+    reference: str
+    mean: float
+    low: float
+    high: float
+
+
+@dataclass(frozen=True, slots=True)
+class Evaluation:
+    """Policies side by side."""
+
+    scenario: str
+    threshold: float  # the tuned level of the threshold policy
+    scores: tuple[Score, ...]
+    differences: tuple[Difference, ...]
+
+
+def compare(
+    game: Game,
+    policy: NumpyPolicy | None,
+    *,
+    episodes: int = 500,
+    progress: Callable[[str, float], None] = lambda name, share: None,
+) -> Evaluation:
+    """Evaluate the baselines and, if given, a learned policy.
+
+    Args:
+        game: what is played.
+        policy: a learned policy.
+        episodes: attacks, 2 or more.
+        progress: called with what is played and how much of all is done, 0..1.
+    """
+    parts = len(LEVELS) * TUNING_WORLDS + (5 + (policy is not None)) * episodes
+    level = tune_threshold(game, progress=lambda share: progress("tuning", share * len(LEVELS) * TUNING_WORLDS / parts))
+    policies: dict[str, BatchPolicy] = {
+        NOTHING: nothing,
+        RANDOM: at_random,
+        ISOLATE: IsolateOnFinding(game),
+        THRESHOLD: Threshold(game, level),
+    }
+    if policy is not None:
+        policies[TRAINED] = Learned(game, policy)
+    policies[CLAIRVOYANT] = Clairvoyant(game)
+    reference = THRESHOLD if policy is None else TRAINED
+    done = [len(LEVELS) * TUNING_WORLDS]
+
+    def note(name: str) -> None:
+        progress(name, done[0] / parts)
+        done[0] += episodes
+
+    return evaluate(game, policies, episodes=episodes, reference=reference, threshold=level, starts=note)
 
 
 def evaluate(
-    game: Game, policies: Mapping[str, BatchPolicy], episodes: int, note: Callable[[str], None] = lambda _: None
-) -> dict[str, Score]:
-    """Play every policy on the same episodes."""
-    causes: dict[str, npt.NDArray[np.float64]] = {}
+    game: Game,
+    policies: Mapping[str, BatchPolicy],
+    *,
+    episodes: int = 500,
+    reference: str = THRESHOLD,
+    threshold: float = float("nan"),
+    starts: Callable[[str], None] = lambda name: None,
+) -> Evaluation:
+    """Let every policy play the same attacks.
+
+    Args:
+        game: what is played.
+        policies: by name; `NOTHING` and `CLAIRVOYANT` must be among them, as they bound what can be saved.
+        episodes: attacks, 2 or more.
+        reference: the policy that the others are compared with.
+        threshold: the level that the threshold policy was given, for the record.
+        starts: called with each policy's name before it plays.
+
+    Raises:
+        EvaluationError: too few episodes, or a policy that is needed is missing.
+    """
+    missing = {NOTHING, CLAIRVOYANT, reference} - set(policies)
+    if episodes < 2 or missing:
+        raise EvaluationError(f"{episodes} episodes, without {sorted(missing)}: give 2 or more, and those policies")
+    played: dict[str, Played] = {}
     for name, policy in policies.items():
-        note(name)
-        causes[name] = play(game, policy, episodes, stream=STREAM_EVALUATION)
-    base = next(iter(causes.values())).sum(axis=1)
-    return {name: _score(rows, base) for name, rows in causes.items()}
+        starts(name)
+        played[name] = play(game, policy, range(episodes), stream=STREAM_EVALUATION)
+    total = np.stack([one.loss.sum(axis=(1, 2)) for one in played.values()], axis=1)
+    means = resampled_means(total)
+    names = list(policies)
+    return Evaluation(
+        game.scenario.name,
+        threshold,
+        _scores(game, played, total, means),
+        tuple(_difference(names, other, reference, total, means) for other in names if other != reference),
+    )
 
 
-def baselines(game: Game, note: Callable[[str], None] = lambda _: None) -> dict[str, BatchPolicy]:
-    """The baselines in the order of the table; the threshold is tuned on worlds of its own."""
-    note("tuning the threshold")
-    losses = {
-        level: play(game, Threshold(game, level), TUNING_WORLDS, stream=STREAM_TUNING).sum(axis=1).mean()
-        for level in LEVELS
-    }
-    level = min(losses, key=lambda one: losses[one])
-    return {
-        "do nothing": nothing,
-        "random": RandomPolicy(0),
-        "isolate on first finding": IsolateOnFinding(game),
-        f"restore above belief {level}": Threshold(game, level),
-        UPPER_BOUND: Clairvoyant(game),
-    }
+def play(game: Game, policy: BatchPolicy, world_ids: Sequence[int], *, stream: int) -> Played:
+    """One episode of every world under a policy, `LANES` at a time."""
+    parts = [_play(game, policy, world_ids[i : i + LANES], stream) for i in range(0, len(world_ids), LANES)]
+    proposed = np.sum([count for _, count in parts], axis=0) / len(world_ids)
+    return Played(np.concatenate([loss for loss, _ in parts]), proposed)
 
 
-def play(game: Game, policy: BatchPolicy, episodes: int, *, stream: int) -> npt.NDArray[np.float64]:
-    """float64[episodes, LossCause] coalition loss; episode `n` is world `n` of the stream."""
-    parts = []
-    for first in range(0, episodes, BATCH):
-        worlds = ResponseWorlds(game, range(first, min(first + BATCH, episodes)), stream=stream)
-        worlds.reset()
-        loss = np.zeros((worlds.count, len(LossCause)))
-        for _ in range(-(-game.scenario.horizon_ticks // game.scenario.decide_every)):
-            step = worlds.step(policy(worlds))
-            loss[step.ended] = step.terminal_loss.sum(axis=1)
-        parts.append(loss)
-    return np.concatenate(parts)
+def _play(game: Game, policy: BatchPolicy, world_ids: Sequence[int], stream: int) -> tuple[Float64, Float64]:
+    worlds = ResponseWorlds(game, world_ids, stream=stream)
+    worlds.reset()
+    proposed = np.zeros(len(game.effects.playbook))
+    for _ in range(decisions(game)):
+        actions = policy(worlds)
+        np.add.at(proposed, (actions[actions > 0] - 1) // game.compiled.targets, 1)
+        step = worlds.step(actions)
+    return step.terminal_loss, proposed
 
 
-def interval(losses: npt.NDArray[np.float64], seed: int = 0) -> tuple[float, float]:
-    """95 % percentile bootstrap interval of the mean."""
-    rng = np.random.default_rng(seed)
-    means = losses[rng.integers(0, len(losses), (RESAMPLES, len(losses)))].mean(axis=1)
-    low, high = np.percentile(means, [2.5, 97.5])
+def decisions(game: Game) -> int:
+    """Decisions in an episode."""
+    return -(-game.scenario.horizon_ticks // game.scenario.decide_every)
+
+
+def tune_threshold(game: Game, *, progress: Callable[[float], None] = lambda share: None) -> float:
+    """The level of `LEVELS` at which the threshold policy loses least on worlds of the training stream."""
+    losses = []
+    for number, level in enumerate(LEVELS):
+        progress(number / len(LEVELS))
+        losses.append(play(game, Threshold(game, level), range(TUNING_WORLDS), stream=STREAM_ENVIRONMENT).loss.sum())
+    return LEVELS[int(np.argmin(losses))]
+
+
+def resampled_means(losses: Float64) -> Float64:
+    """Means over attacks drawn with replacement: float64[RESAMPLES, policies] from float64[n, policies]."""
+    rng, n = np.random.default_rng(BOOTSTRAP_SEED), len(losses)
+    means = np.empty((RESAMPLES, losses.shape[1]))
+    for row in means:
+        row[:] = np.bincount(rng.integers(n, size=n), minlength=n) @ losses / n
+    return means
+
+
+def interval(means: Float64) -> tuple[float, float]:
+    """The central `COVERAGE` of resampled means float64[RESAMPLES]."""
+    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
     return float(low), float(high)
 
 
-def _score(rows: npt.NDArray[np.float64], base: npt.NDArray[np.float64]) -> Score:
-    losses = rows.sum(axis=1)
-    low, high = interval(losses)
-    by_cause = {cause.word: float(rows[:, cause].mean()) for cause in LossCause}
-    return Score(float(losses.mean()), low, high, len(losses), by_cause, float((base - losses).mean()), losses)
+def _scores(game: Game, played: Mapping[str, Played], total: Float64, means: Float64) -> tuple[Score, ...]:
+    mean = dict(zip(played, total.mean(axis=0).tolist(), strict=True))
+    span = mean[NOTHING] - mean[CLAIRVOYANT]
+    scores = []
+    for column, (name, one) in enumerate(played.items()):
+        by_owner, by_cause = one.loss.mean(axis=0).sum(axis=1), one.loss.mean(axis=0).sum(axis=0)
+        scores.append(
+            Score(
+                name,
+                mean[name],
+                *interval(means[:, column]),
+                episodes=len(total),
+                by_cause={cause.word: float(by_cause[cause]) for cause in LossCause},
+                by_owner={owner.id: float(loss) for owner, loss in zip(game.compiled.twin.owners, by_owner, strict=True)},
+                responses=dict(zip(game.library.names, one.proposed.tolist(), strict=True)),
+                saved=(mean[NOTHING] - mean[name]) / span if span else 0.0,
+            )
+        )
+    return tuple(scores)
 
 
-def to_json(scores: Mapping[str, Score]) -> dict[str, Any]:
-    """What `--json` prints of each policy."""
-    return {
-        name: {
-            "mean": round(score.mean, 4),
-            "low": round(score.low, 4),
-            "high": round(score.high, 4),
-            "episodes": score.episodes,
-            "by_cause": {cause: round(loss, 4) for cause, loss in score.by_cause.items()},
-            "saved": round(score.saved, 4),
-        }
-        for name, score in scores.items()
-    }
-
-
-def draw(scores: Mapping[str, Score], chart: Path) -> None:
-    """Write a chart of means with their intervals."""
-    from matplotlib.figure import Figure
-
-    names = list(scores)[::-1]
-    means = [scores[name].mean for name in names]
-    spread = [[scores[n].mean - scores[n].low for n in names], [scores[n].high - scores[n].mean for n in names]]
-    figure = Figure(figsize=(9, 4.5), layout="constrained")
-    axes = figure.add_subplot()
-    colours = ["#9aa5b1" if "upper bound" in name else "#2f6f9f" for name in names]
-    axes.barh(names, means, xerr=spread, color=colours, capsize=4)
-    axes.set(
-        xlabel="loss per attack, owner-hours (mean, 95 % bootstrap interval)", title="Policies on the same attacks"
-    )
-    figure.savefig(chart, dpi=120)
+def _difference(names: Sequence[str], policy: str, reference: str, total: Float64, means: Float64) -> Difference:
+    one, other = names.index(policy), names.index(reference)
+    low, high = interval(means[:, one] - means[:, other])
+    return Difference(policy, reference, float((total[:, one] - total[:, other]).mean()), low, high)

@@ -65,9 +65,9 @@ class Roller:
                 losses.append(step.terminal_loss.sum(axis=(1, 2)))
             rows.append((observation, masks, actions, rewards, starts, values, log_probs))
             self._observation, self._starts = step.observation, step.truncated.copy()
-        columns = [np.stack(column) for column in zip(*rows, strict=True)]
+        columns: list[Any] = [np.stack(column) for column in zip(*rows, strict=True)]
         ended = np.concatenate(losses) if losses else np.zeros(0)
-        return Rollout(*columns, self._values(self._observation), self._starts, ended)
+        return Rollout(*[*columns, self._values(self._observation), self._starts, ended])
 
     @torch.no_grad()
     def _decide(self, observation: Array, masks: Array) -> tuple[Array, Array, Array]:

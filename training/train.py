@@ -178,7 +178,7 @@ def _clone(network: Any, optimizer: torch.optim.Optimizer, batch: list[Any]) -> 
         logits = logits.masked_fill(~masks, -1e8)
         faults = torch.nn.functional.cross_entropy(logits, actions.long(), reduction="none")
         optimizer.zero_grad()
-        ((faults * weight).sum() / weight.sum()).backward()
+        ((faults * weight).sum() / weight.sum()).backward()  # type: ignore[no-untyped-call]
         optimizer.step()
 
 

@@ -124,7 +124,7 @@ class Crew:
     def _start(self, place: int) -> Any:
         self._fresh.add(place)
         generation = self.replaced * self.settings.workers + place
-        return Worker.remote(
+        return Worker.remote(  # type: ignore[attr-defined]
             self.scenario,
             self.settings,
             generation * self.settings.worlds,

@@ -12,6 +12,7 @@ from collections.abc import Iterable
 from pathlib import Path
 
 import yaml
+from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from joserfc.jwk import OKPKey
 
 from ...playbooks.actions import Library
@@ -66,7 +67,9 @@ def _vet(folder: Path, owners: list[str], library: Library) -> None:
         (trust / f"{owner}.json").write_text(json.dumps({"owner": owner, "keys": trusted}, indent=1), encoding="utf-8")
     for playbook in library.playbooks:
         for person, key in keys.items():
-            write_signature(signatures, sign(playbook.raw, key.private_key, signee=person, created=SIGNED))
+            private = key.private_key
+            assert isinstance(private, Ed25519PrivateKey)  # as generated above
+            write_signature(signatures, sign(playbook.raw, private, signee=person, created=SIGNED))
 
 
 def _row(person: str, role: VettingRole, key: OKPKey) -> dict[str, object]:

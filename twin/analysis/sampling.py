@@ -9,6 +9,7 @@ or environment, so forecasts do not see its future.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -39,7 +40,7 @@ class _Draw:
     admin: Bools  # [worlds, N]
     ways_in: dict[int, list[int]] = field(default_factory=dict)  # steps into an asset that give access
 
-    def holds(self, asset: int, need: int) -> Bools:
+    def holds(self, asset: int, need: int) -> Any:
         """bool[worlds]: access `need` at an asset, for a segment through its unblocked members."""
         record = self.compiled.arrays.asset[asset]
         if record["kind"] != AssetKind.SEGMENT:

@@ -169,7 +169,7 @@ def _consent(compiled: Compiled) -> npt.NDArray[Any]:
     return table
 
 
-def _detection(confusion: ConfusionTable, tick_h: float) -> dict[str, npt.NDArray[np.generic]]:
+def _detection(confusion: ConfusionTable, tick_h: float) -> dict[str, Any]:
     per_tick = np.asarray(confusion.false_per_hour) * tick_h
     bits = (np.arange(MASKS)[:, None] >> np.arange(len(per_tick))) & 1
     return {

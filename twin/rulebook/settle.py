@@ -94,7 +94,7 @@ def _settle_false_findings(b: int, p: Parameters, s: WorldState) -> None:
         count += 1
         product *= uniform(s.world[b].key, FALSE_COUNT, count)
     for i in range(count):
-        place = np.searchsorted(p.false_cdf, uniform(s.world[b].key, FALSE_PLACE, i))
+        place = int(np.searchsorted(p.false_cdf, uniform(s.world[b].key, FALSE_PLACE, i)))
         place = min(place, len(p.false_cdf) - 1)
         sensor = p.false_place[place].sensor
         step_class = pick(p.false_class[sensor], uniform(s.world[b].key, FALSE_CLASS, i))

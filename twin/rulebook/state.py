@@ -167,7 +167,8 @@ def reset_worlds(which: npt.NDArray[np.int64], p: Parameters, s: WorldState) -> 
 
 def copy_worlds(source: WorldState, rows: npt.NDArray[np.int64]) -> WorldState:
     """New worlds with the state of the given rows of `source` (rows may repeat)."""
-    return WorldState(*(array[rows] for array in source))
+    copies: list[Any] = [array[rows] for array in source]
+    return WorldState(*copies)
 
 
 def bytes_per_world(state: WorldState) -> int:
