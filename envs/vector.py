@@ -54,7 +54,6 @@ class ResponseWorlds:
         self._lanes = np.arange(len(world_ids), dtype=np.int64)
         self._observation = new_observation(game.compiled, len(world_ids))
         self._masks = np.empty((len(world_ids), game.actions), np.bool_)
-        self.fresh_findings: list[npt.NDArray[np.int32]] = [np.zeros((0, 4), np.int32) for _ in world_ids]
 
     @property
     def count(self) -> int:
@@ -78,22 +77,58 @@ class ResponseWorlds:
         fill_masks(self.game.always, self.game.compiled.arrays, self.game.effects, self.worlds.state, self._masks)
         return self._masks.copy()
 
+    def held(self) -> npt.NDArray[np.float32]:
+        """float32[B, N] believed probability that an attacker has any access; a new array."""
+        asset = self.belief.asset
+        believed: npt.NDArray[np.float32] = asset["user"] + asset["admin"]
+        return believed
+
+    def last_finding(self) -> npt.NDArray[np.int32]:
+        """int32[B, N] tick of the last finding on each asset, -1 where the last step brought none; a new array."""
+        last = self.belief.evidence["last"]
+        is_new = last >= self.worlds.state.world["tick"][:, None] - self.game.scenario.decide_every
+        return np.where(is_new, last, -1).astype(np.int32)
+
     def step(self, actions: npt.NDArray[np.integer]) -> Step:
-        """Propose one action per world, then let `decide_every` ticks go by.
+        """Propose one legal action per world, then let `decide_every` ticks go by.
 
         Args:
-            actions: int[B]; 0 waits. An illegal one is refused by the rules and waits.
+            actions: int[B]; 0 waits.
 
         Raises:
-            ValueError: wrong shape or out of range; no world has changed then.
+            ValueError: wrong shape or type, out of range, or illegal; no world has changed then.
         """
+        decision = self._decision(actions)
+        illegal = np.flatnonzero(~self.masks()[self._lanes, decision[:, 0]])
+        if len(illegal):
+            lane = illegal[0]
+            raise ValueError(f"world {lane}: action {decision[lane, 0]} is not legal now; take one that masks() allows")
+        return self._advance(decision)
+
+    def step_refusing(self, actions: npt.NDArray[np.integer]) -> Step:
+        """As `step`, but an illegal action becomes an occurrence `refused`, and its world waits.
+
+        Raises:
+            ValueError: wrong shape or type, or out of range; no world has changed then.
+        """
+        return self._advance(self._decision(actions))
+
+    def _decision(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        """int32[B, 1] of actions that are numbers of actions."""
+        given = np.asarray(actions)
+        if given.shape != (self.count,) or not np.issubdtype(given.dtype, np.integer):
+            raise ValueError(
+                f"actions are {given.dtype}{list(given.shape)}; give integers, one for each world: [{self.count}]"
+            )
+        if given.min() < 0 or given.max() >= self.game.actions:
+            raise ValueError(f"actions hold {given.min()}..{given.max()}; give 0..{self.game.actions - 1}")
+        return given.astype(np.int32).reshape(-1, 1)
+
+    def _advance(self, decision: npt.NDArray[np.int32]) -> Step:
         before = self._losses()
-        decision = np.asarray(actions).reshape(-1, 1)
-        self.worlds.tick(decision)
-        self._follow(first=True)
+        self._tick(decision)
         for _ in range(self.game.scenario.decide_every - 1):
-            self.worlds.tick(np.zeros_like(decision))
-            self._follow(first=False)
+            self._tick(np.zeros_like(decision))
         gained = rewards(before, self._losses())
         truncated = self.worlds.state.world["tick"] >= self.game.scenario.horizon_ticks
         ended = np.flatnonzero(truncated)
@@ -106,16 +141,10 @@ class ResponseWorlds:
             observation = self.observe()
         return Step(observation, gained, truncated, ended, terminal, loss)
 
-    def _follow(self, *, first: bool) -> None:
-        game = self.game
-        update_beliefs(self._lanes, game.compiled.arrays, game.effects, game.assumed, self.worlds.state, self.belief)
-        state = self.worlds.state
-        for lane in np.flatnonzero(state.world["finding_n"]):
-            new = state.finding[lane, : state.world["finding_n"][lane]].copy()
-            self.fresh_findings[lane] = new if first else np.concatenate([self.fresh_findings[lane], new])
-        if first:
-            for lane in np.flatnonzero(state.world["finding_n"] == 0):
-                self.fresh_findings[lane] = self.fresh_findings[lane][:0]
+    def _tick(self, decision: npt.NDArray[np.int32]) -> None:
+        game, state = self.game, self.worlds.state
+        self.worlds.tick(decision)
+        update_beliefs(self._lanes, game.compiled.arrays, game.effects, game.assumed, state, self.belief)
 
     def _losses(self) -> npt.NDArray[np.float64]:
         total: npt.NDArray[np.float64] = self.worlds.losses().sum(axis=(1, 2))

@@ -22,8 +22,8 @@ from .baselines import BatchPolicy, Clairvoyant, IsolateOnFinding, Learned, Thre
 
 Float64 = npt.NDArray[np.float64]
 
-NOTHING, RANDOM, ISOLATE, THRESHOLD = "do nothing", "random", "isolate on finding", "threshold"
-TRAINED, CLAIRVOYANT = "trained", "clairvoyant"
+NOTHING, RANDOM, ISOLATE = "do nothing", "random", "isolate on first finding"
+THRESHOLD, TRAINED, CLAIRVOYANT = "restore above belief", "trained", "clairvoyant (upper bound)"
 RESAMPLES, COVERAGE, BOOTSTRAP_SEED = 2000, 0.95, 20261
 LANES = 500  # attacks played side by side; no result depends on it
 LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of belief, tried for the threshold policy
@@ -54,7 +54,7 @@ class Score:
     by_cause: Mapping[str, float]
     by_owner: Mapping[str, float]
     responses: Mapping[str, float]  # proposals per episode, by playbook
-    saved: float  # of what the clairvoyant saves against doing nothing, this policy saves this share
+    saved: float  # share of what the clairvoyant saves against doing nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -214,7 +214,9 @@ def _scores(game: Game, played: Mapping[str, Played], total: Float64, means: Flo
                 *interval(means[:, column]),
                 episodes=len(total),
                 by_cause={cause.word: float(by_cause[cause]) for cause in LossCause},
-                by_owner={owner.id: float(loss) for owner, loss in zip(game.compiled.twin.owners, by_owner, strict=True)},
+                by_owner={
+                    owner.id: float(loss) for owner, loss in zip(game.compiled.twin.owners, by_owner, strict=True)
+                },
                 responses=dict(zip(game.library.names, one.proposed.tolist(), strict=True)),
                 saved=(mean[NOTHING] - mean[name]) / span if span else 0.0,
             )
