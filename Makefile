@@ -21,7 +21,7 @@ demo: $(STAMP)
 
 test: $(STAMP)
 	$(BIN)/python -m pytest -m "not systems"
-	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/twin/test_rulebook_rules.py
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/twin/test_rulebook_keys.py tests/twin/test_rulebook_undo.py tests/twin/test_rulebook_laws.py
 
 test-systems: $(STAMP)
 	$(BIN)/python -m pytest -m systems

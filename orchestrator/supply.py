@@ -36,7 +36,7 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     library = load_library()
     game = make_game(read_scenario(), twin, library)
     vetting = home.path / "vetting"
-    trusted = {path.stem: read_trust(path) for path in sorted((vetting / "trust").glob("*.json"))}
+    trusted = {path.stem: read_trust(path, owner=path.stem) for path in sorted((vetting / "trust").glob("*.json"))}
     signatures = read_signatures(vetting / "signatures") if (vetting / "signatures").is_dir() else []
     return Supply(
         shelf=shelf_of(library),
