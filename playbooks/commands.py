@@ -112,9 +112,7 @@ def approve(name: Named, key: KeyFlag, person: PersonFlag, out: OutFlag, valid_u
         _sign(name, key, person, out, valid_until)
 
 
-@playbook.command(
-    "verify", epilog="Example: tocsin playbook verify block-link --owner shop --trust t --signatures s"
-)
+@playbook.command("verify", epilog="Example: tocsin playbook verify block-link --owner shop --trust t --signatures s")
 def verify(
     name: Named,
     owner: Annotated[str, typer.Option("--owner", help="For whom it would run.")],

@@ -172,7 +172,8 @@ def _with_node(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     write_terms(home, (*owners, "internet"), f"http://127.0.0.1:{port}")
-    serve = ("serve", "--home", str(home), "--port", "0", "--clock", "lockstep", "--policy", str(policy))
+    learned = ("--policy", str(policy)) if policy.exists() else ()  # without one: the tuned threshold rule
+    serve = ("serve", "--home", str(home), "--port", "0", "--clock", "lockstep", *learned)
     with running(*serve, log=home / "node.log") as node:
         plant = _plant_arguments(home, settings, f"127.0.0.1:{port}", "--orchestrator", node)
         with running(*plant, log=home / "plant.log") as place:
