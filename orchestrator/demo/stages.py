@@ -20,6 +20,7 @@ from .home import make_demo_home, write_terms
 from .incident import Incident, Owners, PlantClient, play
 from .processes import running
 
+INTERNET = "internet"  # whose only asset is the outside
 OPERATOR = "csms"  # the owner that runs the one node of the demonstration
 PROBE_ASSET = "csms/container/desk"  # where a person has monitoring raised, to have it undone
 Say = Callable[[str], None]
@@ -85,7 +86,7 @@ class Demo:
         picture = self.settings.folder / "paths.png"
         store = self.settings.folder / "twin.db"
         found = _command("attack", "paths", "--store", str(store), "--picture", str(picture))
-        self.result["twin"]["attack_steps"] = found["attack_steps"]
+        self.result["twin"]["attack_steps"] = found["twin"]["attack_steps"]
         self.result["paths"] = found["paths"]
 
     def train(self) -> None:
@@ -147,10 +148,9 @@ def _command(*arguments: str) -> Any:
 
 
 def _twin_counts(counts: Mapping[str, Any]) -> dict[str, Any]:
-    def total(value: Any) -> int:
-        return sum(value.values()) if isinstance(value, Mapping) else int(value)
-
-    return {name: total(counts[name]) for name in ("owners", "assets", "links", "weaknesses")}
+    """Totals of what `tocsin twin import --json` counts by kind; the internet is no owner of the chain."""
+    owners = [owner for owner in counts["owners"] if owner != INTERNET]
+    return {"owners": len(owners), **{name: sum(counts[name].values()) for name in ("assets", "links", "weaknesses")}}
 
 
 def _make_home(home: Path) -> tuple[str, ...]:
@@ -159,7 +159,7 @@ def _make_home(home: Path) -> tuple[str, ...]:
 
     owners = tuple(owner.id for owner in load_example().twin.owners)
     make_demo_home(home, owners, load_library(), operator=OPERATOR)
-    return tuple(owner for owner in owners if owner != "internet")
+    return tuple(owner for owner in owners if owner != INTERNET)
 
 
 def _with_node(
@@ -171,7 +171,7 @@ def _with_node(
     with socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    write_terms(home, (*owners, "internet"), f"http://127.0.0.1:{port}")
+    write_terms(home, (*owners, INTERNET), f"http://127.0.0.1:{port}")
     learned = ("--policy", str(policy)) if policy.exists() else ()  # without one: the tuned threshold rule
     serve = ("serve", "--home", str(home), "--port", "0", "--clock", "lockstep", *learned)
     with running(*serve, log=home / "node.log") as node:
