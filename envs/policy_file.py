@@ -88,23 +88,23 @@ class NumpyPolicy:
         """
         w = self.weights
         batch, targets = observation.shape[:2]
-        x = np.concatenate(
-            [observation.astype(np.float32) / 255.0, np.broadcast_to(static, (batch, *static.shape))], axis=2
-        )
-        hidden = np.maximum(x @ w["encoder.weight"].T + w["encoder.bias"], 0.0)
+        dynamic, size = observation.astype(np.float32) / 255.0, observation.shape[2]
+        encoder, features = w["encoder.weight"].T, playbook_features(effects)
+        hidden = np.maximum(dynamic @ encoder[:size] + (static @ encoder[size:] + w["encoder.bias"]), 0.0)
         pooled = np.concatenate([hidden.mean(axis=1), hidden.max(axis=1)], axis=1)
         context = np.maximum(pooled @ w["context.weight"].T + w["context.bias"], 0.0)
-        features = playbook_features(effects)
+        straight = w["direct.weight"] @ features.T
+        direct = dynamic @ straight[:size] + static @ straight[size:] + features @ w["prior.weight"][0]
         of_target = hidden @ w["pair_target.weight"].T
-        of_playbook = features @ w["pair_playbook.weight"].T
         of_context = context @ w["pair_context.weight"].T + w["pair_context.bias"]
-        direct = x @ (w["direct.weight"] @ features.T) + features @ w["prior.weight"][0]
         logits = np.full((batch, masks.shape[1]), -np.inf, np.float32)
         logits[:, 0] = (context @ w["wait.weight"].T + w["wait.bias"])[:, 0]
-        row, action = np.nonzero(masks[:, 1:])
-        playbook, target = action // targets, action % targets
-        pair = np.maximum(of_target[row, target] + of_playbook[playbook] + of_context[row], 0.0)
-        logits[row, 1 + action] = pair @ w["score.weight"][0] + direct[row, target, playbook]
+        for playbook, of_playbook in enumerate(features @ w["pair_playbook.weight"].T):
+            legal = masks[:, 1 + playbook * targets : 1 + (playbook + 1) * targets]
+            used = np.flatnonzero(legal.any(axis=0))
+            pair = np.maximum(of_target[:, used] + (of_playbook + of_context)[:, None], 0.0)
+            scores = pair @ w["score.weight"][0] + direct[:, used, playbook]
+            logits[:, 1 + playbook * targets + used] = np.where(legal[:, used], scores, -np.inf)
         return logits
 
     def act(
@@ -130,6 +130,7 @@ def save_policy(path: Path, weights: Mapping[str, Float32], card: Mapping[str, A
         "observation_version": OBSERVATION_VERSION,
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     }
+    card = {**card, "card_sha256": _digest(card)}
     buffer = io.BytesIO()
     with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
         archive.writestr("card.json", json.dumps(card, indent=1, sort_keys=True))
@@ -150,16 +151,20 @@ def load_policy(path: Path) -> NumpyPolicy:
         PolicyFileError: missing, truncated, tampered with, of another format or observation version.
     """
     try:
+        if path.exists() and not path.is_file():
+            raise PolicyFileError(f"{path}: is no file; name a policy file")
         if path.stat().st_size > MAX_FILE:
             raise PolicyFileError(f"{path}: larger than {MAX_FILE} bytes; it is no policy file")
         with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
             card, content = _contents(path, archive)
     except OSError as error:
         raise PolicyFileError(f"{path}: {error.strerror or error}; tocsin train writes policy files") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError) as error:
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, UnicodeError) as error:
         raise PolicyFileError(f"{path}: {error}; it is truncated or no policy file, train or copy it again") from None
     if card.get("format") != FORMAT or card.get("observation_version") != OBSERVATION_VERSION:
         raise PolicyFileError(f"{path}: made for another version of Tocsin; train it again with this one")
+    if card.pop("card_sha256", None) != _digest(card):
+        raise PolicyFileError(f"{path}: its card was changed; train or copy it again")
     weights = {}
     for name, data in content.items():
         if hashlib.sha256(data).hexdigest() != card.get("sha256", {}).get(name):
@@ -173,10 +178,16 @@ def load_policy(path: Path) -> NumpyPolicy:
     return NumpyPolicy(weights, card)
 
 
+def _digest(card: Mapping[str, Any]) -> str:
+    return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
+
+
 def _contents(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Card and arrays, sizes checked before anything is unpacked."""
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     wanted = {name: 4 * int(np.prod(shape)) for name, shape in SHAPES.items()}
+    if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
+        raise PolicyFileError(f"{path}: is compressed, which policy files are not; train or copy it again")
     if len(sizes) != len(archive.infolist()) or set(sizes) != {"card.json", *wanted} or sizes["card.json"] > MAX_CARD:
         raise PolicyFileError(f"{path}: does not hold exactly a card and the network's arrays; train it again")
     if any(sizes[name] != size for name, size in wanted.items()):

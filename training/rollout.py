@@ -17,6 +17,8 @@ import torch
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
+from ..twin.sensing.belief import reset_belief
+from .imitate import decisions
 from .policy import PairNetwork
 
 Array = npt.NDArray[Any]
@@ -29,7 +31,7 @@ class Rollout:
     observations: Array  # uint8[S, B, T, FEATURES]
     masks: Array  # bool[S, B, A]
     actions: Array  # int64[S, B]
-    rewards: Array  # float32[S, B], scaled; at truncation with gamma * V(terminal) added, as SB3 does
+    rewards: Array  # float32[S, B], scaled; at truncation gamma * V(terminal observation) is added, as SB3 does
     starts: Array  # bool[S, B] the step is the first of its episode
     values: Array  # float32[S, B]
     log_probs: Array  # float32[S, B]
@@ -41,17 +43,29 @@ class Rollout:
 class Roller:
     """A batch of worlds with a copy of the policy; lives as long as its worker."""
 
-    def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float, scale: float) -> None:
-        """Make the worlds; `first_world` keeps workers' worlds apart."""
+    def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
+        """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
         self._worlds = ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
         self._network = PairNetwork(game)
         self._generator = torch.Generator().manual_seed(seed)
-        self._gamma, self._scale = gamma, scale
-        self._observation = self._worlds.reset(episode=seed * 100_000)
-        self._starts = np.ones(worlds, bool)
+        self._gamma = gamma
+        self._worlds.reset(episode=seed % 20_000 * 100_000)
+        self._spread(worlds)
 
-    def roll(self, weights: Mapping[str, torch.Tensor], steps: int) -> Rollout:
-        """Play `steps` decisions in every world under the given weights."""
+    def _spread(self, worlds: int) -> None:
+        """Let the worlds stand at different times of an episode, so that each rollout holds all of them."""
+        length = decisions(self._worlds.game)
+        start: Array = np.arange(worlds) * length // worlds
+        for number in range(length):
+            rows = np.flatnonzero(start == number)
+            if len(rows):
+                self._worlds.worlds.reset(rows)
+                reset_belief(rows, self._worlds.belief)
+            step = self._worlds.step(np.zeros(worlds, np.int32))
+        self._observation, self._starts = step.observation, step.truncated.copy()
+
+    def roll(self, weights: Mapping[str, torch.Tensor], steps: int, scale: float) -> Rollout:
+        """Play `steps` decisions in every world under the given weights; rewards are multiplied by `scale`."""
         self._network.load_state_dict(dict(weights))
         rows: list[tuple[Array, ...]] = []
         losses: list[Array] = []
@@ -59,7 +73,7 @@ class Roller:
             observation, starts, masks = self._observation, self._starts, self._worlds.masks()
             actions, values, log_probs = self._decide(observation, masks)
             step = self._worlds.step(actions)
-            rewards = step.reward * self._scale
+            rewards = step.reward * np.float32(scale)
             if len(step.ended):
                 rewards[step.ended] += self._gamma * self._values(step.terminal_observation)
                 losses.append(step.terminal_loss.sum(axis=(1, 2)))

@@ -21,15 +21,16 @@ class TrainSettings:
     worlds: int = 48  # worlds a worker plays side by side
     steps: int = 30  # decisions a world makes per iteration
     seed: int = 0  # of weights, sampling and the worlds' ids
-    imitation_share: float = 0.25  # of the time left after the start, spent on imitating the threshold rule
-    learning_rate: float = 1e-3  # Adam's, in PPO
+    imitation_worlds: int = 64  # worlds in which the threshold rule is watched for one episode
+    imitation_passes: int = 8  # over what was watched, before PPO; 0: none
+    learning_rate: float = 5e-4  # Adam's, in PPO
     gamma: float = 0.99  # discount per decision (two minutes)
     gae_lambda: float = 0.95  # of generalised advantage estimation
-    entropy: float = 0.002  # weight of the entropy bonus
-    epochs: int = 3  # passes over each iteration's data
+    entropy: float = 0.001  # weight of the entropy bonus
+    epochs: int = 2  # passes over each iteration's data
     minibatches: int = 4  # per pass
-    reward_scale: float = 0.1  # so that values are about 1
-    validation_worlds: int = 96  # worlds of a stream of their own by which the best weights are kept
+    validation_worlds: int = 64  # worlds of a stream of their own by which the best weights are kept
+    validations: int = 3  # after imitation, at the end, and the others evenly between
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""
@@ -39,12 +40,17 @@ class TrainSettings:
             ("worlds", 1, 4096),
             ("steps", 1, 4096),
             ("seed", 0, 2**31 - 1),
+            ("imitation_worlds", 1, 4096),
+            ("imitation_passes", 0, 1000),
+            ("learning_rate", 0.0, 1.0),
+            ("gamma", 0.0, 1.0),
+            ("gae_lambda", 0.0, 1.0),
+            ("entropy", 0.0, 1.0),
             ("epochs", 1, 100),
             ("minibatches", 1, 1024),
             ("validation_worlds", 2, 4096),
+            ("validations", 2, 100),
         ):
             value = getattr(self, name)
             if not low <= value <= high:
-                raise TrainError(f"{name} {value}: give {low} to {high}")
-        if not 0.0 <= self.imitation_share < 1.0 or not 0.0 < self.gamma <= 1.0:
-            raise TrainError("imitation_share must be within 0..1 and gamma within 0..1, not 0")
+                raise TrainError(f"{name} {value}: give {low:g} to {high:g}")

@@ -22,22 +22,25 @@ from stable_baselines3.common.logger import Logger
 from ..envs.game import Game, load_game
 from ..envs.policy_file import NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
-from ..envs.vector import ResponseWorlds
-from .baselines import BatchPolicy, Learned, Threshold
+from ..twin.sensing.observe import FEATURES, STATIC_FEATURES
+from .baselines import Learned
+from .imitate import IMITATED_LEVEL, imitate
 from .policy import PairPolicy, action_space, observation_space
 from .rollout import Rollout
 from .settings import TrainSettings
-from .workers import Crew, start_ray
+from .validate import validation_losses
+from .workers import Crew, start_ray, stop_ray
 
-STREAM_VALIDATION, STREAM_IMITATION = 11, 12
-IMITATED_LEVEL = 0.6  # of belief at which the imitated rule acts
-RESERVE_S = 6.0  # kept for the last validation and for writing
+STOP_S = 2.0  # seconds kept for ending Ray and writing the file
+VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
 
 
 @dataclass
 class Report:
     """What a run measured; grows while it runs."""
 
+    began: float = field(default_factory=time.monotonic)
+    stage: str = "starting Ray"
     samples: int = 0
     iterations: int = 0
     replaced_workers: int = 0
@@ -45,6 +48,18 @@ class Report:
     validation: list[tuple[float, float]] = field(default_factory=list)  # (seconds, mean loss)
     losses: list[tuple[float, float]] = field(default_factory=list)  # (seconds, mean loss of ended episodes)
     best_loss: float = float("inf")
+
+    def clock(self) -> float:
+        """Seconds since the run began."""
+        return time.monotonic() - self.began
+
+    def note(self, rollouts: list[Rollout]) -> None:
+        """Count one iteration."""
+        self.iterations += 1
+        self.samples += sum(rollout.actions.size for rollout in rollouts)
+        ended = np.concatenate([rollout.losses for rollout in rollouts])
+        if len(ended):
+            self.losses.append((self.clock(), float(ended.mean())))
 
 
 Progress = Callable[[Report], None]
@@ -57,29 +72,59 @@ def train(scenario: Scenario, settings: TrainSettings, out: Path, progress: Prog
         TrainError: no worker could be had.
         PolicyFileError: the file cannot be written.
     """
-    began = time.monotonic()
-    start_ray(settings.workers)
+    report = Report()
+    until = report.began + settings.seconds - STOP_S
+    started = start_ray(settings.workers)
     crew = Crew(scenario, settings)
     try:
         game = load_game(scenario)
-        torch.manual_seed(settings.seed)
         learner = make_learner(game, settings)
-        report, best = Report(), _Best(game, settings)
-        imitate_until = began + settings.seconds * settings.imitation_share
-        _imitate(learner, game, settings, imitate_until)
-        best.consider(learner, report, began)
-        while time.monotonic() - began < settings.seconds - RESERVE_S:
-            _iterate(learner, crew, settings, report, began)
-            if report.iterations % 5 == 0:
-                best.consider(learner, report, began)
-            progress(report)
-        best.consider(learner, report, began)
+        report.stage = "imitating"
+        progress(report)
+        scale = imitate(learner.policy.network, game, settings)
+        best = _Best(game, settings)
+        _improve(learner, crew, best, Clock(until, scale, progress), report)
         report.replaced_workers = crew.replaced
     finally:
         crew.stop()
-    report.seconds = time.monotonic() - began
+        if started:
+            stop_ray()
+    report.seconds = report.clock()
     save_policy(out, best.weights, _card(game, settings, report))
     return report
+
+
+def _improve(learner: MaskablePPO, crew: Crew, best: _Best, clock: Clock, report: Report) -> None:
+    """PPO until the time is up, validating now and then, and at the end."""
+    report.stage = "learning"
+    best.consider(learner, report)
+    clock.progress(report)
+    begin, settings = time.monotonic(), crew.settings
+    end = clock.until - VALIDATION_SLACK * (begin - best.asked_at)  # time for the last validation
+    marks = [begin + (end - begin) * mark / (settings.validations - 1) for mark in range(1, settings.validations - 1)]
+    while time.monotonic() < end:
+        rollouts = crew.collect(learner.policy.network.state_dict(), clock.scale, end)
+        if not rollouts:
+            break
+        learner.rollout_buffer = fill_buffer(learner, rollouts)
+        learner._current_progress_remaining = max(0.05, (end - time.monotonic()) / (end - begin))
+        learner.train()
+        report.note(rollouts)
+        if marks and time.monotonic() > marks[0]:
+            del marks[0]
+            best.consider(learner, report)
+        clock.progress(report)
+    if report.iterations:
+        best.consider(learner, report)
+
+
+@dataclass(frozen=True, slots=True)
+class Clock:
+    """What the improving part goes by."""
+
+    until: float  # monotonic time, seconds
+    scale: float  # of rewards
+    progress: Progress
 
 
 def make_learner(game: Game, settings: TrainSettings) -> MaskablePPO:
@@ -139,74 +184,23 @@ def fill_buffer(learner: MaskablePPO, rollouts: list[Rollout]) -> MaskableRollou
 _STEPWISE = ("observations", "masks", "actions", "rewards", "starts", "values", "log_probs")
 
 
-def _iterate(learner: MaskablePPO, crew: Crew, settings: TrainSettings, report: Report, began: float) -> None:
-    rollouts = crew.collect(learner.policy.network.state_dict())
-    learner.rollout_buffer = fill_buffer(learner, rollouts)
-    learner._current_progress_remaining = max(0.0, 1.0 - (time.monotonic() - began) / settings.seconds)
-    learner.train()
-    report.iterations += 1
-    report.samples += sum(rollout.actions.size for rollout in rollouts)
-    ended = np.concatenate([rollout.losses for rollout in rollouts])
-    if len(ended):
-        report.losses.append((time.monotonic() - began, float(ended.mean())))
-
-
-def _imitate(learner: MaskablePPO, game: Game, settings: TrainSettings, until: float) -> None:
-    """Behaviour cloning of the threshold rule, actor only, until the time is up."""
-    worlds = ResponseWorlds(game, range(128), stream=STREAM_IMITATION)
-    rule, network = Threshold(game, IMITATED_LEVEL), learner.policy.network
-    observation = worlds.reset(episode=settings.seed)
-    optimizer = torch.optim.Adam(network.parameters(), lr=3e-3)
-    kept: list[tuple[Any, ...]] = []
-    while time.monotonic() < until:
-        actions, masks = rule(worlds), worlds.masks()
-        acting = np.flatnonzero(actions)
-        waiting = np.flatnonzero(actions == 0)[: max(8, len(acting))]
-        rows = np.concatenate([acting, waiting])
-        weight = np.where(actions[rows] == 0, (worlds.count - len(acting)) / max(len(waiting), 1), 1.0)
-        kept.append((observation[rows], actions[rows], masks[rows], weight.astype(np.float32)))
-        observation = worlds.step(actions).observation
-        if len(kept) == 8:
-            _clone(network, optimizer, [np.concatenate(column) for column in zip(*kept, strict=True)])
-            kept = []
-
-
-def _clone(network: Any, optimizer: torch.optim.Optimizer, batch: list[Any]) -> None:
-    observation, actions, masks, weight = (torch.from_numpy(array) for array in batch)
-    for _ in range(3):
-        logits, _ = network(observation)
-        logits = logits.masked_fill(~masks, -1e8)
-        faults = torch.nn.functional.cross_entropy(logits, actions.long(), reduction="none")
-        optimizer.zero_grad()
-        ((faults * weight).sum() / weight.sum()).backward()  # type: ignore[no-untyped-call]
-        optimizer.step()
-
-
 class _Best:
     """Keeps the weights that lost least on the validation worlds; lives as long as its run."""
 
     def __init__(self, game: Game, settings: TrainSettings) -> None:
         self._game, self._settings = game, settings
         self.weights: dict[str, Any] = {}
+        self.asked_at = 0.0  # monotonic time of the last question, seconds
 
-    def consider(self, learner: MaskablePPO, report: Report, began: float) -> None:
+    def consider(self, learner: MaskablePPO, report: Report) -> None:
         """Validate the learner's present weights; keep them if they are the best so far."""
+        self.asked_at = time.monotonic()
         weights = learner.policy.network.numpy_weights()
-        loss = mean_loss(self._game, Learned(self._game, NumpyPolicy(weights, {})), self._settings.validation_worlds)
-        report.validation.append((time.monotonic() - began, loss))
+        policy = Learned(self._game, NumpyPolicy(weights, {}))
+        loss = float(validation_losses(self._game, policy, range(self._settings.validation_worlds)).mean())
+        report.validation.append((report.clock(), loss))
         if loss < report.best_loss:
             report.best_loss, self.weights = loss, weights
-
-
-def mean_loss(game: Game, policy: BatchPolicy, worlds: int) -> float:
-    """Mean coalition loss over one episode of each validation world."""
-    batch = ResponseWorlds(game, range(worlds), stream=STREAM_VALIDATION)
-    batch.reset()
-    losses = np.zeros(worlds)
-    for _ in range(-(-game.scenario.horizon_ticks // game.scenario.decide_every)):
-        step = batch.step(policy(batch))
-        losses[step.ended] = step.terminal_loss.sum(axis=(1, 2))
-    return float(losses.mean())
 
 
 def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]:
@@ -218,7 +212,10 @@ def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]
         "library": game.library.digest,
         "playbooks": list(game.library.names),
         "settings": asdict(settings),
-        "how": "behaviour cloning of the threshold rule, then MaskablePPO; best weights by validation",
+        "how": f"behaviour cloning of the threshold rule at {IMITATED_LEVEL}, then MaskablePPO; best by validation",
+        "features": [*FEATURES, *STATIC_FEATURES],
         "samples": report.samples,
+        "iterations": report.iterations,
         "validation_loss": report.best_loss,
+        "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
     }

@@ -6,8 +6,9 @@ Flows in: arguments. Flows out: a policy file, a chart, a line or JSON. Heavy im
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
@@ -29,24 +30,18 @@ def train(
     from rich.progress import Progress
 
     from ..envs.scenario import read_scenario
-    from .settings import TrainError, TrainSettings
+    from .settings import TrainSettings
 
     settings = TrainSettings(seconds=seconds, workers=workers, seed=seed)
-    if not out.parent.is_dir():
-        raise TrainError(f"--out {out}: folder {out.parent} is not there; make it first")
+    _check_place("--out", out)
+    if chart is not None:
+        _check_place("--chart", chart)
     game = read_scenario(scenario)
     from .train import train as run
 
     with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bar:
-        task = bar.add_task("training, seconds", total=seconds)
-
-        def show(report: Report) -> None:
-            spent = report.losses[-1][0] if report.losses else 0.0
-            loss = f"loss {report.losses[-1][1]:.2f}" if report.losses else "no episode ended yet"
-            rate = report.samples / max(spent, 1.0)
-            bar.update(task, completed=spent, description=f"training, {rate:.0f} decisions/s, {loss}")
-
-        report = run(game, settings, out, show)
+        task = bar.add_task("starting", total=seconds)
+        report = run(game, settings, out, lambda report: bar.update(task, **_shown(report)))
     if chart is not None:
         _draw(report, chart)
     result = {
@@ -64,6 +59,25 @@ def train(
         if as_json
         else f"{out}: {report.samples} decisions in {report.seconds:.0f} s, validation loss {report.best_loss:.2f}"
     )
+
+
+def _check_place(flag: str, path: Path) -> None:
+    from .settings import TrainError
+
+    if path.is_dir():
+        raise TrainError(f"{flag} {path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise TrainError(f"{flag} {path}: folder {path.parent} is not there; make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise TrainError(f"{flag} {path}: cannot be written; name another place")
+
+
+def _shown(report: Report) -> dict[str, Any]:
+    """What the progress bar says."""
+    spent = report.clock()
+    loss = f"loss {report.losses[-1][1]:.2f}" if report.losses else "no episode ended yet"
+    rate = f"{report.samples / max(spent, 1.0):.0f} decisions/s"
+    return {"completed": spent, "description": f"{report.stage}, {rate}, {loss}"}
 
 
 def _draw(report: Report, chart: Path) -> None:

@@ -7,9 +7,11 @@ an iteration goes on with those that answered, so nothing waits for ever.
 from __future__ import annotations
 
 import logging
+import math
 import os
 import secrets
-from collections.abc import Callable, Mapping
+import time
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,6 +29,7 @@ from .rollout import Roller, Rollout  # noqa: E402
 from .settings import TrainError, TrainSettings  # noqa: E402
 
 DEADLINE_S = 60.0  # for one rollout; assumed, a hundred times what one takes
+ATTEMPTS = 3
 START_S = 120.0  # for a worker's first answer: it imports torch and loads compiled kernels
 
 
@@ -46,22 +49,21 @@ class Worker:
             first_world=first_world,
             seed=seed,
             gamma=settings.gamma,
-            scale=settings.reward_scale,
         )
 
-    def roll(self, weights: Mapping[str, torch.Tensor], steps: int) -> Rollout:
+    def roll(self, weights: Mapping[str, torch.Tensor], steps: int, scale: float) -> Rollout:
         """See `Roller.roll`."""
-        return self._roller.roll(weights, steps)
+        return self._roller.roll(weights, steps, scale)
 
     def process(self) -> int:
         """Its process id."""
         return os.getpid()
 
 
-def start_ray(workers: int) -> None:
-    """Start Ray on this machine alone, unless it runs already."""
+def start_ray(workers: int) -> bool:
+    """Start Ray on this machine alone; gives False, and uses what runs, if this process has one already."""
     if ray.is_initialized():
-        return
+        return False
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
     ray.init(
         address="local",
@@ -71,6 +73,12 @@ def start_ray(workers: int) -> None:
         logging_level=logging.ERROR,
         configure_logging=True,
     )
+    return True
+
+
+def stop_ray() -> None:
+    """End the Ray that this process started."""
+    ray.shutdown()
 
 
 @dataclass
@@ -91,29 +99,40 @@ class Crew:
         """Handles of the present workers."""
         return list(self._actors)
 
-    def collect(
-        self, weights: Mapping[str, torch.Tensor], note: Callable[[str], None] = lambda _: None
-    ) -> list[Rollout]:
+    def collect(self, weights: Mapping[str, torch.Tensor], scale: float, until: float = math.inf) -> list[Rollout]:
         """Send the weights once, gather a rollout of every worker; replace those that die or are late.
 
+        Args:
+            weights: of the network.
+            scale: of rewards.
+            until: monotonic time at which to come back with what there is, in seconds; may give an empty list.
+
         Raises:
-            TrainError: no worker answered.
+            TrainError: no worker answered, several times in a row.
         """
+        for _ in range(ATTEMPTS):
+            rollouts = self._ask(weights, scale, until)
+            if rollouts or time.monotonic() >= until:
+                return rollouts
+        raise TrainError(f"no roll-out worker answered in {ATTEMPTS} attempts; see Ray's logs, or use fewer --workers")
+
+    def _ask(self, weights: Mapping[str, torch.Tensor], scale: float, until: float) -> list[Rollout]:
         shared = ray.put(dict(weights))
-        asked = {actor.roll.remote(shared, self.settings.steps): place for place, actor in enumerate(self._actors)}
+        steps = self.settings.steps
+        asked = {actor.roll.remote(shared, steps, scale): place for place, actor in enumerate(self._actors)}
         deadline = START_S if self._fresh else DEADLINE_S
-        done, late = ray.wait(list(asked), num_returns=len(asked), timeout=deadline)
+        left = max(0.0, until - time.monotonic())
+        done, late = ray.wait(list(asked), num_returns=len(asked), timeout=min(deadline, left))
         rollouts = []
         for reference in done:
             try:
                 rollouts.append(ray.get(reference))
                 self._fresh.discard(asked[reference])
-            except ray.exceptions.RayError as error:
-                self._replace(asked[reference], note, type(error).__name__)
-        for reference in late:
-            self._replace(asked[reference], note, f"no answer in {deadline:.0f} s")
-        if not rollouts:
-            raise TrainError("no roll-out worker answered; see Ray's logs, or use fewer --workers")
+            except ray.exceptions.RayError:
+                self._replace(asked[reference])
+        if left > deadline:  # else it is the run that ends, not the worker that hangs
+            for reference in late:
+                self._replace(asked[reference])
         return rollouts
 
     def stop(self) -> None:
@@ -131,8 +150,7 @@ class Crew:
             self.settings.seed * 1000 + generation,
         )
 
-    def _replace(self, place: int, note: Callable[[str], None], why: str) -> None:
-        note(f"worker {place} is replaced: {why}")
+    def _replace(self, place: int) -> None:
         ray.kill(self._actors[place])
         self.replaced += 1
         self._actors[place] = self._start(place)
