@@ -67,6 +67,13 @@ class ResponseWorlds:
         reset_belief(self._lanes, self.belief)
         return self.observe()
 
+    @property
+    def observation(self) -> npt.NDArray[np.uint8]:
+        """uint8[B, T, FEATURES] as the last reset or step gave it, not to be written to: cheaper than `observe`."""
+        seen = self._observation.view()
+        seen.flags.writeable = False
+        return seen
+
     def observe(self) -> npt.NDArray[np.uint8]:
         """uint8[B, T, FEATURES] as it stands; a new array."""
         observe_all(self._lanes, self.game.compiled.arrays, self.worlds.state, self.belief, self._observation)

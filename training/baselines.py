@@ -105,4 +105,4 @@ class Learned:
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        return self.policy.act(worlds.observe(), self.game.static, worlds.masks(), self.game.effects)
+        return self.policy.act(worlds.observation, self.game.static, worlds.masks(), self.game.effects)

@@ -54,7 +54,7 @@ class Score:
     by_cause: Mapping[str, float]
     by_owner: Mapping[str, float]
     responses: Mapping[str, float]  # proposals per episode, by playbook
-    saved: float  # share of what the clairvoyant saves against doing nothing
+    saved: float | None  # share of what the clairvoyant saves against doing nothing; None where it saves nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -218,7 +218,7 @@ def _scores(game: Game, played: Mapping[str, Played], total: Float64, means: Flo
                     owner.id: float(loss) for owner, loss in zip(game.compiled.twin.owners, by_owner, strict=True)
                 },
                 responses=dict(zip(game.library.names, one.proposed.tolist(), strict=True)),
-                saved=(mean[NOTHING] - mean[name]) / span if span else 0.0,
+                saved=(mean[NOTHING] - mean[name]) / span if span > 0 else None,
             )
         )
     return tuple(scores)

@@ -84,7 +84,7 @@ def _print(evaluation: Evaluation) -> None:
             f"{score.low:.2f} to {score.high:.2f}",
             *(f"{score.by_cause[cause]:.2f}" for cause in causes),
             f"{sum(score.responses.values()):.1f}",
-            f"{score.saved:.0%}",
+            "" if score.saved is None else f"{score.saved:.0%}",
             f"{difference.mean:+.2f} ({difference.low:+.2f} to {difference.high:+.2f})" if difference else "",
         )
     console = Console()
