@@ -212,12 +212,13 @@ def test_never_touch_is_not_even_asked_for(tmp_path: Path) -> None:
     assert home.node.responses(caller("edge")) == [] and kinds(home) == ["proposal_refused"] * 2
 
 
-def test_worse_than_nothing_is_not_asked_for(tmp_path: Path) -> None:
-    """If the rehearsal shows no less loss than doing nothing, owners are not bothered."""
+def test_a_rehearsal_informs_and_does_not_veto(tmp_path: Path) -> None:
+    """Owners see a forecast that shows no gain within the hour, and decide themselves."""
     home = house(tmp_path)
     home.advisor.proposals, home.advisor.losses = [isolate()], (4.0, 4.0)
     home.tick()
-    assert only(home).state is State.EXPIRED
+    assert only(home).state is State.AWAITING_CONSENT
+    assert only(home).forecast["this"]["mean"] == 4.0
 
 
 def test_consent_lapses_when_the_forecast_turns(tmp_path: Path) -> None:
@@ -372,7 +373,7 @@ def test_same_proposal_is_not_repeated(tmp_path: Path) -> None:
     home.advisor.proposals, home.advisor.losses = [isolate()], (1.0, 2.0)
     for _ in range(9):
         home.tick()
-    assert only(home).state is State.EXPIRED
+    assert only(home).state is State.AWAITING_CONSENT
 
 
 def test_events_are_about_ones_own_assets_only(tmp_path: Path) -> None:

@@ -21,8 +21,8 @@ def game() -> Game:
 
 def roll(game: Game, seed: int = 0) -> Rollout:
     learner = make_learner(game, SETTINGS)
-    roller = Roller(game, worlds=3, first_world=0, seed=seed, gamma=0.99, scale=0.1)
-    return roller.roll(learner.policy.network.state_dict(), 5)
+    roller = Roller(game, worlds=3, first_world=0, seed=seed, gamma=0.99)
+    return roller.roll(learner.policy.network.state_dict(), 5, 0.1)
 
 
 def test_one_seed_gives_one_rollout(game: Game) -> None:
