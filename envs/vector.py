@@ -149,10 +149,25 @@ class ResponseWorlds:
         return Step(observation, gained, truncated, ended, terminal, loss)
 
     def _tick(self, decision: npt.NDArray[np.int32]) -> None:
-        game, state = self.game, self.worlds.state
         self.worlds.tick(decision)
+        self._follow()
+
+    def _follow(self) -> None:
+        """Bring belief in step with the tick that the worlds have just made."""
+        game, state = self.game, self.worlds.state
         update_beliefs(self._lanes, game.compiled.arrays, game.effects, game.assumed, state, self.belief)
 
     def _losses(self) -> npt.NDArray[np.float64]:
         total: npt.NDArray[np.float64] = self.worlds.losses().sum(axis=(1, 2))
         return total
+
+
+class UnseenWorlds(ResponseWorlds):
+    """The same worlds without belief and observation, for policies that read neither: several times as fast."""
+
+    def observe(self) -> npt.NDArray[np.uint8]:
+        """uint8[B, 0, FEATURES]: nothing is seen."""
+        return self._observation[:, :0]
+
+    def _follow(self) -> None:
+        """Believe nothing."""

@@ -96,6 +96,11 @@ class Clairvoyant:
         return actions
 
 
+def is_blind(policy: BatchPolicy) -> bool:
+    """Whether a policy reads neither belief nor observation, so that worlds need not keep them for it."""
+    return policy is nothing or policy is at_random or isinstance(policy, Clairvoyant)
+
+
 @dataclass(frozen=True)
 class Learned:
     """A policy file."""

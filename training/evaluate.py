@@ -15,10 +15,10 @@ import numpy.typing as npt
 
 from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
-from ..envs.vector import ResponseWorlds
+from ..envs.vector import ResponseWorlds, UnseenWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
 from ..twin.vocabulary import LossCause
-from .baselines import BatchPolicy, Clairvoyant, IsolateOnFinding, Learned, Threshold, at_random, nothing
+from .baselines import BatchPolicy, Clairvoyant, IsolateOnFinding, Learned, Threshold, at_random, is_blind, nothing
 
 Float64 = npt.NDArray[np.float64]
 
@@ -26,8 +26,8 @@ NOTHING, RANDOM, ISOLATE = "do nothing", "random", "isolate on first finding"
 THRESHOLD, TRAINED, CLAIRVOYANT = "restore above belief", "trained", "clairvoyant (upper bound)"
 RESAMPLES, COVERAGE, BOOTSTRAP_SEED = 2000, 0.95, 20261
 LANES = 500  # attacks played side by side; no result depends on it
-LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.7, 0.8, 0.9)  # of belief, tried for the threshold policy
-TUNING_WORLDS = 200
+LEVELS = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8)  # of belief, tried for the threshold policy
+TUNING_WORLDS = 100
 
 
 class EvaluationError(ValueError):
@@ -162,7 +162,7 @@ def play(game: Game, policy: BatchPolicy, world_ids: Sequence[int], *, stream: i
 
 
 def _play(game: Game, policy: BatchPolicy, world_ids: Sequence[int], stream: int) -> tuple[Float64, Float64]:
-    worlds = ResponseWorlds(game, world_ids, stream=stream)
+    worlds = (UnseenWorlds if is_blind(policy) else ResponseWorlds)(game, world_ids, stream=stream)
     worlds.reset()
     proposed = np.zeros(len(game.effects.playbook))
     for _ in range(decisions(game)):

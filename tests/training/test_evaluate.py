@@ -9,7 +9,7 @@ from tocsin.playbooks.actions import encode
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.training import evaluate as module
-from tocsin.training.baselines import BatchPolicy, Clairvoyant, Threshold, nothing
+from tocsin.training.baselines import BatchPolicy, Clairvoyant, Threshold, at_random, nothing
 from tocsin.training.evaluate import (
     CLAIRVOYANT,
     NOTHING,
@@ -76,6 +76,16 @@ def test_results_do_not_depend_on_how_many_play_side_by_side(
     """Seven lanes or all at once: the same numbers, and the same again."""
     monkeypatch.setattr(module, "LANES", 7)
     assert evaluate(short_game(), policies(), episodes=EPISODES).scores == evaluation.scores
+
+
+@pytest.mark.parametrize("name", ["nothing", "random", "clairvoyant"])
+def test_blind_policies_play_the_same_without_belief(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """What is left out for them changes no loss."""
+    policy = {"nothing": nothing, "random": at_random, "clairvoyant": Clairvoyant(short_game())}[name]
+    fast = play(short_game(), policy, range(6), stream=STREAM_EVALUATION)
+    monkeypatch.setattr(module, "is_blind", lambda _: False)
+    slow = play(short_game(), policy, range(6), stream=STREAM_EVALUATION)
+    assert (fast.loss == slow.loss).all() and (fast.proposed == slow.proposed).all()
 
 
 def test_evaluation_plays_other_attacks_than_training() -> None:
