@@ -78,6 +78,7 @@ def train(scenario: Scenario, settings: TrainSettings, out: Path, progress: Prog
     crew = Crew(scenario, settings)
     try:
         game = load_game(scenario)
+        torch.set_num_threads(1)  # workers need the other cores; two threads spin for each other on a busy machine
         learner = make_learner(game, settings)
         report.stage = "imitating"
         progress(report)

@@ -1,17 +1,21 @@
-"""Training: SB3's own advantages on workers' data, one seed one rollout, settings that make no run."""
+"""Training in one process: same seed, same weights; cloning learns; returns and settings are what they say."""
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import pytest
-from stable_baselines3.common.utils import obs_as_tensor
+import torch
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
-from tocsin.training.rollout import Roller, Rollout
+from tocsin.training.imitate import clone, discounted, imitate, watch
+from tocsin.training.policy import PairNetwork
+from tocsin.training.rollout import Roller
 from tocsin.training.settings import TrainError, TrainSettings
 from tocsin.training.train import fill_buffer, make_learner
 
-SETTINGS = TrainSettings(workers=1, worlds=3, steps=5, minibatches=1, epochs=1)
+TINY = TrainSettings(worlds=3, steps=6, workers=1, imitation_worlds=2, imitation_passes=1, epochs=1, minibatches=1)
 
 
 @pytest.fixture(scope="module")
@@ -19,51 +23,89 @@ def game() -> Game:
     return load_game(read_scenario())
 
 
-def roll(game: Game, seed: int = 0) -> Rollout:
-    learner = make_learner(game, SETTINGS)
-    roller = Roller(game, worlds=3, first_world=0, seed=seed, gamma=0.99)
-    return roller.roll(learner.policy.network.state_dict(), 5, 0.1)
+def _trained(game: Game, settings: TrainSettings) -> dict[str, np.ndarray]:
+    torch.set_num_threads(1)
+    learner = make_learner(game, settings)
+    scale = imitate(learner.policy.network, game, settings)
+    roller = Roller(game, worlds=settings.worlds, first_world=0, seed=settings.seed, gamma=settings.gamma)
+    for _ in range(2):
+        rollout = roller.roll(learner.policy.network.state_dict(), settings.steps, scale)
+        learner.rollout_buffer = fill_buffer(learner, [rollout])
+        learner.train()
+    weights: dict[str, np.ndarray] = learner.policy.network.numpy_weights()
+    return weights
 
 
-def test_one_seed_gives_one_rollout(game: Game) -> None:
-    """Equal seeds give equal actions, rewards and values; another seed another rollout."""
-    first, again, other = roll(game), roll(game), roll(game, seed=1)
-    assert np.array_equal(first.actions, again.actions) and np.array_equal(first.rewards, again.rewards)
-    assert not np.array_equal(first.observations, other.observations) or not np.array_equal(
-        first.actions, other.actions
-    )
+def test_a_seed_decides_the_weights(game: Game) -> None:
+    """Two runs with one seed end with equal weights, a run with another seed does not."""
+    first, second = _trained(game, TINY), _trained(game, TINY)
+    assert all(np.array_equal(first[name], second[name]) for name in first)
+    other = _trained(game, TrainSettings(**{**_fields(TINY), "seed": 5}))
+    assert any(not np.array_equal(first[name], other[name]) for name in first)
 
 
-def test_no_illegal_action_is_sampled(game: Game) -> None:
-    """Every action rolled out was legal where it was taken."""
-    rollout = roll(game)
-    steps, worlds = rollout.actions.shape
-    assert rollout.masks[np.arange(steps)[:, None], np.arange(worlds)[None], rollout.actions].all()
+def _fields(settings: TrainSettings) -> dict[str, object]:
+    return {name: getattr(settings, name) for name in TrainSettings.__dataclass_fields__}
 
 
-def test_workers_log_probabilities_are_those_sb3_computes(game: Game) -> None:
-    """What a worker says of its actions is what SB3's policy says of them."""
-    learner, rollout = make_learner(game, SETTINGS), roll(game)
-    observation = obs_as_tensor(rollout.observations[0], learner.device)
-    values, log_probs, _ = learner.policy.evaluate_actions(
-        observation, obs_as_tensor(rollout.actions[0], learner.device), action_masks=rollout.masks[0]
-    )
-    assert np.allclose(values.detach().numpy()[:, 0], rollout.values[0], atol=1e-5)
-    assert np.allclose(log_probs.detach().numpy(), rollout.log_probs[0], atol=1e-4)
+def test_a_rollout_is_what_was_played(game: Game) -> None:
+    """Actions are legal, log probabilities are those of the weights, and episodes end within an episode's length."""
+    network = PairNetwork(game)
+    roller = Roller(game, worlds=8, first_world=0, seed=1, gamma=0.99)
+    rollout = roller.roll(network.state_dict(), 20, 0.1)
+    assert np.take_along_axis(rollout.masks, rollout.actions[..., None], axis=2).all()
+    assert (rollout.log_probs <= 0).all()
+    logits, values = network(torch.from_numpy(rollout.observations[7]))
+    np.testing.assert_allclose(values[:, 0].detach().numpy(), rollout.values[7], rtol=1e-4, atol=1e-5)
+    assert rollout.starts.any(), "worlds are spread over the episode, so some begin one in 20 decisions"
+    assert len(rollout.losses) == rollout.starts[1:].sum() + rollout.last_starts.sum()
 
 
-def test_learning_changes_the_policy(game: Game) -> None:
-    """One update of SB3's MaskablePPO on a rollout moves the weights."""
-    learner = make_learner(game, SETTINGS)
-    before = learner.policy.network.numpy_weights()
-    learner.rollout_buffer = fill_buffer(learner, [roll(game)])
-    learner.train()
-    after = learner.policy.network.numpy_weights()
-    assert any(not np.array_equal(before[name], after[name]) for name in before)
+def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
+    """After cloning the network does in most kept situations what the rule did, which it did not before."""
+    settings = TrainSettings(imitation_worlds=8, imitation_passes=12)
+    lesson = watch(game, settings)
+    torch.manual_seed(0)
+    network = PairNetwork(game)
+    acted = lesson.actions > 0
+
+    def agreement() -> float:
+        with torch.no_grad():
+            logits, _ = network(torch.from_numpy(lesson.observations))
+        chosen = logits.masked_fill(~torch.from_numpy(lesson.masks), -1e8).argmax(dim=1).numpy()
+        return float((chosen == lesson.actions)[acted].mean())
+
+    assert acted.any()
+    assert agreement() < 0.1
+    clone(network, lesson, settings)
+    assert agreement() > 0.4
 
 
-@pytest.mark.parametrize("setting", [{"seconds": 1}, {"workers": 0}, {"gamma": 0.0}, {"seed": -1}])
-def test_impossible_settings_are_named(setting: dict[str, float]) -> None:
-    """A setting out of range is refused by its name."""
-    with pytest.raises(TrainError, match=next(iter(setting))):
-        TrainSettings(**setting)  # type: ignore[arg-type]
+def test_returns_are_discounted_sums() -> None:
+    """Constant rewards have the return of a constant stream at every step."""
+    returns = discounted(np.full((8, 2), -0.5, np.float32), 0.9)
+    np.testing.assert_allclose(returns, -5.0, rtol=1e-5)
+
+
+@pytest.mark.parametrize(("name", "value"), [("seconds", 1.0), ("workers", 0), ("seed", -1), ("gamma", 1.5)])
+def test_settings_that_cannot_run_are_named(name: str, value: float) -> None:
+    """A setting out of range is refused with its name."""
+    with pytest.raises(TrainError, match=name):
+        TrainSettings(**{name: value})  # type: ignore[arg-type]
+
+
+def test_bad_input_leaves_files_alone(tmp_path: Path) -> None:
+    """The command refuses bad settings and places before it starts anything; an old policy file stays as it was."""
+    from tocsin.training.train_commands import train
+
+    old = tmp_path / "policy.tocsin"
+    old.write_text("old")
+    with pytest.raises(TrainError, match="workers"):
+        train(out=old, workers=0)
+    with pytest.raises(TrainError, match="--out"):
+        train(out=tmp_path / "none" / "policy.tocsin")
+    with pytest.raises(TrainError, match="--out"):
+        train(out=tmp_path)
+    with pytest.raises(TrainError, match="--chart"):
+        train(out=old, chart=tmp_path)
+    assert old.read_text() == "old"
