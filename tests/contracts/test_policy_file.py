@@ -77,6 +77,28 @@ def test_each_world_is_scored_for_itself(game: Game, saved: Path) -> None:
     np.testing.assert_allclose(together[2:3][masks[2:3]], alone[masks[2:3]], rtol=1e-5, atol=1e-5)
 
 
+def test_numpy_follows_torch_through_a_game(game: Game, network: PairNetwork, saved: Path) -> None:
+    """Legal actions score equal to 1e-5 along a game that the policy itself plays."""
+    policy, worlds = load_policy(saved), ResponseWorlds(game, range(4))
+    observation = worlds.reset()
+    for _ in range(25):
+        masks = worlds.masks()
+        ours = policy.logits(observation, game.static, masks, game.effects)
+        with torch.no_grad():
+            theirs = network(torch.from_numpy(observation))[0].numpy()
+        np.testing.assert_allclose(ours[masks], theirs[masks], rtol=1e-5, atol=1e-5)
+        observation = worlds.step(policy.act(observation, game.static, masks, game.effects)).observation
+
+
+def test_the_same_weights_serve_another_library(game: Game, saved: Path) -> None:
+    """A new playbook needs no new network: scores follow the effect table that is given."""
+    rows, targets = game.effects.playbook, game.compiled.targets
+    more = game.effects._replace(playbook=np.concatenate([rows, rows[:1]]).view(np.recarray))
+    masks = np.ones((1, 1 + (len(rows) + 1) * targets), bool)
+    logits = load_policy(saved).logits(ResponseWorlds(game, [0]).reset(), game.static, masks, more)
+    assert np.allclose(logits[0, 1 : 1 + targets], logits[0, 1 + len(rows) * targets :])
+
+
 def test_the_card_comes_back(saved: Path) -> None:
     """What was written on the card is read from it."""
     assert load_policy(saved).card["scenario"] == "charging"
