@@ -4,9 +4,10 @@ Flows in: the public part of a world (modes, cuts, cleaned assets), findings the
 Flows out: `BeliefState`, one lane per view. Hidden truth is never read: of a world's assets only `modes` is touched.
 
 The filter is factored (Boyen and Koller 1998, "Tractable inference for complex stochastic processes"): after every tick
-the joint is projected on its marginals. Predicted along open steps with the attacker's own choice rule in mean field
-(each try takes one step, in proportion to taste); weighed by findings, which name the step they may come from, and by
-silence. The work grows with the assets believed held with probability over EPSILON.
+the joint is projected on its marginals. In a tick the attacker tries one open step, by taste, or none: all findings
+and all silence of the tick are weighed at once over that one choice (Bayes), and the marginals of what a try takes for
+granted - its source, its identity, an attacker at all, a target not yet taken - follow by Jeffrey's rule.
+The work grows with the assets believed held with probability over EPSILON. `tests/contracts` holds it to enumeration.
 """
 
 from __future__ import annotations
@@ -22,13 +23,17 @@ from ..rulebook.attacking import is_passable, success_probability
 from ..rulebook.effects import EffectTable
 from ..rulebook.jit import compiled_parallel, inner
 from ..rulebook.parameters import Parameters
-from ..rulebook.rules import is_blocked, is_monitored
+from ..rulebook.rules import is_blocked
 from ..rulebook.state import WorldState
 from ..vocabulary import Access, AssetKind, Gain, StepClass
 from .evidence import EVIDENCE, NO_FINDING, add_finding
+from .shifting import EPSILON, activate, expect_any, gain_belief, lift, likelihood_of, reweigh, shift, shift_held
+from .shifting import held_probability as held_probability  # part of this module's face
 
-EPSILON = 1e-4  # beliefs below are left at rest; costs at most this much per asset
-CERTAIN = 0.999
+FAINT = 0.01  # what a finding may tell of is believed at least this much, times P(an attacker has come); assumed
+SURE = 0.9999  # beliefs from here on are rounded off by CERTAIN: their small falls say nothing of other assets
+LINGER = 1e-3  # P(an attacker has come) falls no lower: a strong finding can always bring it back; assumed
+LIFT = 0.02  # rises of belief from here on are passed to what the asset was reached from
 STEP_LIMIT = 8192  # open steps weighed in one tick; the rest wait for the next
 
 _SEGMENT, _EXTERNAL = int(AssetKind.SEGMENT), int(AssetKind.EXTERNAL)
@@ -41,7 +46,7 @@ ASSET_BELIEF = np.dtype(
     [
         ("user", "f4"),  # P(exactly user access)
         ("admin", "f4"),  # P(admin access)
-        ("threat", "f4"),  # P(gained in this tick), as predicted
+        ("threat", "f4"),  # P(gained in this tick), given its findings
         ("active", "u1"),  # 1: in the list
         ("found", "u1"),  # 1: a finding in this tick
     ],
@@ -59,6 +64,7 @@ class BeliefState(NamedTuple):
     sees: UInt8  # [V, N] 1: findings on this asset are visible
     step: Int32  # [V, STEP_LIMIT] scratch: steps that may be open
     chance: Float32  # [V, STEP_LIMIT] scratch: probability that each is open, then that it is tried
+    told: Float32  # [V, STEP_LIMIT] scratch: probability that it was tried, given the findings
 
 
 def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None = None) -> BeliefState:
@@ -79,6 +85,7 @@ def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None 
         sees=np.ones((views, assets), np.uint8),
         step=np.zeros((views, limit), np.int32),
         chance=np.zeros((views, limit), np.float32),
+        told=np.zeros((views, limit), np.float32),
     )
     if sees is not None:
         belief.sees[:] = sees
@@ -125,25 +132,13 @@ def update_belief(
         if v.sees[i, a] == 1:
             v.asset[i, a].found = 1
             add_finding(v.evidence[i, a], tick, s.finding[b, n, 1], s.finding[b, n, 3])
-    steps = _weigh_steps(i, b, t, p, s, v)
-    _predict(i, b, steps, t, e, p, s, v)
     for n in range(s.world[b].finding_n):
         if v.sees[i, s.finding[b, n, 0]] == 1:
-            _weigh_finding(
-                i,
-                b,
-                s.finding[b, n, 0],
-                s.finding[b, n, 1],
-                s.finding[b, n, 2],
-                s.finding[b, n, 3],
-                steps,
-                t,
-                e,
-                p,
-                s,
-                v,
-            )
-    _weigh_silence(i, b, t, p, s, v)
+            _suspect(i, b, s.finding[b, n, 0], s.finding[b, n, 2], t, s, v)
+    steps = _weigh_steps(i, b, t, p, s, v)
+    _tell(i, b, steps, t, p, s, v)
+    _move(i, b, steps, t, e, p, s, v)
+    _weigh_presence(i, b, t, p, s, v)
     _expect_attacker(i, tick, t, p, v)
     for n in range(s.world[b].finding_n):
         v.asset[i, s.finding[b, n, 0]].found = 0
@@ -157,35 +152,51 @@ def _clean(i: int, a: int, ceiling: int, v: BeliefState) -> None:
 
 
 @inner
-def _activate(i: int, a: int, v: BeliefState) -> None:
-    if v.asset[i, a].active == 0:
-        v.asset[i, a].active = 1
-        v.active[i, v.active_n[i]] = a
-        v.active_n[i] += 1
-
-
-@inner
-def held_probability(i: int, b: int, a: int, need: int, t: CompiledTwin, s: WorldState, v: BeliefState) -> float:
-    """P(the attacker has access `need` at an asset), for a segment through its unblocked members."""
-    if t.asset[a].kind != _SEGMENT:
-        if need == _ADMIN:
-            return float(v.asset[i, a].admin)
-        return float(v.asset[i, a].user + v.asset[i, a].admin)
-    free = 1.0
-    for j in range(t.asset[a].part_first, t.asset[a].part_last):
-        part = t.part[j]
-        if v.asset[i, part].active == 1 and not is_blocked(s.asset[b, part].modes):
-            free *= 1.0 - v.asset[i, part].user - v.asset[i, part].admin
-    return 1.0 - free
-
-
-@inner
 def _lacks(i: int, a: int, gain: int, v: BeliefState) -> float:
     if gain == _GAIN_USER:
         return float(1.0 - v.asset[i, a].user - v.asset[i, a].admin)
     if gain == _GAIN_ADMIN:
         return float(1.0 - v.asset[i, a].admin)
     return 0.5  # persistence, impact: not tracked, assumed done half of the time
+
+
+@inner
+def _suspect(i: int, b: int, a: int, step_class: int, t: CompiledTwin, s: WorldState, v: BeliefState) -> None:
+    """Wake what a finding may tell of, which may be believed too little to be looked at."""
+    come = 0.0
+    for n in range(len(t.external)):
+        come = max(come, float(v.asset[i, t.external[n]].user))
+    if step_class == _PRESENCE:
+        _hint(i, a, 1, FAINT * come, v)
+    for j in range(t.asset[a].in_first, t.asset[a].in_last):
+        step = t.in_step[j]
+        if t.step[step].step_class == step_class and t.step[step].seen_at == a:
+            _suspect_source(i, step, FAINT * come, t, v)
+    for j in range(t.asset[a].out_first, t.asset[a].out_last):
+        step = t.out_step[j]
+        if t.step[step].step_class == step_class and t.step[step].seen_at == a:
+            _suspect_source(i, step, FAINT * come, t, v)
+
+
+@inner
+def _suspect_source(i: int, step: int, least: float, t: CompiledTwin, v: BeliefState) -> None:
+    src = t.step[step].src
+    if t.asset[src].kind == _SEGMENT:
+        for j in range(t.asset[src].part_first, t.asset[src].part_last):
+            _hint(i, t.part[j], 1, least, v)
+    elif t.asset[src].kind != _EXTERNAL:
+        _hint(i, src, t.step[step].need, least, v)
+    if t.step[step].identity >= 0:
+        _hint(i, t.step[step].identity, 1, least, v)
+
+
+@inner
+def _hint(i: int, a: int, need: int, least: float, v: BeliefState) -> None:
+    held = v.asset[i, a]
+    has = held.admin if need == _ADMIN else held.user + held.admin
+    if has < least:
+        gain_belief(i, a, _GAIN_ADMIN if need == _ADMIN else _GAIN_USER, least - has, v)
+        activate(i, a, v)
 
 
 @inner
@@ -223,142 +234,78 @@ def _wake_segments(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: Be
         return
     for j in range(t.asset[a].whole_first, t.asset[a].whole_last):
         if t.asset[t.whole[j]].kind == _SEGMENT:
-            _activate(i, t.whole[j], v)
+            activate(i, t.whole[j], v)
 
 
 @inner
-def _hit(b: int, step: int, t: CompiledTwin, p: Parameters, s: WorldState) -> float:
-    seen_at = t.step[step].seen_at
-    monitored = 1 if is_monitored(s.asset[b, seen_at].modes) else 0
-    return float(p.hit_mask[monitored, t.asset[seen_at].sensors, t.step[step].step_class])
+def _tell(i: int, b: int, steps: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState) -> None:
+    """Bayes over the one choice of the tick: which step was tried, if any, given what was found and what was not."""
+    tried, total = 0.0, 0.0
+    for n in range(steps):
+        step = v.step[i, n]
+        likelihood = likelihood_of(i, b, t.step[step].seen_at, t.step[step].step_class, t, p, s, v)
+        v.told[i, n] = v.chance[i, n] * likelihood
+        tried += v.chance[i, n]
+        total += v.told[i, n]
+    total += max(1.0 - tried, 1.0 - p.attacker[0].try_p)
+    for n in range(steps):
+        v.told[i, n] /= max(total, 1e-9)
 
 
 @inner
-def _predict(
+def _move(
     i: int, b: int, steps: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState, v: BeliefState
 ) -> None:
-    """Move probability along steps that were tried unseen; those that a finding may tell of are weighed with it."""
+    """Jeffrey's rule for what each try takes for granted, then what tries gain."""
     for n in range(v.active_n[i]):
         v.asset[i, v.active[i, n]].threat = 0.0
     for n in range(steps):
         step = v.step[i, n]
-        dst, gain = t.step[step].dst, t.step[step].gain
-        if gain != _GAIN_USER and gain != _GAIN_ADMIN:
-            continue
-        gained = v.chance[i, n] * success_probability(b, step, t, e, s)
-        if v.asset[i, t.step[step].seen_at].found == 0 and v.sees[i, t.step[step].seen_at] == 1:
-            gained *= 1.0 - _hit(b, step, t, p, s)
-        _raise(i, dst, gain, gained, v)
-        v.asset[i, dst].threat += gained
-
-
-@inner
-def _raise(i: int, a: int, gain: int, gained: float, v: BeliefState) -> None:
-    """Add the probability `gained` of now having what `gain` gives."""
-    held = v.asset[i, a]
-    if gain == _GAIN_ADMIN:
-        lacking = max(1.0 - held.admin, 1e-6)
-        gained = min(gained, lacking)
-        held.user -= held.user * gained / lacking
-        held.admin = min(held.admin + gained, CERTAIN)
-    else:
-        held.user = min(held.user + gained, CERTAIN - held.admin)
-    if held.user + held.admin > EPSILON:
-        _activate(i, a, v)
-
-
-@inner
-def _mix(i: int, a: int, need: int, weight: float, value: float, v: BeliefState) -> None:
-    """With probability `weight` the attacker has at least `need` with probability `value`; else as believed."""
-    held = v.asset[i, a]
-    has = held.admin if need == _ADMIN else held.user + held.admin
-    rise = weight * max(value - has, 0.0)
-    _raise(i, a, _GAIN_ADMIN if need == _ADMIN else _GAIN_USER, rise, v)
-
-
-@inner
-def _weigh_finding(
-    i: int,
-    b: int,
-    a: int,
-    sensor: int,
-    step_class: int,
-    confidence: int,
-    steps: int,
-    t: CompiledTwin,
-    e: EffectTable,
-    p: Parameters,
-    s: WorldState,
-    v: BeliefState,
-) -> None:
-    """Bayes on one finding: false, or told by a try of this class seen at `a` (or by presence)."""
-    hits = 0.0
-    for other in range(len(p.false_rate)):
-        if (t.asset[a].sensors >> other) & 1:
-            hits += p.hit[other, step_class]
-    monitored = 1 if is_monitored(s.asset[b, a].modes) else 0
-    seen = p.hit_mask[monitored, t.asset[a].sensors, step_class]
-    true_rate = seen * p.hit[sensor, step_class] / max(hits, 1e-9) * p.true_bins[confidence]
-    false_rate = p.false_rate[sensor] * p.false_class[sensor, step_class] * p.false_bins[confidence] + 1e-9
-    if step_class == _PRESENCE:
-        _reweigh(i, a, true_rate + false_rate, false_rate, v)
-        return
-    tried = 0.0
-    for n in range(steps):
-        if t.step[v.step[i, n]].seen_at == a and t.step[v.step[i, n]].step_class == step_class:
-            tried += v.chance[i, n]
-    told = tried * true_rate / (tried * true_rate + false_rate)
+        weight = (v.told[i, n] - v.chance[i, n]) / (1.0 - v.chance[i, n])
+        if t.asset[t.step[step].src].kind != _EXTERNAL:
+            expect_any(i, weight, t, v)
+        _shift_source(i, b, step, weight, t, p, s, v)
+        if t.step[step].gain in (_GAIN_USER, _GAIN_ADMIN):
+            shift(i, t.step[step].dst, t.step[step].gain, weight, 0.0, v)
     for n in range(steps):
         step = v.step[i, n]
-        if t.step[step].seen_at == a and t.step[step].step_class == step_class:
-            _blame(i, b, step, told * v.chance[i, n] / tried, t, e, s, v)
+        dst, gain = t.step[step].dst, t.step[step].gain
+        if gain in (_GAIN_USER, _GAIN_ADMIN):
+            gained = v.told[i, n] * success_probability(b, step, t, e, s)
+            gain_belief(i, dst, gain, gained, v)
+            v.asset[i, dst].threat += gained
 
 
 @inner
-def _blame(
-    i: int, b: int, step: int, share: float, t: CompiledTwin, e: EffectTable, s: WorldState, v: BeliefState
+def _shift_source(
+    i: int, b: int, step: int, weight: float, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
 ) -> None:
-    """The step was tried with probability `share`: then its source and identity were held, its target may be now."""
-    src, dst, gain = t.step[step].src, t.step[step].dst, t.step[step].gain
-    if t.asset[src].kind == _SEGMENT:
-        held = max(held_probability(i, b, src, 1, t, s, v), 1e-9)
-        for j in range(t.asset[src].part_first, t.asset[src].part_last):
-            part = t.part[j]
-            if v.asset[i, part].active == 1 and not is_blocked(s.asset[b, part].modes):
-                _mix(i, part, 1, share, min(1.0, (v.asset[i, part].user + v.asset[i, part].admin) / held), v)
-    else:
-        _mix(i, src, t.step[step].need, share, 1.0, v)
-    if t.step[step].identity >= 0:
-        _mix(i, t.step[step].identity, 1, share, 1.0, v)
-    if gain == _GAIN_USER or gain == _GAIN_ADMIN:
-        chance = success_probability(b, step, t, e, s)
-        has = v.asset[i, dst].admin if gain == _GAIN_ADMIN else v.asset[i, dst].user + v.asset[i, dst].admin
-        _raise(i, dst, gain, share * chance * (1.0 - has), v)
+    """A try takes its source and its identity for granted; where that is news, what lies before them too."""
+    src, identity = t.step[step].src, t.step[step].identity
+    before = held_probability(i, b, src, 1, t, s, v)
+    shift_held(i, b, src, t.step[step].need, weight, t, s, v)
+    if weight > LIFT and t.asset[src].kind != _SEGMENT:
+        lift(i, b, src, weight, before, t, p, s, v)
+    if identity >= 0:
+        shift(i, identity, 1, weight, 1.0, v)
 
 
 @inner
-def _reweigh(i: int, a: int, if_held: float, if_not: float, v: BeliefState) -> None:
-    """Bayes on one asset's marginal."""
-    held = v.asset[i, a]
-    odds = (held.user + held.admin) * if_held
-    total = odds + (1.0 - held.user - held.admin) * if_not
-    factor = if_held / total if total > 0.0 else 1.0
-    held.user = min(held.user * factor, CERTAIN)
-    held.admin = min(held.admin * factor, CERTAIN - held.user)
-
-
-@inner
-def _weigh_silence(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState) -> None:
-    """A held asset that its sensors watched without a finding is less likely held; what fades leaves the list."""
+def _weigh_presence(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState) -> None:
+    """What a held asset gives away of itself, or its silence; what fades leaves the list."""
     n = 0
     while n < v.active_n[i]:
         a = v.active[i, n]
-        sensors = t.asset[a].sensors
         kind = t.asset[a].kind
-        if sensors != 0 and v.asset[i, a].found == 0 and v.sees[i, a] == 1 and kind != _EXTERNAL:
-            monitored = 1 if is_monitored(s.asset[b, a].modes) else 0
-            _reweigh(i, a, 1.0 - p.hit_mask[monitored, sensors, _PRESENCE], 1.0 - p.false_mask[sensors], v)
-        if kind == _STORE or kind == _PROCESS:
+        if kind != _EXTERNAL and kind != _SEGMENT:
+            before = float(v.asset[i, a].user + v.asset[i, a].admin)
+            reweigh(i, a, likelihood_of(i, b, a, _PRESENCE, t, p, s, v), 1.0, v)
+            weight = (v.asset[i, a].user + v.asset[i, a].admin - before) / max(1.0 - before, 1e-5)
+            if weight > 0.0 or before < SURE:
+                expect_any(i, weight, t, v)
+            if weight > LIFT:
+                lift(i, b, a, weight, before, t, p, s, v)
+        if kind in (_STORE, _PROCESS):
             _hold_through(i, b, a, t, s, v)
         if v.asset[i, a].user + v.asset[i, a].admin < 0.1 * EPSILON and kind != _EXTERNAL:
             v.asset[i, a].active = 0
@@ -367,6 +314,21 @@ def _weigh_silence(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState
             v.active[i, n] = v.active[i, v.active_n[i]]
         else:
             n += 1
+    _bound(i, t, v)
+
+
+@inner
+def _bound(i: int, t: CompiledTwin, v: BeliefState) -> None:
+    """Nothing is held more surely than an attacker has come."""
+    come = 0.0
+    for j in range(len(t.external)):
+        come = max(come, float(v.asset[i, t.external[j]].user))
+    for n in range(v.active_n[i]):
+        held = v.asset[i, v.active[i, n]]
+        excess = (held.user + held.admin) / max(come, 1e-9)
+        if excess > 1.0:
+            held.user /= excess
+            held.admin /= excess
 
 
 @inner
@@ -388,7 +350,11 @@ def _hold_through(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: Bel
 def _expect_attacker(i: int, tick: int, t: CompiledTwin, p: Parameters, v: BeliefState) -> None:
     """An attacker comes in this tick with the hazard of a uniform onset over its span, or never."""
     first, last, absent = p.attacker[0].first, p.attacker[0].last, p.attacker[0].absent
-    if tick < first or tick > last:
+    if tick < first:
+        return
+    for n in range(len(t.external)):
+        v.asset[i, t.external[n]].user = max(v.asset[i, t.external[n]].user, LINGER)
+    if tick > last:
         return
     span = last - first + 1
     hazard = (1.0 - absent) / (span * absent + (1.0 - absent) * (last - tick + 1))
@@ -396,4 +362,4 @@ def _expect_attacker(i: int, tick: int, t: CompiledTwin, p: Parameters, v: Belie
         a = t.external[n]
         held = v.asset[i, a]
         held.user += (1.0 - held.user) * min(hazard, 1.0)
-        _activate(i, a, v)
+        activate(i, a, v)

@@ -1,0 +1,181 @@
+"""How one marginal of a belief moves: the likelihood of findings, Bayes, and Jeffrey's rule.
+
+Flows in: one view's marginals, public fields and findings of its world. Flows out: changed marginals. What is weighed,
+and in which order, is `belief`'s; hidden truth is never read.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from ..compiled import CompiledTwin
+from ..rulebook.jit import inner
+from ..rulebook.parameters import Parameters
+from ..rulebook.rules import is_blocked, is_monitored
+from ..rulebook.state import WorldState
+from ..vocabulary import Access, AssetKind, Gain
+
+if TYPE_CHECKING:
+    from .belief import BeliefState
+
+EPSILON = 1e-4  # beliefs below are left at rest; costs at most this much per asset
+CERTAIN = 0.99999  # belief goes no higher, so that later evidence can still move it
+
+_SEGMENT = int(AssetKind.SEGMENT)
+_ADMIN = int(Access.ADMIN)
+_GAIN_ADMIN = int(Gain.ADMIN)
+
+
+@inner
+def held_probability(i: int, b: int, a: int, need: int, t: CompiledTwin, s: WorldState, v: BeliefState) -> float:
+    """P(the attacker has access `need` at an asset), for a segment through its unblocked members."""
+    if t.asset[a].kind != _SEGMENT:
+        if need == _ADMIN:
+            return float(v.asset[i, a].admin)
+        return float(v.asset[i, a].user + v.asset[i, a].admin)
+    free = 1.0
+    for j in range(t.asset[a].part_first, t.asset[a].part_last):
+        part = t.part[j]
+        if v.asset[i, part].active == 1 and not is_blocked(s.asset[b, part].modes):
+            free *= 1.0 - v.asset[i, part].user - v.asset[i, part].admin
+    return 1.0 - free
+
+
+@inner
+def likelihood_of(
+    i: int, b: int, a: int, step_class: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
+) -> float:
+    """Likelihood of the findings of a class on an asset given a true source, relative to none.
+
+    Among n findings of one sensor and bin, false ones coming at Poisson rate r, a true one has the ratio n * true / r.
+    """
+    sensors = t.asset[a].sensors
+    if sensors == 0 or v.sees[i, a] == 0:
+        return 1.0
+    monitored = 1 if is_monitored(s.asset[b, a].modes) else 0
+    hit = float(p.hit_mask[monitored, sensors, step_class])
+    ratio = 1.0 - hit
+    if v.asset[i, a].found == 0:
+        return ratio
+    hits = 1e-9
+    for sensor in range(len(p.false_rate)):
+        if (sensors >> sensor) & 1:
+            hits += p.hit[sensor, step_class]
+    for n in range(s.world[b].finding_n):
+        if s.finding[b, n, 0] == a and s.finding[b, n, 2] == step_class:
+            sensor, confidence = s.finding[b, n, 1], s.finding[b, n, 3]
+            true_rate = hit * p.hit[sensor, step_class] / hits * p.true_bins[confidence]
+            false_rate = p.false_rate[sensor] * p.false_class[sensor, step_class] * p.false_bins[confidence]
+            ratio += true_rate / (false_rate + 1e-9)
+    return ratio
+
+
+@inner
+def activate(i: int, a: int, v: BeliefState) -> None:
+    """Put an asset on the list of those looked at."""
+    if v.asset[i, a].active == 0:
+        v.asset[i, a].active = 1
+        v.active[i, v.active_n[i]] = a
+        v.active_n[i] += 1
+
+
+@inner
+def gain_belief(i: int, a: int, gain: int, gained: float, v: BeliefState) -> None:
+    """Add the probability `gained` of now having what `gain` gives."""
+    held = v.asset[i, a]
+    if gain == _GAIN_ADMIN:
+        lacking = max(1.0 - held.admin, 1e-6)
+        gained = min(gained, lacking)
+        held.user = max(held.user - held.user * gained / lacking, 0.0)
+        held.admin = min(held.admin + gained, CERTAIN)
+    else:
+        held.user = min(held.user + gained, max(CERTAIN - held.admin, 0.0))
+    if held.user + held.admin > EPSILON:
+        activate(i, a, v)
+
+
+@inner
+def reweigh(i: int, a: int, if_held: float, if_not: float, v: BeliefState) -> None:
+    """Bayes on one asset's marginal."""
+    held = v.asset[i, a]
+    odds = (held.user + held.admin) * if_held
+    total = odds + (1.0 - held.user - held.admin) * if_not
+    factor = if_held / total if total > 0.0 else 1.0
+    held.user = min(held.user * factor, CERTAIN)
+    held.admin = min(held.admin * factor, max(CERTAIN - held.user, 0.0))
+
+
+@inner
+def shift(i: int, a: int, need: int, weight: float, value: float, v: BeliefState) -> None:
+    """Move P(at least access `need`) by `weight` (negative: away) towards `value`."""
+    held = v.asset[i, a]
+    if need == _ADMIN:
+        new = min(max(held.admin + weight * (value - held.admin), 0.0), CERTAIN)
+        held.user = min(held.user * (1.0 - new) / max(1.0 - held.admin, 1e-6), max(CERTAIN - new, 0.0))
+        held.admin = new
+    else:
+        has = held.user + held.admin
+        new = min(max(has + weight * (value - has), 0.0), CERTAIN)
+        scale = new / max(has, 1e-9)
+        held.user, held.admin = held.user * scale, held.admin * scale
+    if held.user + held.admin > EPSILON:
+        activate(i, a, v)
+
+
+@inner
+def shift_held(
+    i: int, b: int, a: int, need: int, weight: float, t: CompiledTwin, s: WorldState, v: BeliefState
+) -> None:
+    """Move P(held) towards 1, for a segment through its members."""
+    if t.asset[a].kind != _SEGMENT:
+        shift(i, a, need, weight, 1.0, v)
+        return
+    held = max(held_probability(i, b, a, 1, t, s, v), 1e-9)
+    for j in range(t.asset[a].part_first, t.asset[a].part_last):
+        part = t.part[j]
+        if v.asset[i, part].active == 1 and not is_blocked(s.asset[b, part].modes):
+            shift(i, part, 1, weight, min(1.0, (v.asset[i, part].user + v.asset[i, part].admin) / held), v)
+
+
+@inner
+def expect_any(i: int, weight: float, t: CompiledTwin, v: BeliefState) -> None:
+    """Whoever tries or holds anything has come."""
+    for n in range(len(t.external)):
+        shift(i, t.external[n], 1, weight, 1.0, v)
+
+
+@inner
+def lift(
+    i: int,
+    b: int,
+    a: int,
+    weight: float,
+    before: float,
+    t: CompiledTwin,
+    p: Parameters,
+    s: WorldState,
+    v: BeliefState,
+) -> None:
+    """Asset `a` rose by `weight` from `before`: share that among what it was reached from, by taste and odds.
+
+    Where the sources are believed less than the asset was, they have been cleaned since, and explain only a part.
+    """
+    flow, sources = 0.0, 0.0
+    for j in range(t.asset[a].in_first, t.asset[a].in_last):
+        step = t.in_step[j]
+        if t.step[step].src != a:
+            held = held_probability(i, b, t.step[step].src, t.step[step].need, t, s, v)
+            sources += held
+            flow += p.weight[0, step] * t.step[step].probability * held
+    if flow <= 0.0:
+        return
+    weight *= min(1.0, sources / max(before, 1e-9))
+    for j in range(t.asset[a].in_first, t.asset[a].in_last):
+        step = t.in_step[j]
+        src, identity = t.step[step].src, t.step[step].identity
+        if src != a:
+            held = held_probability(i, b, src, t.step[step].need, t, s, v)
+            share = weight * min(1.0, p.weight[0, step] * t.step[step].probability * held / flow)
+            shift_held(i, b, src, t.step[step].need, share, t, s, v)
+            if identity >= 0:
+                shift(i, identity, 1, share, 1.0, v)
