@@ -41,10 +41,10 @@ twins = beside("small_twins")
 ExactFilter = beside("exact_filter").ExactFilter
 
 WORLDS, TICKS = 80, 150
-EXCESS = 0.055  # nats per asset and tick over the exact filter [worst 0.042, fork with responses; mean 0.024]
-APART = 0.05  # mean absolute difference of marginals [worst 0.037]
-DRIFT = 0.03  # mean difference of marginals
-CALIBRATION = 0.12  # worst of ten bins
+EXCESS = 0.065  # nats per asset and tick over the exact filter [worst 0.054, one lost world of 80; mean 0.025]
+APART = 0.045  # mean absolute difference of marginals [worst 0.030]
+DRIFT = 0.03  # mean difference of marginals [worst 0.020, downwards]
+CALIBRATION = 0.13  # worst of ten bins of belief [0.109; the exact filter 0.034]
 Builder = Callable[[], tuple[Twin, list[AttackStep]]]
 CASES = [
     pytest.param(builder, acts, id=f"{builder.__name__}-{'responses' if acts else 'waiting'}")
@@ -158,7 +158,7 @@ def test_belief_is_nearly_as_good_as_enumeration(
     """Log loss against the truth is within EXCESS of the exact filter's, which nothing beats."""
     truth, exact, factored = runs[builder.__name__, acts].held()
     best, ours = log_loss(exact, truth), log_loss(factored, truth)
-    assert best <= ours + 0.005, "the oracle is worse than the filter it judges"
+    assert best <= ours, "the oracle is worse than the filter it judges"
     assert ours - best < EXCESS
 
 
