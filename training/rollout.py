@@ -18,7 +18,8 @@ from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from ..twin.sensing.belief import reset_belief
-from .imitate import decisions
+from .baselines import Threshold
+from .imitate import IMITATED_LEVEL, decisions
 from .policy import PairNetwork
 
 Array = npt.NDArray[Any]
@@ -53,15 +54,19 @@ class Roller:
         self._spread(worlds)
 
     def _spread(self, worlds: int) -> None:
-        """Let the worlds stand at different times of an episode, so that each rollout holds all of them."""
+        """Let the worlds stand at different times of an episode, so that each rollout holds all of them.
+
+        The threshold rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
+        """
         length = decisions(self._worlds.game)
         start: Array = np.arange(worlds) * length // worlds
+        rule = Threshold(self._worlds.game, IMITATED_LEVEL)
         for number in range(length):
             rows = np.flatnonzero(start == number)
             if len(rows):
                 self._worlds.worlds.reset(rows)
                 reset_belief(rows, self._worlds.belief)
-            step = self._worlds.step(np.zeros(worlds, np.int32))
+            step = self._worlds.step(rule(self._worlds))
         self._observation, self._starts = step.observation, step.truncated.copy()
 
     def roll(self, weights: Mapping[str, torch.Tensor], steps: int, scale: float) -> Rollout:
