@@ -59,7 +59,7 @@ def test_a_run_writes_a_policy_that_plays(own_ray: None, tmp_path: Path) -> None
 
     out = tmp_path / "policy.tocsin"
     scenario = read_scenario()
-    report = train(scenario, TrainSettings(seconds=90, worlds=8, validation_worlds=16), out)
+    report = train(scenario, TrainSettings(seconds=240, worlds=8, validation_worlds=16), out)
     assert report.iterations > 0
     game, policy = load_game(scenario), load_policy(out)
     assert policy.card["scenario"] == scenario.name

@@ -82,7 +82,7 @@ def test_learning_changes_the_policy(game: Game) -> None:
 
 
 def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
-    """After cloning the network often picks, among two hundred pairs, the very one the rule did; before, hardly ever."""
+    """After cloning the network often picks, of two hundred pairs, the very one the rule did; before, hardly ever."""
     settings = TrainSettings(imitation_worlds=8, imitation_passes=30)
     lesson = watch(game, settings)
     torch.manual_seed(0)
