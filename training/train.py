@@ -134,7 +134,7 @@ def make_learner(game: Game, settings: TrainSettings) -> MaskablePPO:
     learner = MaskablePPO(
         PairPolicy,
         None,
-        learning_rate=settings.learning_rate,
+        learning_rate=lambda left: settings.learning_rate * left,  # falls with the time left
         n_steps=settings.steps,
         batch_size=max(1, batch),
         n_epochs=settings.epochs,
