@@ -31,6 +31,7 @@ FORMAT = 1
 HIDDEN, CONTEXT, PAIR = 48, 32, 32
 INPUTS = len(FEATURES) + len(STATIC_FEATURES)
 PLAYBOOK_FEATURES = len(TargetType) + len(AssetKind) + len(ConsentClass) + 3 * len(Mode) + 7
+EVICTS = PLAYBOOK_FEATURES - 3  # column of playbooks that take all access from the attacker
 SHAPES: Mapping[str, tuple[int, ...]] = {
     "encoder.weight": (HIDDEN, INPUTS),
     "encoder.bias": (HIDDEN,),
