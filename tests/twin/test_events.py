@@ -7,7 +7,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from tocsin.twin.sensing.events import MAX_DEPTH, Event, EventClass, EventError, parse_event, read_events
 
@@ -108,6 +108,7 @@ json_values = st.recursive(
 )
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # a busy machine draws slowly; the law is the same
 @given(st.dictionaries(st.sampled_from([*event(), "src_endpoint", "traffic", "process", "user"]), json_values))
 def test_any_object_is_an_event_or_an_event_error(odd: dict[str, Any]) -> None:
     """No object breaks the reader otherwise."""

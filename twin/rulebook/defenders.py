@@ -16,7 +16,7 @@ from ..vocabulary import AssetKind, RunState
 from .draws import RANDOM_DEFENDER, uniform
 from .effects import EffectTable
 from .holding import is_held
-from .jit import compiled, compiled_parallel, inner
+from .jit import compiled, compiled_allocating, compiled_parallel, inner
 from .mask import is_legal, target_count
 from .parameters import Parameters
 from .rules import is_blocked
@@ -148,7 +148,7 @@ def decide_clairvoyant(
     return chosen
 
 
-@compiled
+@compiled_allocating
 def service_at_stake(t: CompiledTwin) -> npt.NDArray[np.int64]:
     """int64[N] nano loss per tick while an asset alone is out of service, all that depends on it included."""
     stake = np.zeros(len(t.asset), np.int64)

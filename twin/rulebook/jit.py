@@ -36,27 +36,35 @@ def cache_folder() -> Path:
 def inner(function: Function) -> Function:
     """Compile a rule that only other compiled code calls: no wrapper for Python, which costs seconds each.
 
-    Calling it from Python crashes the interpreter; call `.py_func` instead.
+    It may not make arrays: counting their references (`_nrt`) took ten times what the rules themselves take. Calling it
+    from Python crashes the interpreter; call `.py_func` instead.
     """
-    jitted: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, **COMMON)(function)
+    jitted: Function = numba.njit(no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, **COMMON)(function)
     return jitted
 
 
 def compiled(function: Function) -> Function:
-    """Compile a rule that Python calls too; kept in the cache."""
-    return _cached(function, parallel=False)
+    """Compile a rule that Python calls too; kept in the cache. It may not make arrays either."""
+    return _cached(function, parallel=False, counts=False)
+
+
+def compiled_allocating(function: Function) -> Function:
+    """As `compiled`, for a function that makes arrays."""
+    return _cached(function, parallel=False, counts=True)
 
 
 def compiled_parallel(function: Function) -> Function:
     """Compile a loop over worlds that may run in threads; results must not depend on their order."""
-    return _cached(function, parallel=True)
+    return _cached(function, parallel=True, counts=True)
 
 
-def _cached(function: Function, *, parallel: bool) -> Function:
+def _cached(function: Function, *, parallel: bool, counts: bool) -> Function:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
-        jitted: Function = numba.njit(cache=True, parallel=parallel, no_cfunc_wrapper=True, **COMMON)(function)
+        jitted: Function = numba.njit(cache=True, parallel=parallel, no_cfunc_wrapper=True, _nrt=counts, **COMMON)(
+            function
+        )
         return jitted
     finally:
         numba.config.CACHE_DIR = before

@@ -13,7 +13,7 @@ import numpy.typing as npt
 from ..compiled import CompiledTwin
 from ..vocabulary import RunState, TargetType
 from .effects import NO_CEILING, EffectTable
-from .jit import compiled, compiled_parallel, inner
+from .jit import compiled, compiled_allocating, compiled_parallel, inner
 from .state import WorldState
 
 _FREE, _HOLDING = int(RunState.FREE), int(RunState.HOLDING)
@@ -73,7 +73,7 @@ def _is_undone_by(running: int, run_state: int, playbook: int, e: EffectTable) -
     return clears and run_state == _HOLDING and e.playbook[running].undoable == 1
 
 
-@compiled
+@compiled_allocating
 def static_mask(t: CompiledTwin, e: EffectTable) -> npt.NDArray[np.bool_]:
     """bool[1 + P * T]: actions that are legal when nothing runs."""
     targets, playbooks = target_count(t), len(e.playbook)
@@ -92,7 +92,8 @@ def fill_mask(
 ) -> None:
     """Write the dense mask of world `b`: bool[1 + P * T], from the static one and the running responses."""
     targets = target_count(t)
-    mask[:] = always
+    for action in range(len(mask)):
+        mask[action] = always[action]
     room = False
     for r in range(s.run.shape[1]):
         if s.run[b, r].state == _FREE:

@@ -21,10 +21,10 @@ _FREE = int(RunState.FREE)
 @inner
 def derive_service(b: int, t: CompiledTwin, s: WorldState) -> None:
     """Derive again what serves in world `b`; note changes and keep the loss rate."""
-    before = s.world[b].unserved_n
+    before, previous = s.world[b].unserved_n, s.asset.shape[1]
     for i in range(before):
+        s.unserved[b, previous + i] = s.unserved[b, i]
         s.asset[b, s.unserved[b, i]].status ^= UNSERVED | WAS_UNSERVED
-    previous = s.unserved[b, :before].copy()
     s.world[b].unserved_n = 0
     _mark_roots(b, t, s)
     i = 0
@@ -36,7 +36,7 @@ def derive_service(b: int, t: CompiledTwin, s: WorldState) -> None:
         if (s.asset[b, a].status & WAS_UNSERVED) == 0:
             _change(b, a, t.asset[a].share, _LOST, t, s)
     for i in range(before):
-        a = previous[i]
+        a = s.unserved[b, previous + i]
         if (s.asset[b, a].status & UNSERVED) == 0:
             _change(b, a, -t.asset[a].share, _BACK, t, s)
         s.asset[b, a].status &= 255 - WAS_UNSERVED

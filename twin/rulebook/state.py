@@ -83,7 +83,7 @@ class WorldState(NamedTuple):
     cut: UInt8  # [B, L] responses that cut the link
     held: Int32  # [B, H] assets with any bit of user, admin, persist
     hurt: Int32  # [B, H] assets out of service by impact
-    unserved: Int32  # [B, N] assets that do not serve
+    unserved: Int32  # [B, 2N] assets that do not serve; from N on: those that did not when service was last derived
     seat_owner: Int32  # [B, S] owner of a seat, -1: the coalition; reset
     answer: UInt8  # [B, R, 2] owners' answer per side: 0 none yet, 1 yes, 2 no; the deciding half
     cleaned: Int32  # [B, R, 2] asset and ceiling that responses set in this tick: public, belief reads it
@@ -121,7 +121,7 @@ def new_state(
         cut=zeros(np.uint8, links),
         held=zeros(np.int32, held),
         hurt=zeros(np.int32, held),
-        unserved=zeros(np.int32, assets),
+        unserved=zeros(np.int32, 2 * assets),
         seat_owner=np.full((count, seats), -1, np.int32),
         answer=zeros(np.uint8, runs, 2),
         cleaned=zeros(np.int32, runs, 2),

@@ -38,7 +38,7 @@ STEP_LIMIT = 8192  # open steps weighed in one tick; the rest wait for the next
 
 _SEGMENT, _EXTERNAL = int(AssetKind.SEGMENT), int(AssetKind.EXTERNAL)
 _STORE, _PROCESS = int(AssetKind.DATA_STORE), int(AssetKind.PROCESS)
-_ADMIN, _NONE = int(Access.ADMIN), int(Access.NONE)
+_USER, _ADMIN, _NONE = int(Access.USER), int(Access.ADMIN), int(Access.NONE)
 _GAIN_USER, _GAIN_ADMIN = int(Gain.USER), int(Gain.ADMIN)
 _PRESENCE = int(StepClass.PRESENCE)
 
@@ -208,12 +208,15 @@ def _weigh_steps(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, 
         _wake_segments(i, b, a, t, s, v)
     for n in range(v.active_n[i]):
         a = v.active[i, n]
+        if is_blocked(s.asset[b, a].modes):
+            continue
+        user, admin = held_probability(i, b, a, _USER, t, s, v), held_probability(i, b, a, _ADMIN, t, s, v)
         for j in range(t.asset[a].out_first, t.asset[a].out_last):
             step = t.out_step[j]
             taste = p.weight[0, step]
-            if taste <= 0.0 or count >= v.step.shape[1] or not is_passable(b, step, t, s):
+            chance = admin if t.step[step].need == _ADMIN else user
+            if chance <= 1e-7 or taste <= 0.0 or count >= v.step.shape[1] or not is_passable(b, step, t, s):
                 continue
-            chance = held_probability(i, b, a, t.step[step].need, t, s, v)
             if t.step[step].identity >= 0:
                 chance *= held_probability(i, b, t.step[step].identity, 1, t, s, v)
             chance *= _lacks(i, t.step[step].dst, t.step[step].gain, v)
@@ -259,14 +262,23 @@ def _move(
     """Jeffrey's rule for what each try takes for granted, then what tries gain."""
     for n in range(v.active_n[i]):
         v.asset[i, v.active[i, n]].threat = 0.0
+    come, gathered = 0.0, 0.0
     for n in range(steps):
         step = v.step[i, n]
+        src, need, identity = t.step[step].src, t.step[step].need, t.step[step].identity
         weight = (v.told[i, n] - v.chance[i, n]) / (1.0 - v.chance[i, n])
-        if t.asset[t.step[step].src].kind != _EXTERNAL:
-            expect_any(i, weight, t, v)
-        _shift_source(i, b, step, weight, t, p, s, v)
+        if identity >= 0:
+            shift(i, identity, 1, weight, 1.0, v)
         if t.step[step].gain in (_GAIN_USER, _GAIN_ADMIN):
             shift(i, t.step[step].dst, t.step[step].gain, weight, 0.0, v)
+        gathered += weight
+        is_last = n + 1 == steps or t.step[v.step[i, n + 1]].src != src or t.step[v.step[i, n + 1]].need != need
+        if is_last:  # tries exclude each other: those from one source add up
+            if t.asset[src].kind != _EXTERNAL:
+                come += gathered
+            _shift_source(i, b, src, need, gathered, t, p, s, v)
+            gathered = 0.0
+    expect_any(i, come, t, v)
     for n in range(steps):
         step = v.step[i, n]
         dst, gain = t.step[step].dst, t.step[step].gain
@@ -278,16 +290,13 @@ def _move(
 
 @inner
 def _shift_source(
-    i: int, b: int, step: int, weight: float, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
+    i: int, b: int, src: int, need: int, weight: float, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
 ) -> None:
-    """A try takes its source and its identity for granted; where that is news, what lies before them too."""
-    src, identity = t.step[step].src, t.step[step].identity
+    """Tries take their source for granted; where that is news, what lies before it too."""
     before = held_probability(i, b, src, 1, t, s, v)
-    shift_held(i, b, src, t.step[step].need, weight, t, s, v)
+    shift_held(i, b, src, need, weight, t, s, v)
     if weight > LIFT and t.asset[src].kind != _SEGMENT:
         lift(i, b, src, weight, before, t, p, s, v)
-    if identity >= 0:
-        shift(i, identity, 1, weight, 1.0, v)
 
 
 @inner
