@@ -26,7 +26,7 @@ from .attacker import AttackerAgent
 from .defender import DefenderAgent
 from .owner import OwnerAgent, Request, pending_requests
 
-TRACE = 1024  # occurrences kept per tick
+TRACE = 1024  # occurrences kept per tick unless told otherwise
 Occurrence = tuple[int, int, int, int]  # kind, subject, object, value
 
 MakeAttacker = Callable[["ChainModel", int], AttackerAgent]
@@ -62,6 +62,7 @@ class ChainModel(mesa.Model):
         owner: MakeOwner = OwnerAgent,
         defenders: Sequence[MakeDefender] = (),
         horizon: int | None = None,
+        trace: int = TRACE,
     ) -> None:
         """Make a world and its agents.
 
@@ -77,6 +78,7 @@ class ChainModel(mesa.Model):
             owner: makes the agent of owner o.
             defenders: makes the agent of each seat; seats left out wait.
             horizon: ticks after which `running` ends; None: never.
+            trace: occurrences kept of one tick, 1 or more.
 
         Raises:
             ValueError: more defenders than seats.
@@ -92,7 +94,7 @@ class ChainModel(mesa.Model):
             stream=stream,
             episode=episode,
             seat_owners=seat_owners,
-            trace=TRACE,
+            trace=trace,
         )
         self.horizon = horizon
         self.attackers = [attacker(self, number) for number in range(len(parameters.attacker))]

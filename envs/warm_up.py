@@ -32,7 +32,10 @@ def compile_kernels() -> None:
     """Play a few ticks of the shipped scenario through every kernel."""
     import numpy as np
 
+    from ..agents.model import ChainModel
     from ..twin.analysis.forecast import rehearse
+    from ..twin.rulebook.defenders import decide_clairvoyants, decide_randoms, decide_thresholds, service_at_stake
+    from ..twin.rulebook.mask import is_legal
     from .game import load_game
     from .scenario import read_scenario
     from .vector import ResponseWorlds
@@ -42,6 +45,13 @@ def compile_kernels() -> None:
     worlds.reset()
     worlds.masks()
     worlds.step(np.zeros(2, np.int32))
+    compiled, effects, state, actions = game.compiled.arrays, game.effects, worlds.worlds.state, np.zeros(2, np.int32)
+    decide_thresholds(worlds.held(), 0.5, 0, 0, compiled, effects, state, actions)
+    decide_randoms(compiled, effects, state, actions)
+    stake, none = service_at_stake(compiled), np.full(4, -1, np.int32)
+    decide_clairvoyants(none, stake, compiled, effects, game.parameters, state, actions)
+    is_legal(0, 1, compiled, effects, state)
+    ChainModel(game.compiled, effects, game.parameters).step()
     rehearse(
         game.compiled,
         game.effects,

@@ -1,36 +1,32 @@
 """The plant's world: one attack on the chain, stepped tick by tick, changed only by orders.
 
 Flows in: orders that owners' actuators gave. Flows out: per tick what telemetry is made of, and at the end the truth.
-The world is the rulebook's own (one world, stream of the plant); consents were given before an order came, so here all
-owners agree at once. Findings that the rulebook draws are ignored: findings come from telemetry.
+The world is a Mesa model (`model`); findings that the rulebook draws are ignored: findings come from telemetry.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from typing import Any
-
-import numpy as np
 
 from ...twin.compiled import Compiled
 from ...twin.rulebook.draws import tick_key
-from ...twin.rulebook.effects import Effect, build_effect_table
+from ...twin.rulebook.effects import Effect
 from ...twin.rulebook.mask import is_legal
-from ...twin.rulebook.parameters import OPPORTUNIST, AttackerProfile, GameSettings, build_parameters
+from ...twin.rulebook.parameters import OPPORTUNIST, AttackerProfile, GameSettings
 from ...twin.rulebook.rules import is_monitored
-from ...twin.rulebook.worlds import STREAM_PLANT, Worlds
-from ...twin.sensing.confusion import shipped_confusion
-from ...twin.vocabulary import ConsentMode, OccurrenceKind, RunState, StepClass
+from ...twin.rulebook.worlds import STREAM_PLANT
+from ...twin.vocabulary import OccurrenceKind, RunState, StepClass
 from .behaviour import Behaviour
+from .model import SEATS, PlantModel
 from .record import Record, footholds
 from .shapes import Json
 from .states import States
 from .surroundings import survey
 from .telemetry import Happening, Try, telemetry
 
-SEATS = 8  # orders that start in one tick; more wait for the next
-TRACE = 4096  # occurrences kept of one tick
 EPOCH = datetime(2026, 1, 5, tzinfo=UTC)  # a Monday: the day on which plants start unless told otherwise
 
 
@@ -70,7 +66,9 @@ class PlantWorld:
         self.compiled = compiled
         self.playbooks = tuple(effect.playbook for effect in effects)
         self.seed = seed
-        self._worlds = _make_worlds(compiled, effects, seed, attackers, settings)
+        self._model = PlantModel(compiled, effects, seed=seed, attackers=attackers, settings=settings)
+        self._again = partial(PlantModel, compiled, effects, seed=seed, attackers=attackers, settings=settings)
+        self._worlds = self._model.worlds
         self._behaviour = behaviour or Behaviour()
         hour = timedelta(hours=float(self._worlds.state.world["start_hour"][0]))
         self._start = start or EPOCH + timedelta(seconds=round(hour.total_seconds()))
@@ -92,9 +90,9 @@ class PlantWorld:
 
     def warm_up(self) -> None:
         """Compile what a tick needs, on a copy; nothing changes. A minute where kernels are not in the cache yet."""
-        copy = self._worlds.fork([0])
-        copy.tick(np.zeros((1, SEATS), np.int32))
-        is_legal(0, 1, self.compiled.arrays, copy.effects, copy.state)
+        copy = self._again()
+        copy.step()
+        is_legal(0, 1, self.compiled.arrays, copy.worlds.effects, copy.worlds.state)
 
     def order(self, playbook: int, target: int, response: str = "", *, undo: bool = False) -> str:
         """Take an order; it starts, or is taken back, in the next tick. Give one sentence for people.
@@ -122,8 +120,9 @@ class PlantWorld:
         """Advance by one tick; give (owner, raw event) of what the sensors saw in it."""
         tick, began, state = self.tick, self.time, self._worlds.state
         undone = self._end_undone()
-        self._worlds.tick(self._decision())
-        occurrences = [_as_undone(one, undone) for one in self._worlds.trace(0)]
+        self._model.start(self._due_orders())
+        self._model.step()
+        occurrences = [_as_undone(one, undone) for one in self._model.trace]
         self._record.note(tick, occurrences, state)
         happening = Happening(
             time_ms=round(began.timestamp() * 1000),
@@ -174,17 +173,15 @@ class PlantWorld:
                 ended.add(pair)
         return ended
 
-    def _decision(self) -> np.ndarray[Any, np.dtype[np.int32]]:
+    def _due_orders(self) -> list[int]:
         """Actions of this tick, one per target; the others wait."""
-        decision = np.zeros((1, SEATS), np.int32)
         now: dict[int, int] = {}
         for action in self._waiting:
             if len(now) < SEATS:
                 now.setdefault((action - 1) % self.compiled.targets, action)
-        for seat, action in enumerate(sorted(now.values())):
-            decision[0, seat] = action
+        for action in now.values():
             self._waiting.remove(action)
-        return decision
+        return sorted(now.values())
 
     def _tries(self, occurrences: list[tuple[int, int, int, int]]) -> tuple[Try, ...]:
         step = self.compiled.arrays.step
@@ -204,18 +201,3 @@ def _as_undone(occurrence: tuple[int, int, int, int], undone: set[tuple[int, int
     if kind == OccurrenceKind.EXPIRED and (playbook, target) in undone:
         return (int(OccurrenceKind.UNDONE), target, playbook, value)
     return occurrence
-
-
-def _make_worlds(
-    compiled: Compiled,
-    effects: Sequence[Effect],
-    seed: int,
-    attackers: Sequence[AttackerProfile],
-    settings: GameSettings | None,
-) -> Worlds:
-    parameters = build_parameters(compiled, attackers, shipped_confusion(), settings)
-    parameters.consent["mode"] = ConsentMode.AT_ONCE
-    table = build_effect_table(effects, tick_s=compiled.tick_s)
-    return Worlds.make(
-        compiled, table, parameters, world_ids=[seed], stream=STREAM_PLANT, seat_owners=(-1,) * SEATS, trace=TRACE
-    )
