@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from ..playbooks.actions import Library, decode, encode
 from ..twin.analysis.forecast import Outcome, rehearse
-from ..twin.compiled import Compiled
+from ..twin.compiled import Compiled, Int32
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.mask import fill_masks, static_mask
 from ..twin.rulebook.parameters import Parameters
+from ..twin.rulebook.state import WorldState
 from ..twin.sensing.belief import new_belief, update_beliefs
 from ..twin.sensing.detectors import detect, initial_state
 from ..twin.sensing.events import Event
@@ -35,14 +36,15 @@ GAP_TICKS = 60  # silent ticks made up for at once after a pause; more are skipp
 
 @dataclass(frozen=True, slots=True)
 class Situation:
-    """What a policy sees: one view of the chain."""
+    """What a policy sees of V views of a chain: one in production, one per world in simulation."""
 
-    observation: npt.NDArray[np.uint8]  # [1, T, FEATURES]
-    masks: Bools  # [1, 1 + P * T]
-    held: npt.NDArray[np.float64]  # [N] P(any access)
+    observation: npt.NDArray[np.uint8]  # [V, T, FEATURES]
+    masks: Bools  # [V, 1 + P * T]
+    held: npt.NDArray[np.float32]  # [V, N] P(any access)
+    state: WorldState  # V worlds, of which a policy reads public fields alone
 
 
-Policy = Callable[[Situation], Sequence[int]]  # actions worth proposing, best first; 0 or none waits
+Policy = Callable[[Situation], Int32]  # int32[V]: the action worth proposing, 0 waits
 
 
 @dataclass
@@ -83,7 +85,7 @@ class TwinAdvisor:
         return [SeenFinding(one.uid, now, one.asset, to_ocsf(one)) for one in found]
 
     def propose(self) -> Sequence[Proposal]:
-        """The responses that the policy finds worth a rehearsal now, best first."""
+        """The response that the policy finds worth a rehearsal now, if any."""
         proposals = []
         for action in self.policy(self.situation()):
             pair = decode(int(action), self.compiled.targets)
@@ -99,7 +101,7 @@ class TwinAdvisor:
         observe_all(which, self.compiled.arrays, self.state.world, self._belief, observation)
         masks = np.zeros((1, len(self._always)), np.bool_)
         fill_masks(self._always, self.compiled.arrays, self.effects, self.state.world, masks)
-        return Situation(observation, masks, self._held(0))
+        return Situation(observation, masks, self._held(0)[None], self.state.world)
 
     def rehearse(self, proposal: Proposal) -> Forecast:
         """Expected loss over the next hour: doing nothing, the proposal, the best alternative on its targets."""
@@ -111,7 +113,7 @@ class TwinAdvisor:
             self.parameters,
             belief=self._belief,
             view=0,
-            state=self.state.world,
+            state=self.state.approved(),
             world=0,
             options=[this, *others],
             horizon_s=HORIZON_S,
@@ -174,9 +176,9 @@ class TwinAdvisor:
         lanes = np.zeros(len(self._belief.active_n), np.int64)
         update_beliefs(lanes, self.compiled.arrays, self.effects, self.parameters, self.state.world, self._belief)
 
-    def _held(self, lane: int) -> npt.NDArray[np.float64]:
+    def _held(self, lane: int) -> npt.NDArray[np.float32]:
         rows = self._belief.asset[lane]
-        held: npt.NDArray[np.float64] = (rows["user"] + rows["admin"]).astype(np.float64)
+        held: npt.NDArray[np.float32] = rows["user"] + rows["admin"]
         return held
 
     def _proposal(self, playbook: int, target: int) -> Proposal:

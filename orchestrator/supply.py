@@ -12,12 +12,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import numpy as np
-
 from ..envs.game import Game, make_game
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
 from ..playbooks.trust import read_signatures, read_trust
+from ..twin.compiled import Int32
 from ..twin.graph import Twin
 from .advise import Policy, Situation, TwinAdvisor
 from .assemble import Supply
@@ -52,13 +51,12 @@ def policy_of(game: Game, path: Path | None) -> Policy:
         PolicyFileError: the file is broken, tampered with, or of another version.
     """
     if path is None:
-        return ThresholdPolicy(game.compiled, game.library)
+        return ThresholdPolicy(game.compiled, game.effects, game.library)
     from ..envs.policy_file import load_policy
 
     learned = load_policy(path)
 
-    def propose(situation: Situation) -> list[int]:
-        chosen = learned.act(situation.observation, game.static, situation.masks, game.effects)
-        return [int(action) for action in np.asarray(chosen)]
+    def propose(situation: Situation) -> Int32:
+        return learned.act(situation.observation, game.static, situation.masks, game.effects)
 
     return propose

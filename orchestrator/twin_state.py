@@ -16,7 +16,7 @@ from ..twin.compiled import Compiled
 from ..twin.rulebook.effects import NO_CEILING, EffectTable
 from ..twin.rulebook.parameters import Parameters
 from ..twin.rulebook.rules import BITS
-from ..twin.rulebook.state import FINDINGS, NEVER, UNSERVED, new_state
+from ..twin.rulebook.state import FINDINGS, NEVER, UNSERVED, WorldState, copy_worlds, new_state
 from ..twin.sensing.events import Event, EventClass
 from ..twin.sensing.findings import Finding
 from ..twin.vocabulary import Mode, RunState
@@ -79,6 +79,12 @@ class TwinState:
     def ended(self, playbook: int, target: int) -> None:
         """A response was taken back or came to nothing."""
         self.world.run["state"][0, self._rows(playbook, target)] = RunState.FREE
+
+    def approved(self) -> WorldState:
+        """The world without responses that await consent, which may never come: rehearsals start from it; a copy."""
+        world = copy_worlds(self.world, np.zeros(1, np.int64))
+        world.run["state"][world.run["state"] == RunState.AWAITING_CONSENT] = RunState.FREE
+        return world
 
     def worked(self, playbook: str, assets: Iterable[int], since: int) -> Work | None:
         """The last report, since a tick, that a playbook's work ended at one of these assets."""

@@ -110,7 +110,10 @@ def play(plant: PlantClient, owners: Owners, ticks: int, *, probe: Mapping[str, 
                 _answer(owners, incident, response)
         _undo_probe(owners, incident, probe["owner"])
         progress(tick + 1)
-    incident.responses = owners.all_responses()
+    incident.responses = {
+        row["id"]: owners.clients[row["owners"][0]].get(f"/v1/responses/{row['id']}")
+        for row in owners.all_responses().values()
+    }
     return incident
 
 

@@ -214,14 +214,17 @@ def _probe() -> dict[str, Any]:
 
 
 def _told(incident: Incident) -> dict[str, Any]:
+    from ...playbooks.actions import load_library
+
+    names = {playbook.id: playbook.name for playbook in load_library().playbooks}
     rows = [
         {
             "id": row["id"],
             "state": row["state"],
-            "playbook": row.get("playbook_name") or row["playbook"],
+            "playbook": names[row["playbook"]],
             "targets": row["targets"],
             "owners": row["owners"],
-            "consents": row.get("consents", []),
+            "consents": row["consents"],
             "reason": row.get("reason", ""),
             "forecast": row.get("forecast"),
         }

@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ...envs.game import Game
-from ...envs.vector import ResponseWorlds
+from ...envs.vector import ResponseWorlds, UnseenWorlds
 from ...twin.rulebook.worlds import STREAM_PLANT
 from ..advise import Policy, Situation
 
@@ -42,18 +42,14 @@ def play_pairs(game: Game, policy: Policy, n: int) -> Pairs:
 
 
 def _play(game: Game, policy: Policy | None, n: int) -> npt.NDArray[np.float64]:
-    worlds = ResponseWorlds(game, range(FIRST_ATTACK, FIRST_ATTACK + n), stream=STREAM_PLANT)
-    observation = worlds.reset()
-    loss = np.full(n, np.nan)
+    ids = range(FIRST_ATTACK, FIRST_ATTACK + n)
+    worlds = (UnseenWorlds if policy is None else ResponseWorlds)(game, ids, stream=STREAM_PLANT)
+    worlds.reset()
+    actions, loss = np.zeros(n, np.int32), np.full(n, np.nan)
     while np.isnan(loss).any():
-        actions = np.zeros(n, np.int32)
         if policy is not None:
-            masks, held = worlds.masks(), worlds.belief.asset["user"] + worlds.belief.asset["admin"]
-            for world in range(n):
-                rows = slice(world, world + 1)
-                chosen = policy(Situation(observation[rows], masks[rows], held[world].astype(np.float64)))
-                actions[world] = chosen[0] if len(chosen) else 0
+            situation = Situation(worlds.observation, worlds.masks(), worlds.held(), worlds.worlds.state)
+            actions = policy(situation)
         step = worlds.step(actions)
-        observation = step.observation
         loss[step.ended] = step.terminal_loss.sum(axis=(1, 2))
     return loss

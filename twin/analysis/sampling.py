@@ -1,8 +1,8 @@
 """Worlds drawn from a belief: whole attacks that agree with the marginals.
 
 Flows in: one belief lane and the public state of one world. Flows out: a batch of worlds, each with access bits drawn
-so that every held asset has a held predecessor or is an entry (unless its ways in are all closed since), and with the
-share of worlds that hold an asset as believed. Draws come from a seed of the forecast, never from the key of the plant
+so that every held asset has a held predecessor or is an entry (unless the way it was likeliest reached by was closed or
+cleaned since, as modes show), and with the share of worlds that hold an asset as believed. Draws come from a seed of the forecast, never from the key of the plant
 or environment, so forecasts do not see its future.
 """
 
@@ -17,7 +17,7 @@ import numpy.typing as npt
 from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
-from ..rulebook.rules import BLOCKING
+from ..rulebook.rules import BLOCKING, CLEANED
 from ..rulebook.state import HARMED, NEVER, WorldState, copy_worlds
 from ..rulebook.worlds import STREAM_FORECAST, Worlds
 from ..sensing.belief import BeliefState
@@ -35,6 +35,7 @@ class _Draw:
     held_share: npt.NDArray[np.float64]  # [N] believed P(any access)
     admin_share: npt.NDArray[np.float64]  # [N] believed P(admin)
     blocked: Bools  # [N]
+    cleaned: Bools  # [N] restored or revoked lately: whoever came through it may be further in by now
     rng: np.random.Generator
     user: Bools  # [worlds, N] any access
     admin: Bools  # [worlds, N]
@@ -48,6 +49,10 @@ class _Draw:
         parts = self.compiled.arrays.part[record["part_first"] : record["part_last"]]
         open_parts = parts[~self.blocked[parts]]
         return self.user[:, open_parts].any(axis=1)
+
+    def was_held(self, asset: int) -> float:
+        """P(held), now or before it was cleaned."""
+        return 1.0 if self.cleaned[asset] else float(self.held_share[asset])
 
     def is_reachable(self, asset: int) -> Bools:
         """bool[worlds]: some step into the asset has its source and identity held."""
@@ -87,12 +92,13 @@ def draw_worlds(
         seed: equal seeds give equal worlds.
     """
     rows = copy_worlds(state, np.full(count, world, np.int64))
-    blocked = (state.asset["modes"][world].astype(np.int64) & BLOCKING) != 0
+    modes = state.asset["modes"][world].astype(np.int64)
+    blocked, cleaned = (modes & BLOCKING) != 0, (modes & CLEANED) != 0
     held = (belief.asset["user"][view] + belief.asset["admin"][view]).astype(np.float64)
     admin = belief.asset["admin"][view].astype(np.float64)
     size = (count, len(held))
     rng = np.random.Generator(np.random.Philox(key=[STREAM_FORECAST, seed]))
-    draw = _Draw(compiled, held, admin, blocked, rng, np.zeros(size, bool), np.zeros(size, bool))
+    draw = _Draw(compiled, held, admin, blocked, cleaned, rng, np.zeros(size, bool), np.zeros(size, bool))
     _draw_attacks(draw, belief.active[view, : belief.active_n[view]])
     _write(rows, draw, parameters, seed, rng)
     return Worlds(compiled, effects, parameters, rows)
@@ -132,7 +138,7 @@ def _add(draw: _Draw, asset: int, count: int, within: Bools, above: frozenset[in
     """Hold the asset in `count` more of the worlds `within`; gives the worlds in which it is held now.
 
     First where it can be reached; then where its likeliest predecessor can be added, which is added too; an asset
-    whose ways in are all closed is held without one.
+    whose ways in are all closed, or whose likeliest one was cleaned since, is held without one.
     """
     free = within & ~draw.user[:, asset]
     if count <= 0 or not free.any():
@@ -173,11 +179,13 @@ def _likeliest_way(draw: _Draw, asset: int, above: frozenset[int]) -> int | None
         source = _member(draw, int(record["src"]))
         if source in above or draw.blocked[source]:
             continue
-        odds = draw.held_share[source] * record["probability"]
+        odds = draw.was_held(source) * record["probability"]
+        is_cleaned = draw.cleaned[source]
         if record["identity"] >= 0:
-            odds *= draw.held_share[record["identity"]]
+            odds *= draw.was_held(int(record["identity"]))
+            is_cleaned |= draw.cleaned[record["identity"]]
         if odds > best:
-            best, chosen = odds, step
+            best, chosen = odds, None if is_cleaned else step
     return chosen
 
 

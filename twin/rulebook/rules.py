@@ -13,6 +13,7 @@ from .jit import compiled
 BITS = 4  # of the count of one mode
 COUNT = (1 << BITS) - 1
 BLOCKING = (COUNT << BITS * Mode.ISOLATED) | (COUNT << BITS * Mode.DOWN) | (COUNT << BITS * Mode.RESTORING)
+CLEANED = (COUNT << BITS * Mode.PATCHED) | (COUNT << BITS * Mode.CREDENTIAL_RESET)  # what evicting leaves behind
 
 _ISOLATED, _RESET, _MONITORED, _PATCHED = (
     BITS * Mode.ISOLATED,

@@ -1,0 +1,83 @@
+"""The advisor: what it proposes is rehearsed on worlds in which nothing unanswered happens."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from tocsin.envs.game import Game, load_game
+from tocsin.envs.scenario import read_scenario
+from tocsin.orchestrator.advise import Policy, Situation, TwinAdvisor
+from tocsin.orchestrator.supply import policy_of
+from tocsin.playbooks.actions import encode
+from tocsin.twin.compiled import Int32
+
+HELD, OTHER = "csms/container/desk", "fleet/host/vpn"
+
+
+@pytest.fixture(scope="module")
+def game() -> Game:
+    return load_game(read_scenario())
+
+
+def action(game: Game, playbook: str, target: str) -> int:
+    """Number of an action."""
+    return encode(game.library.index_of(playbook), game.compiled.target_number[target], game.compiled.targets)
+
+
+def always(number: int) -> Policy:
+    """A policy that proposes one action wherever it is legal."""
+
+    def policy(situation: Situation) -> Int32:
+        return np.where(situation.masks[:, number], number, 0).astype(np.int32)
+
+    return policy
+
+
+def advisor(game: Game, policy: Policy, *held: str) -> TwinAdvisor:
+    """An advisor that is sure that the given assets are held."""
+    made = TwinAdvisor(game.compiled, game.library, game.effects, game.assumed, policy)
+    for row, name in enumerate(held):
+        number = game.compiled.asset_number[name]
+        made._belief.asset["user"][0, number] = 0.99
+        made._belief.asset["active"][0, number] = 1
+        made._belief.active[0, row] = number
+    made._belief.active_n[0] = len(held)
+    return made
+
+
+def test_a_rehearsal_of_what_the_policy_proposed_differs_from_doing_nothing(game: Game) -> None:
+    """The proposal itself awaits consent, and yet only the option that carries it out does."""
+    ours = advisor(game, always(action(game, "restore-asset", HELD)), HELD)
+    (proposal,) = ours.propose()
+    forecast = ours.rehearse(proposal)
+    assert forecast.worlds >= 1000
+    assert forecast.this.mean != forecast.nothing.mean
+    assert forecast.alternative is not None
+    assert forecast.alternative.mean not in (forecast.this.mean, forecast.nothing.mean)
+
+
+def test_what_awaits_consent_does_not_happen_in_a_rehearsal(game: Game) -> None:
+    """Another proposal that nobody answered changes no option's forecast."""
+    ours = advisor(game, always(action(game, "restore-asset", HELD)), HELD, OTHER)
+    (proposal,) = ours.propose()
+    alone = ours.rehearse(proposal)
+    ours.policy = always(action(game, "restore-asset", OTHER))
+    assert len(ours.propose()) == 1
+    assert ours.rehearse(proposal) == alone
+
+
+def test_the_same_proposal_is_not_made_twice_while_it_awaits_consent(game: Game) -> None:
+    """The mask shows the policy what is on its way."""
+    ours = advisor(game, always(action(game, "restore-asset", HELD)), HELD)
+    assert len(ours.propose()) == 1
+    assert not ours.propose()
+
+
+def test_the_threshold_rule_proposes_to_restore_what_is_surely_held(game: Game) -> None:
+    """A node without a policy file acts by the tuned baseline."""
+    ours = advisor(game, policy_of(game, None), HELD)
+    (proposal,) = ours.propose()
+    assert proposal.targets == (HELD,)
+    assert proposal.playbook == game.library.playbooks[game.library.index_of("restore-asset")].id
+    assert proposal.owners == ("csms",)
+    assert not advisor(game, policy_of(game, None)).propose()
