@@ -1,6 +1,8 @@
 # Every target sets up what it needs in .venv; `make demo` and `make test` work in a fresh clone.
 PYTHON ?= python3
 BIN := .venv/bin
+# Several processes share the cores in tests: see __init__.py.
+export OMP_WAIT_POLICY ?= passive
 STAMP := .venv/.installed
 
 .PHONY: demo test test-systems check bench install clean

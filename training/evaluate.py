@@ -26,8 +26,8 @@ NOTHING, RANDOM, ISOLATE = "do nothing", "random", "isolate on first finding"
 THRESHOLD, TRAINED, CLAIRVOYANT = "restore above belief", "trained", "clairvoyant (upper bound)"
 RESAMPLES, COVERAGE, BOOTSTRAP_SEED = 2000, 0.95, 20261
 LANES = 500  # attacks played side by side; no result depends on it
-LEVELS = (0.2, 0.4, 0.5, 0.6, 0.7, 0.8)  # of belief, tried for the threshold policy
-TUNING_WORLDS = 100
+LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the threshold policy
+TUNING_WORLDS = 200
 
 
 class EvaluationError(ValueError):

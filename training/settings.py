@@ -23,14 +23,14 @@ class TrainSettings:
     seed: int = 0  # of weights, sampling and the worlds' ids
     imitation_worlds: int = 64  # worlds in which the threshold rule is watched for one episode
     imitation_passes: int = 8  # over what was watched, before PPO; 0: none
-    learning_rate: float = 5e-4  # Adam's, in PPO, at the start; falls with the time left
+    learning_rate: float = 1e-3  # Adam's, in PPO, at the start; falls with the time left
     gamma: float = 0.99  # discount per decision (two minutes)
-    gae_lambda: float = 0.95  # of generalised advantage estimation
-    entropy: float = 0.001  # weight of the entropy bonus
-    epochs: int = 2  # passes over each iteration's data
+    gae_lambda: float = 0.9  # of generalised advantage estimation
+    entropy: float = 0.003  # weight of the entropy bonus
+    epochs: int = 4  # passes over each iteration's data
     minibatches: int = 4  # per pass
-    validation_worlds: int = 64  # worlds of a stream of their own by which the best weights are kept
-    validations: int = 4  # after imitation, at the end, and the others evenly between
+    validation_worlds: int = 256  # worlds of a stream of their own by which the best weights are kept
+    validations: int = 6  # after imitation, at the end, and the others evenly between
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""

@@ -7,6 +7,7 @@ by their loss on worlds of a stream that neither training nor evaluation uses.
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
@@ -78,7 +79,7 @@ def train(scenario: Scenario, settings: TrainSettings, out: Path, progress: Prog
     crew = Crew(scenario, settings)
     try:
         game = load_game(scenario)
-        torch.set_num_threads(1)  # workers need the other cores; two threads spin for each other on a busy machine
+        torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers wait while it learns
         learner = make_learner(game, settings)
         report.stage = "imitating"
         progress(report)
