@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-import sqlalchemy as sa
 from tocsin.orchestrator import audit
 from tocsin.orchestrator.clock import iso
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.records import list_responses
-from tocsin.orchestrator.store import metadata, open_store, sqlite_url
+from tocsin.orchestrator.store import open_store, sqlite_url
 from tocsin.tests.orchestrator.fakes import START, at_once, chain, house, isolate
-
-POSTGRES = "TOCSIN_TEST_POSTGRES"  # URL of an empty database, e.g. postgresql+psycopg://user@127.0.0.1/test
+from tocsin.tests.orchestrator.postgres import postgres
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.systems)])
@@ -25,13 +22,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield sqlite_url(tmp_path / "test.sqlite")
         return
-    if POSTGRES not in os.environ:
-        pytest.skip(f"{POSTGRES} names no database")
-    place = os.environ[POSTGRES]
-    yield place
-    engine = sa.create_engine(place)
-    metadata.drop_all(engine)
-    engine.dispose()
+    with postgres() as place:
+        yield place
 
 
 def test_many_writers_make_one_chain(url: str) -> None:

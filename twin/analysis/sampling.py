@@ -2,8 +2,8 @@
 
 Flows in: one belief lane and the public state of one world. Flows out: a batch of worlds, each with access bits drawn
 so that every held asset has a held predecessor or is an entry (unless the way it was likeliest reached by was closed or
-cleaned since, as modes show), and with the share of worlds that hold an asset as believed. Draws come from a seed of the forecast, never from the key of the plant
-or environment, so forecasts do not see its future.
+cleaned since, as modes show), and with the share of worlds that hold an asset as believed. Draws come from a seed of
+the forecast, never from the key of the plant or environment, so forecasts do not see its future.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.rules import BLOCKING, CLEANED
-from ..rulebook.state import HARMED, NEVER, WorldState, copy_worlds
+from ..rulebook.state import HARMED, NEVER, WorldState, copy_worlds, rekey
 from ..rulebook.worlds import STREAM_FORECAST, Worlds
 from ..sensing.belief import BeliefState
 from ..vocabulary import Access, AssetKind, Gain
@@ -167,8 +167,10 @@ def _explain(draw: _Draw, step: int, count: int, within: Bools, above: frozenset
         known = worlds & draw.user[:, identity]
         worlds = known | _add(draw, identity, count - int(known.sum()), worlds & ~known, above)
     if record["need"] == Access.ADMIN:
-        chosen = _some(np.flatnonzero(worlds), count, draw.rng)
+        able = worlds & draw.admin[:, source]
+        chosen = _some(np.flatnonzero(worlds & ~able), count - int(able.sum()), draw.rng)
         draw.admin[chosen, source] = True
+        worlds &= draw.admin[:, source]
     return worlds
 
 
@@ -229,6 +231,7 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     for segment in segments:
         rows.asset["user"][:, segment] = draw.holds(int(segment), int(Access.USER))
     _enlist(rows, arrays.asset)
+    rekey(rows)
     tick = int(rows.world["tick"][0])
     present = draw.user[:, arrays.external].any(axis=1) if len(arrays.external) else np.zeros(count, bool)
     rows.attacker["onset"][:] = NEVER

@@ -171,6 +171,13 @@ def copy_worlds(source: WorldState, rows: npt.NDArray[np.int64]) -> WorldState:
     return WorldState(*copies)
 
 
+@compiled
+def rekey(s: WorldState) -> None:
+    """Bring the tick keys in step with stream, id and episode after these were written."""
+    for b in range(len(s.world)):
+        s.world[b].key = tick_key(s.world[b].stream, s.world[b].id, s.world[b].episode, s.world[b].tick)
+
+
 def bytes_per_world(state: WorldState) -> int:
     """Bytes of one world, the shared twin left out."""
     return sum(array.nbytes for array in state) // len(state.world)
