@@ -61,5 +61,5 @@ def compile_kernels() -> None:
         state=worlds.worlds.state,
         world=0,
         options=[],
-        horizon_s=game.scenario.tick_s,
+        horizons_s=[game.scenario.tick_s],
     )

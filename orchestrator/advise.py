@@ -7,14 +7,14 @@ compiled belief, observation and mask serve here and in training. It acts on not
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 
 import numpy as np
 import numpy.typing as npt
 
 from ..playbooks.actions import Library, decode, encode
-from ..twin.analysis.forecast import Outcome, rehearse
+from ..twin.analysis.forecast import Outcome, Rehearsal, rehearse
 from ..twin.compiled import Compiled, Int32
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.mask import fill_masks, static_mask
@@ -30,6 +30,7 @@ from .twin_state import TwinState
 
 Bools = npt.NDArray[np.bool_]
 HORIZON_S = 3600.0  # how far a rehearsal looks
+LATER_S = 4 * 3600.0  # and once more: what an eviction costs comes soon, what it spares comes later
 EVIDENCE_S = 1800.0  # findings this old still count as evidence of a proposal; assumed
 GAP_TICKS = 60  # silent ticks made up for at once after a pause; more are skipped
 
@@ -104,10 +105,10 @@ class TwinAdvisor:
         return Situation(observation, masks, self._held(0)[None], self.state.world)
 
     def rehearse(self, proposal: Proposal) -> Forecast:
-        """Expected loss over the next hour: doing nothing, the proposal, the best alternative on its targets."""
+        """Expected loss over the next hour, and later: doing nothing, the proposal, the best alternative."""
         this = tuple(self._action(proposal.playbook_index, target) for target in proposal.targets)
         others = self._alternatives(proposal)
-        result = rehearse(
+        soon, later = rehearse(
             self.compiled,
             self.effects,
             self.parameters,
@@ -116,18 +117,21 @@ class TwinAdvisor:
             state=self.state.approved(),
             world=0,
             options=[this, *others],
-            horizon_s=HORIZON_S,
+            horizons_s=(HORIZON_S, LATER_S),
             seed=self.state.tick,
         )
+        rivals = [outcome for outcome in soon.outcomes if outcome.actions in others and outcome.actions != this]
+        best = min(rivals, key=lambda outcome: outcome.mean).actions if rivals else None
+        return replace(self._forecast(soon, this, best), later=self._forecast(later, this, best))
+
+    def _forecast(self, result: Rehearsal, this: tuple[int, ...], best: tuple[int, ...] | None) -> Forecast:
         by_actions = {outcome.actions: outcome for outcome in result.outcomes}
-        rivals = [by_actions[option] for option in others if option in by_actions and option != this]
-        best = min(rivals, key=lambda outcome: outcome.mean) if rivals else None
         return Forecast(
-            horizon_s=HORIZON_S,
+            horizon_s=result.horizon_s,
             worlds=result.worlds,
             nothing=self._estimate("do nothing", by_actions[()]),
             this=self._estimate(self._name(this), by_actions[this]),
-            alternative=self._estimate(self._name(best.actions), best) if best else None,
+            alternative=self._estimate(self._name(best), by_actions[best]) if best else None,
         )
 
     def verify(self, proposal: Proposal, since: datetime) -> Verification:

@@ -36,18 +36,20 @@ def shown(forecast: Forecast) -> dict[str, Any]:
             ("alternative", forecast.alternative),
         )
     }
-    return {"horizon_s": float(forecast.horizon_s), "worlds": int(forecast.worlds), **options}
+    later = {"later": shown(forecast.later)} if forecast.later else {}
+    return {"horizon_s": float(forecast.horizon_s), "worlds": int(forecast.worlds), **options, **later}
 
 
 def read(content: Mapping[str, Any]) -> Forecast:
     """Give the forecast back from JSON values."""
-    alternative = content.get("alternative")
+    alternative, later = content.get("alternative"), content.get("later")
     return Forecast(
         horizon_s=content["horizon_s"],
         worlds=content["worlds"],
         nothing=Estimate(**content["nothing"]),
         this=Estimate(**content["this"]),
         alternative=Estimate(**alternative) if alternative else None,
+        later=read(later) if later else None,
     )
 
 

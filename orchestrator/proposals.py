@@ -53,6 +53,7 @@ class Forecast:
     nothing: Estimate
     this: Estimate
     alternative: Estimate | None = None
+    later: Forecast | None = None  # the same options over the same worlds, looked at further ahead
 
     @property
     def options(self) -> tuple[Estimate, ...]:

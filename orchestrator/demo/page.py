@@ -49,13 +49,19 @@ def _policies(policies: Mapping[str, Any]) -> Table:
 
 
 def _responses(responses: list[Mapping[str, Any]]) -> Table:
-    table = Table("response", "targets", "owners", "state", "expected loss: nothing / this / best other")
+    columns = ("response", "targets", "consents", "state", "next hour", "next four hours")
+    table = Table(*columns, title="Responses; expected loss if nothing / this / the best other is done")
     for row in responses:
         forecast = row["forecast"] or {}
-        shown = [forecast.get(name) for name in ("nothing", "this", "alternative")]
-        numbers = " / ".join(f"{option['mean']:.2f}" if option else "-" for option in shown)
-        table.add_row(row["playbook"], ", ".join(row["targets"]), ", ".join(row["owners"]), row["state"], numbers)
+        consents = ", ".join(f"{given['owner']} ({given['basis']})" for given in row["consents"])
+        numbers = _numbers(forecast), _numbers(forecast.get("later") or {})
+        table.add_row(row["playbook"], ", ".join(row["targets"]), consents, row["state"], *numbers)
     return table
+
+
+def _numbers(forecast: Mapping[str, Any]) -> str:
+    shown = [forecast.get(name) for name in ("nothing", "this", "alternative")]
+    return " / ".join(f"{option['mean']:.2f}" if option else "-" for option in shown)
 
 
 def _losses(without: Mapping[str, Any], with_: Mapping[str, Any]) -> Table:

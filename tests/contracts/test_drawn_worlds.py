@@ -104,7 +104,7 @@ def test_a_forecast_does_not_depend_on_whose_world_it_looks_at(game: Game) -> No
 
     def forecast() -> object:
         parts = {"belief": worlds.belief, "view": 0, "state": worlds.worlds.state, "world": 0}
-        return rehearse(game.compiled, game.effects, game.assumed, **parts, options=[], horizon_s=1800.0, seed=5)
+        return rehearse(game.compiled, game.effects, game.assumed, **parts, options=[], horizons_s=[1800.0], seed=5)
 
     before = forecast()
     state = worlds.worlds.state

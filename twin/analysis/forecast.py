@@ -1,4 +1,4 @@
-"""Rehearsal: what a response is expected to be worth over the next hour, on worlds drawn from the belief.
+"""Rehearsal: what a response is expected to be worth over the next hour or hours, on worlds drawn from the belief.
 
 Flows in: the game, one belief lane, the public state, options (each a tuple of actions; empty: do nothing). Flows out:
 expected loss per option with intervals, and the paired difference to doing nothing. All options share the drawn worlds
@@ -64,10 +64,12 @@ def rehearse(
     state: WorldState,
     world: int,
     options: Sequence[tuple[int, ...]],
-    horizon_s: float = 3600.0,
+    horizons_s: Sequence[float] = (3600.0,),
     seed: int = 0,
-) -> Rehearsal:
+) -> tuple[Rehearsal, ...]:
     """Roll every option forward until the best is told apart from the rest or MOST_WORLDS are drawn.
+
+    Gives one rehearsal per horizon, all over the same worlds; the first horizon says how many are drawn.
 
     Args:
         compiled: the twin.
@@ -78,17 +80,19 @@ def rehearse(
         state: worlds; the public part of row `world` is used.
         world: which row.
         options: options besides doing nothing, each the actions to propose tick after tick, 1..P*T.
-        horizon_s: how far to look, seconds.
+        horizons_s: how far to look, seconds, growing.
         seed: equal seeds give equal worlds.
 
     Raises:
-        ValueError: an action that is not in the action space.
+        ValueError: an action that is not in the action space, or horizons that do not grow.
     """
-    ticks = max(1, round(horizon_s / compiled.tick_s))
+    if list(horizons_s) != sorted(set(horizons_s)) or not horizons_s:
+        raise ValueError(f"horizons {tuple(horizons_s)} s: give one or more, growing")
+    ticks = [max(1, round(horizon / compiled.tick_s)) for horizon in horizons_s]
     every = [(), *dict.fromkeys(option for option in options if option)]
     consenting = parameters._replace(consent=parameters.consent.copy())
     consenting.consent["mode"] = ConsentMode.AT_ONCE
-    losses = np.zeros((len(every), 0))
+    losses = np.zeros((len(ticks), len(every), 0))
     while True:
         drawn = draw_worlds(
             compiled,
@@ -99,27 +103,31 @@ def rehearse(
             state=state,
             world=world,
             count=LEAST_WORLDS,
-            seed=seed * 64 + losses.shape[1] // LEAST_WORLDS,
+            seed=seed * 64 + losses.shape[2] // LEAST_WORLDS,
         )
-        more = np.stack([_roll(drawn, option, ticks) for option in every])
-        losses = np.concatenate([losses, more], axis=1)
-        if losses.shape[1] >= MOST_WORLDS or _is_told_apart(losses):
+        more = np.stack([_roll(drawn, option, ticks) for option in every], axis=1)
+        losses = np.concatenate([losses, more], axis=2)
+        if losses.shape[2] >= MOST_WORLDS or _is_told_apart(losses[0]):
             break
-    return Rehearsal(
-        horizon_s, losses.shape[1], tuple(_outcome(a, row, losses[0]) for a, row in zip(every, losses, strict=True))
+    return tuple(
+        Rehearsal(horizon, rows.shape[1], tuple(_outcome(a, row, rows[0]) for a, row in zip(every, rows, strict=True)))
+        for horizon, rows in zip(horizons_s, losses, strict=True)
     )
 
 
-def _roll(drawn: Worlds, actions: tuple[int, ...], ticks: int) -> npt.NDArray[np.float64]:
-    """float64[worlds]: coalition's loss over `ticks` after proposing the actions, one a tick."""
+def _roll(drawn: Worlds, actions: tuple[int, ...], ticks: Sequence[int]) -> npt.NDArray[np.float64]:
+    """float64[horizons, worlds]: coalition's loss after so many ticks, the actions being proposed one a tick."""
     future = drawn.fork(np.arange(drawn.count))
     decision = np.zeros((future.count, future.state.seat_owner.shape[1]), np.int32)
     for action in actions:
         decision[:, 0] = action
         future.tick(decision)
-    future.roll(max(0, ticks - len(actions)))
-    loss: npt.NDArray[np.float64] = future.state.loss.sum(axis=(1, 2)) / NANO
-    return loss
+    losses, gone = [], len(actions)
+    for tick in ticks:
+        future.roll(max(0, tick - gone))
+        gone = max(tick, gone)
+        losses.append(future.state.loss.sum(axis=(1, 2)) / NANO)
+    return np.stack(losses)
 
 
 def _is_told_apart(losses: npt.NDArray[np.float64]) -> bool:
