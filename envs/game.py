@@ -22,6 +22,7 @@ from ..twin.rulebook.parameters import AttackerProfile, GameSettings, Parameters
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import static_observation
 from ..twin.sources import load_example, read_chain
+from .generate import generate_twin
 from .scenario import EXAMPLE, Scenario, ScenarioError
 
 
@@ -72,6 +73,8 @@ def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
 
 
 def _chain(scenario: Scenario) -> Twin:
+    if scenario.generate is not None:
+        return generate_twin(scenario.generate)
     if scenario.chain == EXAMPLE:
         return load_example().twin
     if scenario.folder is None:

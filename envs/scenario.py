@@ -7,9 +7,9 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Self
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..twin.sources.safe_yaml import read_yaml
 
@@ -37,11 +37,34 @@ class Attacker(_Part):
     absent: Annotated[float, Field(ge=0, le=1)] = 0.1
 
 
+SITE = 13  # assets of a generated site; one with a physical process has two more
+
+
+class Generator(_Part):
+    """A chain that is made up, see `generate`. All shares are assumed."""
+
+    assets: Annotated[int, Field(ge=2 * SITE, le=1_000_000)] = 100  # about so many: whole sites are made
+    owners: Annotated[int, Field(ge=2, le=20)] = 6
+    seed: Annotated[int, Field(ge=0, lt=2**31)] = 0
+    exposed: Annotated[float, Field(ge=0, le=1)] = 0.1  # share of sites that the internet reaches; one at least
+    weak: Annotated[float, Field(ge=0, le=1)] = 0.35  # share of machines with a weakness that a network opens
+    local: Annotated[float, Field(ge=0, le=1)] = 0.3  # share of machines with a local weakness
+    escape: Annotated[float, Field(ge=0, le=1)] = 0.15  # share of containers that open their host
+    devices: Annotated[float, Field(ge=0, le=1)] = 0.2  # share of sites with a physical process
+
+    @model_validator(mode="after")
+    def _has_room(self) -> Self:
+        if self.owners * SITE > self.assets:
+            raise ValueError(f"{self.owners} owners need {self.owners * SITE} assets, not {self.assets}")
+        return self
+
+
 class Scenario(_Part):
     """One game to be played many times."""
 
     name: str
     chain: str = EXAMPLE  # "charging" is the shipped example; else a path relative to the scenario's file
+    generate: Generator | None = None  # makes the chain up; `chain` is then left out
     attacker: Attacker = Attacker()
     horizon_ticks: Annotated[int, Field(ge=1, le=100_000)] = 240
     decide_every: Annotated[int, Field(ge=1, le=1_000)] = 2  # ticks between decisions
@@ -80,6 +103,8 @@ def parse_scenario(content: Any, place: str, *, folder: Path | None = None) -> S
         fault = error.errors()[0]
         path = ".".join(str(part) for part in fault["loc"]) or "top"
         raise ScenarioError(f"{place}: {path}: {fault['msg']}; mend it there") from None
+    if scenario.generate is not None and "chain" in scenario.model_fields_set:
+        raise ScenarioError(f"{place}: chain and generate are both there; leave one out")
     low, high = scenario.attacker.onset_s
     if low > high:
         raise ScenarioError(f"{place}: attacker.onset_s: {low} is after {high}; write the earlier time first")
