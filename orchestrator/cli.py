@@ -45,7 +45,7 @@ def load_command(name: str, target: str) -> Any:
     if isinstance(found, typer.Typer):
         app = found
     else:
-        app = typer.Typer()
+        app = typer.Typer(add_completion=False)
         app.command(name)(found)
     command: Any = typer.main.get_command(app)
     command.name = name

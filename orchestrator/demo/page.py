@@ -49,8 +49,9 @@ def _policies(policies: Mapping[str, Any]) -> Table:
 
 
 def _responses(responses: list[Mapping[str, Any]]) -> Table:
-    columns = ("response", "targets", "consents", "state", "next hour", "next four hours")
-    table = Table(*columns, title="Responses; expected loss if nothing / this / the best other is done")
+    table = Table(title="Responses; expected loss if nothing / this / the best other is done", show_lines=True)
+    for column in ("response", "targets", "consents", "state", "next hour", "next four hours"):
+        table.add_column(column, overflow="fold")
     for row in responses:
         forecast = row["forecast"] or {}
         consents = ", ".join(f"{given['owner']} ({given['basis']})" for given in row["consents"])
