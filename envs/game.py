@@ -5,7 +5,7 @@ Flows in: a scenario. Flows out: a `Game`. It holds no state of any world.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 
 import numpy as np
@@ -15,15 +15,18 @@ from ..playbooks.actions import Library, load_library
 from ..twin.attack.steps import derive_steps
 from ..twin.compiled import Compiled, compile_twin
 from ..twin.facts import merge
-from ..twin.graph import Twin
+from ..twin.graph import ConsentRule, Twin
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.mask import static_mask
 from ..twin.rulebook.parameters import AttackerProfile, GameSettings, Parameters, build_parameters
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import static_observation
-from ..twin.sources import load_example, read_chain
+from ..twin.sources import load_example, read_chain, read_paths
+from ..twin.vocabulary import ConsentClass, ConsentMode, Proposer
 from .generate import generate_twin
 from .scenario import EXAMPLE, Scenario, ScenarioError
+
+NETWORK_OWNER = "defender"  # who has the assets of a network whose file names no owners
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,7 @@ def load_game(scenario: Scenario, library: Library | None = None) -> Game:
     Raises:
         ScenarioError: the chain is not there; or an error of the sources, naming file and mend.
     """
-    return make_game(scenario, _chain(scenario), library or load_library())
+    return make_game(scenario, load_chain(scenario), library or load_library())
 
 
 def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
@@ -72,7 +75,14 @@ def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
     return Game(scenario, library, compiled, library.effect_table(scenario.tick_s), parameters, parameters)
 
 
-def _chain(scenario: Scenario) -> Twin:
+def load_chain(scenario: Scenario) -> Twin:
+    """Give the twin that a scenario is played on: the shipped one, a generated one, a chain's, a simulator's network.
+
+    A network of another simulator knows one defender; here it is one owner, which agrees to everything at once.
+
+    Raises:
+        ScenarioError: the chain is not there; or an error of the sources, naming file and mend.
+    """
     if scenario.generate is not None:
         return generate_twin(scenario.generate)
     if scenario.chain == EXAMPLE:
@@ -83,5 +93,14 @@ def _chain(scenario: Scenario) -> Twin:
         )
     path = scenario.folder / scenario.chain
     if not path.exists():
-        raise ScenarioError(f"scenario {scenario.name}: chain {path} is not there; name a chain's folder")
-    return merge(read_chain(path).facts).twin
+        raise ScenarioError(f"scenario {scenario.name}: chain {path} is not there; name a chain's folder or a network")
+    if path.is_dir():
+        return merge(read_chain(path).facts).twin
+    twin = merge(read_paths([path], NETWORK_OWNER).facts).twin
+    return twin if twin.consent else replace(twin, consent=_agreeing(NETWORK_OWNER))
+
+
+def _agreeing(owner: str) -> tuple[ConsentRule, ...]:
+    return tuple(
+        ConsentRule(owner, one, proposer, ConsentMode.AT_ONCE) for one in ConsentClass for proposer in Proposer
+    )

@@ -63,7 +63,7 @@ class Scenario(_Part):
     """One game to be played many times."""
 
     name: str
-    chain: str = EXAMPLE  # "charging" is the shipped example; else a path relative to the scenario's file
+    chain: str = EXAMPLE  # "charging" is the shipped example; else a folder or network, relative to the scenario's file
     generate: Generator | None = None  # makes the chain up; `chain` is then left out
     attacker: Attacker = Attacker()
     horizon_ticks: Annotated[int, Field(ge=1, le=100_000)] = 240

@@ -10,6 +10,8 @@ from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from typing import Protocol
 
+LAST_YEAR = 2199  # what a lockstep clock may be set to; it could not be set back
+
 
 class ClockError(ValueError):
     """The clock cannot be used so; the message names the mend."""
@@ -46,10 +48,14 @@ class LockstepClock:
         """Move the clock to `time`.
 
         Raises:
-            ClockError: the time has no zone, or lies before the present one.
+            ClockError: the time has no zone, lies before the present one or after `LAST_YEAR`.
         """
         if time.tzinfo is None:
             raise ClockError(f"time {time.isoformat()} has no zone; write it in UTC, ending in Z")
+        if time.year > LAST_YEAR:
+            raise ClockError(
+                f"time {time.isoformat()} lies after the year {LAST_YEAR}; a clock never goes back, mend it"
+            )
         if time < self.time:
             raise ClockError(f"time {iso(time)} lies before {iso(self.time)}; a clock never goes back")
         self.time = time.astimezone(UTC)
@@ -68,8 +74,9 @@ def parse_iso(text: str) -> datetime:
     """
     try:
         time = datetime.fromisoformat(text)
-    except ValueError:
+        read = time.astimezone(UTC)
+    except (ValueError, OverflowError):
         raise ClockError(f"time {text!r} is not ISO 8601; write it like 2026-11-23T12:00:00Z") from None
     if time.tzinfo is None:
         raise ClockError(f"time {text!r} has no zone; write it in UTC, ending in Z")
-    return time.astimezone(UTC)
+    return read

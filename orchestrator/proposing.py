@@ -64,7 +64,10 @@ def propose(
     """
     shelved = shelf.get(proposal.playbook)
     if shelved is None:
-        raise ProposalRefused("unknown_playbook", f"playbook {proposal.playbook!r} is not in the library; mend its id")
+        known = ", ".join(sorted(shelf))
+        raise ProposalRefused(
+            "unknown_playbook", f"playbook {proposal.playbook!r} is not in the library; it has {known}"
+        )
     resolved = resolve(twin, proposal.targets, shelved.effect)
     _check_kinds(twin, shelved, resolved)
     _refuse_twin(conn, shelved, resolved)

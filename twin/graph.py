@@ -73,6 +73,7 @@ class Weakness:
     epss: float | None = None  # probability 0..1, where a file gave it
     kev: bool = False  # on CISA's list of known exploited vulnerabilities
     access: Access = Access.USER  # gained on the asset
+    success: float | None = None  # probability per try, 0..1, where the source states it; then nothing is estimated
 
 
 @dataclass(frozen=True, slots=True)

@@ -112,7 +112,7 @@ def response(node: TheNode, caller: Viewer, response: str) -> ResponseDetail:
 
 @router.get("/audit", summary="Audit records that are your business", tags=["audit"])
 def audit_records(
-    node: TheNode, caller: Viewer, after: Annotated[int, Query(ge=0)] = 0, limit: Limit = 100
+    node: TheNode, caller: Viewer, after: Annotated[int, Query(ge=0, lt=2**63)] = 0, limit: Limit = 100
 ) -> list[AuditBody]:
     """In order; `after` is the last `seq` you have."""
     with node.engine.begin() as conn:

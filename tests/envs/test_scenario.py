@@ -2,11 +2,32 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 
+import numpy as np
 import pytest
 from tocsin.envs.game import load_game
 from tocsin.envs.scenario import Scenario, ScenarioError, read_scenario
+from tocsin.envs.scenario_commands import scenario
+from tocsin.envs.vector import ResponseWorlds
+from tocsin.twin.vocabulary import RunState
+from typer.testing import CliRunner
+
+TINY = """
+subnets: [1, 1]
+topology: [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
+sensitive_hosts:
+  (2, 0): 1
+exploits:
+  e_ssh: {service: ssh, os: linux, prob: 0.8, access: root}
+firewall:
+  (0, 1): [ssh]
+  (1, 2): [ssh]
+host_configurations:
+  (1, 0): {os: linux, services: [ssh]}
+  (2, 0): {os: linux, services: [ssh]}
+"""
 
 
 def test_the_shipped_scenario_is_the_charging_chain() -> None:
@@ -53,3 +74,34 @@ def test_a_missing_file_or_chain_is_named(tmp_path: Path) -> None:
         read_scenario(tmp_path / "absent.yaml")
     with pytest.raises(ScenarioError, match="elsewhere"):
         load_game(Scenario(name="x", chain="elsewhere", folder=tmp_path))
+
+
+@pytest.mark.parametrize("owners", [3, 20])
+def test_scenario_show_tells_what_a_scenario_holds(owners: int, tmp_path: Path) -> None:
+    """Counts of a generated chain, as JSON."""
+    path = tmp_path / "made.yaml"
+    path.write_text(f"name: made\ngenerate: {{assets: 400, owners: {owners}}}\n")
+    result = CliRunner().invoke(scenario, ["show", str(path), "--json"])
+    told = json.loads(result.stdout)
+    assert result.exit_code == 0 and len(told["owners"]) == owners + 1
+    assert 350 < sum(told["assets"].values()) < 500 and told["attack_steps"]["T1190"] >= 1
+
+
+def test_a_network_of_another_simulator_can_be_played(tmp_path: Path) -> None:
+    """Its one owner agrees at once, so a defender's isolation starts in the tick it is proposed."""
+    (tmp_path / "tiny.yaml").write_text(TINY)
+    path = tmp_path / "s.yaml"
+    path.write_text("name: tiny\nchain: tiny.yaml\n")
+    result = CliRunner().invoke(scenario, ["show", str(tmp_path / "tiny.yaml"), "--json"])
+    assert json.loads(result.stdout)["attack_steps"]["T1190"] == 1
+    worlds = ResponseWorlds(load_game(read_scenario(path)), range(2))
+    worlds.reset()
+    legal = np.flatnonzero(worlds.masks()[0])
+    worlds.step(np.full(2, legal[1]))
+    assert (worlds.worlds.state.run["state"] > RunState.AWAITING_CONSENT).any()
+
+
+def test_scenario_show_refuses_what_is_not_there(tmp_path: Path) -> None:
+    """An error that names the file."""
+    result = CliRunner().invoke(scenario, ["show", str(tmp_path / "none.yaml")])
+    assert isinstance(result.exception, ValueError) and "none.yaml" in str(result.exception)

@@ -251,6 +251,14 @@ def test_lockstep_clock_never_goes_back(site: Site) -> None:
     assert refused(operator.tick, iso(START)) == (409, "clock")
     assert refused(operator.tick, "2026-11-01T13:00:00") == (409, "clock")
     assert refused(operator.tick, "tomorrow") == (422, "bad_request")
+    for too_late in ("9999-12-31T23:59:59Z", "9999-12-31T23:59:59-12:00"):
+        assert refused(operator.tick, too_late) == (409, "clock")
+    assert site.tick(6)["time"] == "2026-11-01T12:06:00.000000Z"
+
+
+def test_a_number_that_no_record_can_have_is_a_bad_request(site: Site) -> None:
+    """Larger than the store can count."""
+    assert refused(site.client("edge", "viewer").get, f"/v1/audit?after={10**30}") == (422, "bad_request")
 
 
 def test_health_needs_no_token_and_tells_the_audit_head(site: Site) -> None:

@@ -12,6 +12,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import OctKey, OKPKey
 from tocsin.orchestrator import consent
+from tocsin.orchestrator.clock import ClockError, parse_iso
 from tocsin.orchestrator.consent import Binding, ConsentRefused, Decision
 from tocsin.orchestrator.identity import IdentityError, Role, TrustedKey, TrustFile, TrustStore
 from tocsin.tests.orchestrator.fakes import START
@@ -137,3 +138,12 @@ def test_one_key_speaks_for_one_owner() -> None:
     entry = TrustedKey(person="p", role=Role.APPROVER, jwk=private)
     with pytest.raises(IdentityError, match="private part"):
         TrustStore.build([TrustFile(owner="edge", keys=(entry,))])
+
+
+@pytest.mark.parametrize(
+    "text", ["0001-01-01T00:00:00+14:00", "9999-12-31T23:59:59-14:00", "2026-11-01T12:00:00", "soon"]
+)
+def test_times_that_are_no_time_in_utc_are_refused(text: str) -> None:
+    """Also those that leave the calendar on their way to UTC."""
+    with pytest.raises(ClockError):
+        parse_iso(text)

@@ -34,7 +34,9 @@ def test_a_dry_run_counts_and_keeps_nothing(home: Path) -> None:
     assert told["assets"] == {"container": 1, "external": 1, "host": 1, "segment": 1, "service": 1}
     assert told["links"] == {"reaches": 3, "runs_on": 2} and told["weaknesses"] == {}
     assert told["owners"] == ["internet", "o"] and told["documents"] == {"compose": 1}
-    assert told["not_understood"] == [{"place": "notes.yaml:1", "what": "neither Kubernetes, compose nor chain"}]
+    assert told["not_understood"] == [
+        {"place": "notes.yaml:1", "what": "neither Kubernetes, compose, chain nor a simulator's network"}
+    ]
     assert told["version"] is None and not (home / "home").exists()
 
 

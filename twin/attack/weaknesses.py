@@ -166,14 +166,16 @@ def probability_of_exploit(weakness: Weakness) -> tuple[float, str]:
     and `exploit.epss` in proportion to it (EPSS is a probability of being exploited within 30 days, used here as a mark
     of how mature exploits are); else `exploit.plain`. KEV never lowers: the greater ease counts. A CVE
     without a vector has `exploit.unscored`. A misconfiguration in the table has its own parameter, the
-    success itself. A CWE not in the table gives 0.
+    success itself. A CWE not in the table gives 0. Where the source states a success per try, that is it (`stated`).
 
     Raises:
-        TwinError: the vector is not one; names weakness, asset and the mend.
+        TwinError: the vector is not one, or the stated success no probability; names weakness, asset and the mend.
     """
     profile = profile_of(weakness)
     if profile is None:
         return 0.0, ""
+    if weakness.success is not None:
+        return _checked(weakness, "success", weakness.success), "stated"
     if not weakness.cvss and weakness.id in CWE_PROFILES:
         name = f"exploit.{weakness.id}"
         return PARAMETERS[name].value, name
@@ -187,20 +189,19 @@ def _ease(weakness: Weakness) -> tuple[float, str]:
         eases.append((PARAMETERS["exploit.kev"].value, "exploit.kev"))
     if weakness.epss is not None:
         floor, top = PARAMETERS["exploit.epss_floor"].value, PARAMETERS["exploit.epss"].value
-        eases.append((floor + (top - floor) * _checked_epss(weakness), "exploit.epss"))
+        eases.append((floor + (top - floor) * _checked(weakness, "EPSS", weakness.epss), "exploit.epss"))
     if not eases:
         name = "exploit.plain" if weakness.cvss else "exploit.unscored"
         eases.append((PARAMETERS[name].value, name))
     return max(eases)
 
 
-def _checked_epss(weakness: Weakness) -> float:
-    epss = weakness.epss or 0.0
-    if not 0.0 <= epss <= 1.0:
+def _checked(weakness: Weakness, what: str, value: float) -> float:
+    if not 0.0 <= value <= 1.0:
         raise TwinError(
-            f"weakness {weakness.id} on {weakness.asset}: EPSS {epss} is not a probability; give 0 to 1, not percent"
+            f"weakness {weakness.id} on {weakness.asset}: {what} {value} is no probability; give 0 to 1, not percent"
         )
-    return epss
+    return value
 
 
 def _round_up(value: float) -> float:

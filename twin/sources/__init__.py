@@ -9,6 +9,7 @@ from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from .folder import knows_network as knows_network
     from .folder import load_example as load_example
     from .folder import read_chain as read_chain
     from .folder import read_paths as read_paths
@@ -18,6 +19,7 @@ if TYPE_CHECKING:
 EXPORTS = {
     "Note": "reading",
     "Reading": "reading",
+    "knows_network": "folder",
     "load_example": "folder",
     "read_chain": "folder",
     "read_paths": "folder",

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
@@ -17,15 +17,22 @@ from typing import Any
 
 from ..facts import Fact, Merged, Provenance, merge
 from ..graph import Owner, TwinError
+from .cage4 import cage4_network, is_cage4
 from .chain import is_chain, read_chain_file
 from .chain_model import ManifestPart
 from .compose import compose_facts, is_compose, service_names
 from .kubernetes import is_kubernetes, kubernetes_facts
-from .reading import OWNER_NAME, Note, Reading
+from .nasim import is_nasim, nasim_network
+from .network import Network, write_network
+from .reading import OWNER_NAME, Note, Reading, Scribe
 from .safe_yaml import MAX_BYTES, Section, read_yaml
 
 CHAIN_FILE = "chain.yaml"
 SUFFIXES = (".yaml", ".yml")
+PEERS: tuple[tuple[str, Callable[[object], bool], Callable[[Section, Scribe], Network]], ...] = (
+    ("nasim", is_nasim, nasim_network),
+    ("cage4", is_cage4, cage4_network),
+)
 _CHAIN_MARK = re.compile(rb"^tocsin:", re.MULTILINE)
 
 
@@ -89,6 +96,16 @@ def read_paths(paths: Iterable[Path], owner: str | None = None) -> Reading:
             readings.append(Reading((fact,)))
         readings.append(_read_manifests([(file, str(file)) for file in loose], owner, host="", prefix=""))
     return Reading.join(readings)
+
+
+def knows_network(path: Path) -> bool:
+    """Whether a file is a network of a simulator that can be read.
+
+    Raises:
+        TwinError: it cannot be read, or is broken.
+    """
+    documents = read_yaml(_bytes(path, str(path)), str(path))
+    return any(knows(document) for _, knows, _ in PEERS for document in documents)
 
 
 def _is_chain_file(path: Path) -> bool:
@@ -164,6 +181,7 @@ def _read_manifests(found: list[tuple[Path, str]], owner: str, *, host: str, pre
     stacks: list[_Parsed] = []
     cluster: list[_Parsed] = []
     strange: list[Note] = []
+    readings: list[Reading] = []
     for path, shown in found:
         parsed = _Parsed(path, shown, read_yaml(_bytes(path, shown), shown))
         if any(is_chain(document) for document in parsed.documents):
@@ -172,15 +190,29 @@ def _read_manifests(found: list[tuple[Path, str]], owner: str, *, host: str, pre
             stacks.append(parsed)
         elif any(is_kubernetes(document) for document in parsed.documents):
             cluster.append(parsed)
+        elif any(knows(document) for _, knows, _ in PEERS for document in parsed.documents):
+            readings.append(_read_network(parsed, owner))
         else:
-            strange.append(Note(f"{shown}:1", "neither Kubernetes, compose nor chain"))
-    readings = _read_stacks(stacks, owner, host, prefix)
+            strange.append(Note(f"{shown}:1", "neither Kubernetes, compose, chain nor a simulator's network"))
+    readings += _read_stacks(stacks, owner, host, prefix)
     if cluster:
         name = host or cluster[0].path.absolute().parent.name or "cluster"
         time = max(_time(one.path) for one in cluster)
         files_ = [(one.shown, one.documents) for one in cluster]
         readings.append(kubernetes_facts(files_, owner, cluster=name, time=time))
     return Reading.join([*readings, Reading(not_understood=tuple(strange))])
+
+
+def _read_network(parsed: _Parsed, owner: str) -> Reading:
+    """Read a network of another simulator."""
+    scribe = Scribe("", parsed.shown, owner, _time(parsed.path))
+    for document in parsed.documents:
+        for name, knows, network_of in PEERS:
+            if knows(document):
+                scribe.source = name
+                scribe.documents[name] += 1
+                write_network(network_of(document, scribe), scribe)
+    return scribe.reading()
 
 
 def _read_stacks(found: list[_Parsed], owner: str, host: str, prefix: str) -> list[Reading]:

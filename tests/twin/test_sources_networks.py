@@ -1,0 +1,161 @@
+"""Networks of other simulators: what their files hold, counted by hand, and what they get wrong."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+import yaml
+from tocsin.twin.attack.steps import derive_steps
+from tocsin.twin.facts import merge
+from tocsin.twin.graph import Twin, TwinError
+from tocsin.twin.sources import read_paths
+from tocsin.twin.vocabulary import AssetKind, Gain
+
+DATA = Path(os.environ.get("TOCSIN_TEST_DATA", Path(__file__).resolve().parents[3] / "shared" / "data"))
+TINY = """
+subnets: [1, 2]
+topology: [[1, 1, 0], [1, 1, 1], [0, 1, 1]]
+sensitive_hosts:
+  (2, 1): 50
+exploits:
+  e_ssh: {service: ssh, os: linux, prob: 0.8, access: user}
+  e_smb: {service: smb, os: None, prob: 0.5, access: root}
+privilege_escalation:
+  pe: {process: cron, os: linux, prob: 0.9, access: root}
+firewall:
+  (0, 1): [ssh]
+  (1, 2): [ssh, smb]
+  (2, 1): []
+host_configurations:
+  (1, 0): {os: linux, services: [ssh, smb], processes: [cron]}
+  (2, 0): {os: linux, services: [ssh], processes: []}
+  (2, 1):
+    os: windows
+    services: [ssh, smb]
+    processes: []
+    firewall:
+      (1, 0): [smb]
+"""
+C4 = """
+subnets: {SUBNET.INTERNET: 10.0.0.0/24, SUBNET.OFFICE: 10.0.1.0/24, SUBNET.ZONE: 10.0.2.0/24}
+hosts:
+  root_internet_host_0: {os: LINUX, services: {}, processes: []}
+  office_subnet_user_host_0: {os: LINUX, services: {SSHD: {}}, processes: [{name: ProcessName.SSHD, ports: [22]}]}
+  zone_subnet_server_host_0: {os: LINUX, services: {OTSERVICE: {}}, processes: []}
+comms_policy: {0: [[office_subnet, internet_subnet], [office_subnet, zone_subnet]], 1: []}
+mission_phase_at_reset: 0
+agents: {red_agent_0: {allowed_subnets: [office_subnet]}}
+"""
+
+
+def steps_of(twin: Twin, *techniques: str) -> set[tuple[str, str, Gain, float]]:
+    """(source, target, gain, probability) of steps, by names of assets."""
+    names = {asset.id: asset.name for asset in twin.assets}
+    return {
+        (names[step.source], names[step.target], step.gains, step.probability)
+        for step in derive_steps(twin)
+        if step.technique in techniques
+    }
+
+
+def read(text: str, folder: Path) -> Twin:
+    file = folder / "network.yaml"
+    file.write_text(text)
+    return merge(read_paths([file], "lab").facts).twin
+
+
+def test_nasim_exploits_follow_topology_firewalls_and_systems(tmp_path: Path) -> None:
+    """A subnet's firewall allows, a host's own denies, an exploit fits its operating system, odds are as stated."""
+    twin = read(TINY, tmp_path)
+    assert steps_of(twin, "T1190") == {("internet", "host-1-0", Gain.USER, 0.8)}
+    assert steps_of(twin, "T1068") == {("host-1-0", "host-1-0", Gain.ADMIN, 0.9)}
+    remote = {row for row in steps_of(twin, "T1210") if row[0] != row[1]}
+    assert ("subnet-1", "host-2-0", Gain.USER, 0.8) in remote
+    assert not any(source in ("subnet-1", "host-1-0") and target == "host-2-1" for source, target, *_ in remote)
+    assert ("subnet-2", "host-2-1", Gain.ADMIN, 0.5) in remote
+    assert not any(source == "subnet-2" and target == "host-1-0" for source, target, *_ in remote)
+    assert [asset.name for asset in twin.assets if asset.crown_jewel] == ["host-2-1"]
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("(2, 1): 50", "(2, 7): 50", r":5: there is no host \(2, 7\)"),
+        ("(2, 1): 50", "nowhere: 50", ":5: 'nowhere' is no pair of numbers"),
+        ("(2, 1): 50", "(2, 1): much", ":5: 'much' is no number"),
+        ("prob: 0.8", "prob: 80", ":7: prob 80 of 'e_ssh'"),
+        ("prob: 0.8, access: user", "prob: 0.8, access: god", ":7: access 'god'"),
+        ("[0, 1, 1]]", "[0, 1]]", ":3: topology must be 3 rows of 3"),
+        ("subnets: [1, 2]", "subnets: [1, 3]", r"host \(2, 2\) has no configuration"),
+        ("subnets: [1, 2]", "subnets: [1, -2]", ":2: '-2' is no number of hosts"),
+        ("(2, 1): []", "(2, 9): []", ":14: .* names a subnet"),
+        ("services: [ssh], ", "services: {a: b}, ", ":17: 'services' must be a list"),
+        ("services: [ssh], ", "services: [ssh, ssh], ", ":17: services names one twice"),
+        ("firewall:\n      (1, 0): [smb]", "firewall: [smb]", ":22: 'firewall' must be a mapping"),
+    ],
+)
+def test_broken_nasim_files_are_named_with_line_and_mend(tmp_path: Path, old: str, new: str, says: str) -> None:
+    """One line that names file and line."""
+    assert old in TINY
+    with pytest.raises(TwinError, match=says) as error:
+        read(TINY.replace(old, new, 1), tmp_path)
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize("name", ["tiny", "small", "small-honeypot", "small-linear", "medium", "medium-single-site"])
+def test_real_nasim_scenarios(name: str) -> None:
+    """Hosts and services as listed in the files; each has a way in from the internet."""
+    path = real(f"nasim/{name}.yaml")
+    listed = yaml.safe_load(path.read_bytes())["host_configurations"].values()
+    twin = merge(read_paths([path], "lab").facts).twin
+    counts = [sum(asset.kind is kind for asset in twin.assets) for kind in (AssetKind.HOST, AssetKind.SERVICE)]
+    assert counts == [len(listed), sum(len(host["services"]) for host in listed)]
+    assert steps_of(twin, "T1190")
+
+
+def test_cage4_topology_begins_where_red_begins(tmp_path: Path) -> None:
+    """The session of the red agent is the only way in; subnets that may talk are open to one another."""
+    twin = read(C4, tmp_path)
+    assert {row[1] for row in steps_of(twin, "T1190")} == {"office_subnet_user_host_0"}
+    moved = {(link.source.split("/")[-1], link.target.split("/")[-1]) for link in twin.links if "." in link.target}
+    assert ("office_subnet", "zone_subnet_server_host_0.OTSERVICE") in moved
+    assert ("zone_subnet", "office_subnet_user_host_0.SSHD") in moved
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("zone_subnet_server_host_0: {os", "lost_host: {os", ":6: host 'lost_host' begins with the name of no subnet"),
+        ("mission_phase_at_reset: 0", "mission_phase_at_reset: 7", "no phase '7'"),
+        ("[office_subnet, zone_subnet]]", "[office_subnet, moon]]", "is no pair of subnets"),
+        ("allowed_subnets: [office_subnet]", "allowed_subnets: [moon]", "no host of subnet 'moon'"),
+    ],
+)
+def test_broken_cage4_files_are_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in C4
+    with pytest.raises(TwinError, match=says):
+        read(C4.replace(old, new, 1), tmp_path)
+
+
+@pytest.mark.parametrize("seed", [1, 2, 3])
+def test_real_cage4_topologies(seed: int) -> None:
+    """Every host of the file is there but the internet's, and each service of each host."""
+    path = real(f"cage4/topology-seed{seed}.json")
+    content = yaml.safe_load(path.read_bytes())
+    twin = merge(read_paths([path], "lab").facts).twin
+    hosts = [asset for asset in twin.assets if asset.kind is AssetKind.HOST]
+    services = [asset for asset in twin.assets if asset.kind is AssetKind.SERVICE]
+    assert len(hosts) == len(content["hosts"]) - 1
+    assert len(services) == sum(len(host["services"]) for host in content["hosts"].values()) + 1  # the session
+    assert len(steps_of(twin, "T1190")) == 1
+
+
+def real(relative: str) -> Path:
+    path = DATA / relative
+    if not path.exists():
+        if os.environ.get("CI") == "true":
+            pytest.fail(f"{path} is not there; in CI the test data must be")
+        pytest.skip(f"{path} is not there; set TOCSIN_TEST_DATA")
+    return path
