@@ -91,12 +91,13 @@ def load_chain(scenario: Scenario) -> Twin:
         raise ScenarioError(
             f"scenario {scenario.name}: chain {scenario.chain!r} is a path, but no file says from where"
         )
-    path = scenario.folder / scenario.chain
-    if not path.exists():
-        raise ScenarioError(f"scenario {scenario.name}: chain {path} is not there; name a chain's folder or a network")
-    if path.is_dir():
-        return merge(read_chain(path).facts).twin
-    twin = merge(read_paths([path], NETWORK_OWNER).facts).twin
+    paths = [scenario.folder / name for name in (scenario.chain, *scenario.beside)]
+    for path in paths:
+        if not path.exists():
+            raise ScenarioError(f"scenario {scenario.name}: {path} is not there; name a chain's folder or a network")
+    if paths[0].is_dir() and len(paths) == 1:
+        return merge(read_chain(paths[0]).facts).twin
+    twin = merge(read_paths(paths, NETWORK_OWNER).facts).twin
     return twin if twin.consent else replace(twin, consent=_agreeing(NETWORK_OWNER))
 
 

@@ -64,6 +64,7 @@ class Scenario(_Part):
 
     name: str
     chain: str = EXAMPLE  # "charging" is the shipped example; else a folder or network, relative to the scenario's file
+    beside: tuple[str, ...] = ()  # files and folders that a network draws on: images, types of hosts
     generate: Generator | None = None  # makes the chain up; `chain` is then left out
     attacker: Attacker = Attacker()
     horizon_ticks: Annotated[int, Field(ge=1, le=100_000)] = 240

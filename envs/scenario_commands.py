@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import Counter
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -24,15 +25,18 @@ def _scenario() -> None:
     """Scenarios: files that say what is played."""
 
 
-@scenario.command(epilog="Example: tocsin scenario show tiny.yaml --json")
+@scenario.command(epilog="Example: tocsin scenario show Scenario2.yaml images/ --json")
 def show(
     file: Annotated[
         Path | None, typer.Argument(help="A scenario, a chain's folder or a network; default: the shipped one.")
     ] = None,
+    beside: Annotated[
+        list[Path] | None, typer.Argument(help="Files and folders that a network draws on: images, types of hosts.")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
 ) -> None:
-    """What a scenario, a chain or a network of NASim or CAGE Challenge 4 holds, once it is read in."""
-    told = describe(load(file))
+    """What a scenario, a chain or a network of NASim, CAGE Challenge 2 or 4 or Cyberwheel holds, once it is read in."""
+    told = describe(load(file, beside or []))
     if as_json:
         typer.echo(json.dumps(told, indent=2))
         return
@@ -40,7 +44,7 @@ def show(
         typer.echo(f"{key}: {_line(value)}")
 
 
-def load(path: Path | None) -> tuple[Scenario, Twin]:
+def load(path: Path | None, beside: Sequence[Path] = ()) -> tuple[Scenario, Twin]:
     """Give the scenario and its twin; what is no scenario file is played by the shipped settings.
 
     Raises:
@@ -51,7 +55,8 @@ def load(path: Path | None) -> tuple[Scenario, Twin]:
     from .scenario import Scenario, read_scenario
 
     if path is not None and (path.is_dir() or knows_network(path)):
-        chosen = Scenario(name=path.stem, chain=path.name, folder=path.absolute().parent)
+        others = tuple(str(one.absolute()) for one in beside)
+        chosen = Scenario(name=path.stem, chain=path.name, beside=others, folder=path.absolute().parent)
     else:
         chosen = read_scenario(path)
     return chosen, load_chain(chosen)

@@ -159,3 +159,88 @@ def real(relative: str) -> Path:
             pytest.fail(f"{path} is not there; in CI the test data must be")
         pytest.skip(f"{path} is not there; set TOCSIN_TEST_DATA")
     return path
+
+
+def test_real_cage2_scenario_with_its_images() -> None:
+    """Thirteen hosts; red begins on User0; from User nothing but Enterprise lets through to Operational."""
+    twin = merge(read_paths([real("cage2/Scenario2.yaml"), real("cage2/images")], "lab").facts).twin
+    assert sum(asset.kind is AssetKind.HOST for asset in twin.assets) == 13
+    assert {row[1] for row in steps_of(twin, "T1190")} == {"User0"}
+    remote = steps_of(twin, "T1210")
+    assert not any(source == "User" and target.startswith("Op_") for source, target, *_ in remote)
+    assert any(source == "Enterprise" and target == "Op_Server0" for source, target, *_ in remote)
+    assert [asset.name for asset in twin.assets if asset.crown_jewel] == ["Op_Server0"]
+
+
+def test_cage2_without_images_says_what_is_unknown() -> None:
+    """A note per host; no service is invented."""
+    reading = read_paths([real("cage2/Scenario2.yaml")], "lab")
+    assert sum("was not given" in note.what for note in reading.not_understood) == 13
+    services = [asset for asset in merge(reading.facts).twin.assets if asset.kind is AssetKind.SERVICE]
+    assert [asset.name for asset in services] == ["User0.session"]
+
+
+CAGE2 = """
+Agents: {Red: {starting_sessions: [{hostname: U}]}}
+Hosts: {U: {image: I, AvailabilityValue: Low}}
+Subnets: {S: {Hosts: [U], NACLs: {all: {in: all, out: all}}}}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("AvailabilityValue: Low", "AvailabilityValue: Huge", ":3: AvailabilityValue 'Huge' is unknown"),
+        ("Hosts: [U]", "Hosts: [U, V]", "host 'V' of subnet 'S' is not under Hosts"),
+        ("Hosts: [U]", "Hosts: []", ":3: host 'U' is in no subnet"),
+        ("Hosts: {U: {image", "Hosts: {U: {image: [], x", ":3: 'image' must be a plain value"),
+        ("[{hostname: U}]", "U", ":2: 'starting_sessions' must be a list"),
+    ],
+)
+def test_broken_cage2_files_are_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in CAGE2
+    with pytest.raises(TwinError, match=says):
+        read(CAGE2.replace(old, new, 1), tmp_path)
+
+
+@pytest.mark.parametrize("size", [15, 25, 50])
+def test_real_cyberwheel_networks(size: int) -> None:
+    """So many hosts; four exploitable services of ten CVEs each; an interface joins hosts across subnets."""
+    names = (f"{size}-host-network", "host_defs_services", "windows_exploitable_services")
+    twin = merge(read_paths([real(f"cyberwheel/{name}.yaml") for name in names], "lab").facts).twin
+    assert sum(asset.kind is AssetKind.HOST for asset in twin.assets) == size
+    assert len(twin.weaknesses) == size * 4 * 10
+    interfaces = yaml.safe_load(real(f"cyberwheel/{size}-host-network.yaml").read_bytes())["interfaces"]
+    pairs = {(source, target) for source, target, *_ in steps_of(twin, "T1210")}
+    assert all((host, other) in pairs and (other, host) in pairs for host, near in interfaces.items() for other in near)
+
+
+CYBERWHEEL = """
+hosts: {a: {subnet: s, type: t}, b: {subnet: s, type: t}}
+subnets: {s: {}}
+routers: {r: {}}
+topology: {r: {s: [a, b]}}
+interfaces: {a: [b]}
+"""
+
+
+@pytest.mark.parametrize(
+    ("old", "new", "says"),
+    [
+        ("{a: {subnet: s", "{a: {subnet: z", ":2: subnet 'z' of host 'a' is not under subnets"),
+        ("interfaces: {a: [b]}", "interfaces: {a: [c]}", ":6: interface a - c names a host that is not there"),
+        ("interfaces: {a: [b]}", "interfaces: {a: b}", ":6: 'a' must be a list"),
+    ],
+)
+def test_broken_cyberwheel_files_are_named(tmp_path: Path, old: str, new: str, says: str) -> None:
+    assert old in CYBERWHEEL
+    with pytest.raises(TwinError, match=says):
+        read(CYBERWHEEL.replace(old, new, 1), tmp_path)
+
+
+def test_a_service_that_no_file_defines_is_named(tmp_path: Path) -> None:
+    """Types of hosts may name exploitable services of another file."""
+    (tmp_path / "network.yaml").write_text(CYBERWHEEL)
+    (tmp_path / "types.yaml").write_text("host_types: {t: {os: linux, services: [Foo]}}\n")
+    with pytest.raises(TwinError, match=r"types.yaml:1: service 'Foo' is not defined"):
+        read_paths([tmp_path / "network.yaml", tmp_path / "types.yaml"], "lab")

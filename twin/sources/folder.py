@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
@@ -17,10 +17,12 @@ from typing import Any
 
 from ..facts import Fact, Merged, Provenance, merge
 from ..graph import Owner, TwinError
+from .cage2 import cage2_network, is_cage2, is_cage2_image
 from .cage4 import cage4_network, is_cage4
 from .chain import is_chain, read_chain_file
 from .chain_model import ManifestPart
 from .compose import compose_facts, is_compose, service_names
+from .cyberwheel import cyberwheel_network, is_cyberwheel, is_cyberwheel_definition
 from .kubernetes import is_kubernetes, kubernetes_facts
 from .nasim import is_nasim, nasim_network
 from .network import Network, write_network
@@ -29,9 +31,12 @@ from .safe_yaml import MAX_BYTES, Section, read_yaml
 
 CHAIN_FILE = "chain.yaml"
 SUFFIXES = (".yaml", ".yml")
-PEERS: tuple[tuple[str, Callable[[object], bool], Callable[[Section, Scribe], Network]], ...] = (
-    ("nasim", is_nasim, nasim_network),
-    ("cage4", is_cage4, cage4_network),
+Beside = Mapping[str, Section]  # documents that a network draws on, by the name of their file without its suffix
+PEERS: tuple[tuple[str, Callable[[object], bool], Callable[[Section, Scribe, Beside], Network]], ...] = (
+    ("nasim", is_nasim, lambda document, scribe, _: nasim_network(document, scribe)),
+    ("cage2", is_cage2, cage2_network),
+    ("cage4", is_cage4, lambda document, scribe, _: cage4_network(document, scribe)),
+    ("cyberwheel", is_cyberwheel, cyberwheel_network),
 )
 _CHAIN_MARK = re.compile(rb"^tocsin:", re.MULTILINE)
 
@@ -181,7 +186,8 @@ def _read_manifests(found: list[tuple[Path, str]], owner: str, *, host: str, pre
     stacks: list[_Parsed] = []
     cluster: list[_Parsed] = []
     strange: list[Note] = []
-    readings: list[Reading] = []
+    networks: list[_Parsed] = []
+    beside: dict[str, Section] = {}
     for path, shown in found:
         parsed = _Parsed(path, shown, read_yaml(_bytes(path, shown), shown))
         if any(is_chain(document) for document in parsed.documents):
@@ -191,10 +197,13 @@ def _read_manifests(found: list[tuple[Path, str]], owner: str, *, host: str, pre
         elif any(is_kubernetes(document) for document in parsed.documents):
             cluster.append(parsed)
         elif any(knows(document) for _, knows, _ in PEERS for document in parsed.documents):
-            readings.append(_read_network(parsed, owner))
+            networks.append(parsed)
+        elif any(is_cage2_image(document) or is_cyberwheel_definition(document) for document in parsed.documents):
+            beside[path.stem] = next(document for document in parsed.documents if isinstance(document, Section))
         else:
             strange.append(Note(f"{shown}:1", "neither Kubernetes, compose, chain nor a simulator's network"))
-    readings += _read_stacks(stacks, owner, host, prefix)
+    readings = _read_stacks(stacks, owner, host, prefix)
+    readings += [_read_network(parsed, owner, beside) for parsed in networks]
     if cluster:
         name = host or cluster[0].path.absolute().parent.name or "cluster"
         time = max(_time(one.path) for one in cluster)
@@ -203,7 +212,7 @@ def _read_manifests(found: list[tuple[Path, str]], owner: str, *, host: str, pre
     return Reading.join([*readings, Reading(not_understood=tuple(strange))])
 
 
-def _read_network(parsed: _Parsed, owner: str) -> Reading:
+def _read_network(parsed: _Parsed, owner: str, beside: Beside) -> Reading:
     """Read a network of another simulator."""
     scribe = Scribe("", parsed.shown, owner, _time(parsed.path))
     for document in parsed.documents:
@@ -211,7 +220,7 @@ def _read_network(parsed: _Parsed, owner: str) -> Reading:
             if knows(document):
                 scribe.source = name
                 scribe.documents[name] += 1
-                write_network(network_of(document, scribe), scribe)
+                write_network(network_of(document, scribe, beside), scribe)
     return scribe.reading()
 
 

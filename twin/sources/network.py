@@ -63,6 +63,7 @@ class Network:
     machines: tuple[Machine, ...]
     passes: Mapping[tuple[str, str], frozenset[str] | None]  # (from, to) subnet -> names of services; None: all
     denied: Mapping[tuple[str, str], frozenset[str]] = field(default_factory=dict)  # (from, to) machine -> services
+    joined: frozenset[tuple[str, str]] = frozenset()  # (from, to) machines that reach each other past their subnets
 
 
 def write_network(network: Network, scribe: Scribe) -> None:
@@ -87,6 +88,11 @@ def write_network(network: Network, scribe: Scribe) -> None:
                     starts = [hosts[name] for name in barred] if barred is not None else [sources[source]]
                     for start in starts:
                         scribe.link(LinkKind.REACHES, start, face, machine.place, port=service.port)
+    by_name = {machine.name: machine for machine in network.machines}
+    for start, end in sorted(network.joined):
+        for service in by_name[end].services:
+            face = _face(scribe.owner, by_name[end], service.name)
+            scribe.link(LinkKind.REACHES, hosts[start], face, network.place, port=service.port)
 
 
 def _barred(network: Network, sources: list[Machine], target: Machine, service: str) -> list[str] | None:
@@ -115,7 +121,8 @@ def _write_service(machine: Machine, service: Service, host: str, scribe: Scribe
     face = scribe.asset(AssetKind.SERVICE, f"{machine.name}.{service.name}", machine.place, ports)
     scribe.link(LinkKind.RUNS_ON, face, host, machine.place)
     for flaw in service.flaws:
-        scribe.say(Weakness(flaw.id, face, cvss=REMOTE, success=flaw.success, access=flaw.access), machine.place)
+        vector = "" if flaw.id.startswith("CVE-") else REMOTE  # a CVE without a vector counts as unscored
+        scribe.say(Weakness(flaw.id, face, cvss=vector, success=flaw.success, access=flaw.access), machine.place)
     return face
 
 
