@@ -18,7 +18,7 @@ from ..twin.facts import merge
 from ..twin.graph import ConsentRule, Twin
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.mask import static_mask
-from ..twin.rulebook.parameters import AttackerProfile, GameSettings, Parameters, build_parameters
+from ..twin.rulebook.parameters import GameSettings, Parameters, build_parameters
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import static_observation
 from ..twin.sources import load_example, read_chain, read_paths
@@ -70,8 +70,8 @@ def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
     """Compile a twin and a library into a game."""
     compiled = compile_twin(twin, derive_steps(twin), tick_s=scenario.tick_s)
     settings = GameSettings(repair_h=scenario.repair_h, labour_rate=scenario.labour_rate)
-    profile = AttackerProfile(**scenario.attacker.model_dump())
-    parameters = build_parameters(compiled, [profile], shipped_confusion(), settings)
+    profiles = [attacker.profile for attacker in scenario.attackers]
+    parameters = build_parameters(compiled, profiles, shipped_confusion(), settings)
     return Game(scenario, library, compiled, library.effect_table(scenario.tick_s), parameters, parameters)
 
 

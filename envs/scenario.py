@@ -12,6 +12,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..twin.sources.safe_yaml import read_yaml
+from .attackers import MOST, Attacker
 
 EXAMPLE = "charging"  # the shipped chain
 
@@ -22,19 +23,6 @@ class ScenarioError(ValueError):
 
 class _Part(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
-
-
-class Attacker(_Part):
-    """The parametric attacker, see `AttackerProfile`."""
-
-    name: str = "opportunist"
-    tries_per_hour: Annotated[float, Field(ge=0, le=600)] = 20.0
-    stealth: Annotated[float, Field(ge=0, le=1)] = 0.5
-    goal_drive: Annotated[float, Field(ge=0, le=3)] = 1.0
-    persistence: Annotated[float, Field(ge=0, le=1)] = 0.2
-    impact: Annotated[float, Field(ge=0, le=2)] = 0.5
-    onset_s: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.0, 3600.0)
-    absent: Annotated[float, Field(ge=0, le=1)] = 0.1
 
 
 SITE = 13  # assets of a generated site; one with a physical process has two more
@@ -66,7 +54,7 @@ class Scenario(_Part):
     chain: str = EXAMPLE  # "charging" is the shipped example; else a folder or network, relative to the scenario's file
     beside: tuple[str, ...] = ()  # files and folders that a network draws on: images, types of hosts
     generate: Generator | None = None  # makes the chain up; `chain` is then left out
-    attacker: Attacker = Attacker()
+    attackers: Annotated[tuple[Attacker, ...], Field(min_length=1, max_length=MOST)] = (Attacker(),)
     horizon_ticks: Annotated[int, Field(ge=1, le=100_000)] = 240
     decide_every: Annotated[int, Field(ge=1, le=1_000)] = 2  # ticks between decisions
     tick_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
@@ -106,7 +94,4 @@ def parse_scenario(content: Any, place: str, *, folder: Path | None = None) -> S
         raise ScenarioError(f"{place}: {path}: {fault['msg']}; mend it there") from None
     if scenario.generate is not None and "chain" in scenario.model_fields_set:
         raise ScenarioError(f"{place}: chain and generate are both there; leave one out")
-    low, high = scenario.attacker.onset_s
-    if low > high:
-        raise ScenarioError(f"{place}: attacker.onset_s: {low} is after {high}; write the earlier time first")
     return scenario

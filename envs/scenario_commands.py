@@ -8,6 +8,7 @@ from __future__ import annotations
 import json
 from collections import Counter
 from collections.abc import Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -77,7 +78,7 @@ def describe(loaded: tuple[Scenario, Twin]) -> dict[str, Any]:
         "attack_steps": dict(sorted(Counter(step.technique for step in steps).items())),
         "crown_jewels": [asset.id for asset in twin.assets if asset.crown_jewel],
         "consent_rules": len(twin.consent),
-        "attacker": chosen.attacker.model_dump(),
+        "attackers": [asdict(attacker.profile) for attacker in chosen.attackers],
         "horizon_ticks": chosen.horizon_ticks,
         "decide_every": chosen.decide_every,
         "tick_s": chosen.tick_s,
@@ -88,4 +89,4 @@ def describe(loaded: tuple[Scenario, Twin]) -> dict[str, Any]:
 def _line(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {one}" for key, one in value.items())
-    return ", ".join(value) if isinstance(value, list) else str(value)
+    return ", ".join(map(_line, value)) if isinstance(value, list) else str(value)

@@ -5,8 +5,9 @@ from __future__ import annotations
 from functools import cache
 
 import numpy as np
+from tocsin.envs.attackers import Attacker
 from tocsin.envs.game import Game, load_game
-from tocsin.envs.scenario import Attacker, Scenario
+from tocsin.envs.scenario import Scenario
 from tocsin.envs.vector import ResponseWorlds
 
 TICKS, EVERY = 30, 2
@@ -17,7 +18,7 @@ STEPS = TICKS // EVERY
 def short_game() -> Game:
     """Fifteen decisions of two ticks."""
     attacker = Attacker(tries_per_hour=300.0, onset_s=(0.0, 0.0), absent=0.0)
-    return load_game(Scenario(name="short", attacker=attacker, horizon_ticks=TICKS, decide_every=EVERY))
+    return load_game(Scenario(name="short", attackers=(attacker,), horizon_ticks=TICKS, decide_every=EVERY))
 
 
 def some_legal(worlds: ResponseWorlds, ids: list[int], step: int) -> np.ndarray:

@@ -10,7 +10,7 @@ from tocsin.orchestrator.cli import BAD_INPUT, load_command, main
 from tocsin.training import evaluate as module
 from tocsin.training.evaluate import CLAIRVOYANT, ISOLATE, NOTHING, RANDOM, THRESHOLD
 
-SHORT = "name: short\nhorizon_ticks: 20\nattacker: {tries_per_hour: 300, onset_s: [0, 0], absent: 0}\n"
+SHORT = "name: short\nhorizon_ticks: 20\nattackers: [{tries_per_hour: 300, onset_s: [0, 0], absent: 0}]\n"
 
 
 @pytest.fixture

@@ -242,8 +242,18 @@ def random_effects(rng: np.random.Generator) -> EffectTable:
 
 def _parameters(rng: np.random.Generator, compiled: Compiled, attackers: int | None) -> Parameters:
     count = int(rng.choice([1, 1, 2, 3])) if attackers is None else attackers
+    inside = [asset.id for asset in compiled.twin.assets if asset.kind in (*MACHINES, K.IDENTITY)]
     profiles = [
-        AttackerProfile(f"a{number}", tries_per_hour=60.0, persistence=1.0, onset_s=(0.0, 600.0), impact=2.0)
+        AttackerProfile(
+            f"a{number}",
+            tries_per_hour=60.0,
+            persistence=1.0,
+            onset_s=(0.0, 600.0),
+            impact=2.0,
+            breadth=1.0 if number == 0 else 0.5,
+            patience_s=600.0 * number,
+            entry=tuple(inside[number : number + 1]) if number == 2 else (),  # one of three begins inside
+        )
         for number in range(count)
     ]
     settings = GameSettings(repair_h=0.5, regain=0.3)

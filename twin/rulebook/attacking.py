@@ -9,7 +9,7 @@ from __future__ import annotations
 import math
 
 from ..compiled import CompiledTwin
-from ..vocabulary import OccurrenceKind, RunState, StepClass
+from ..vocabulary import AssetKind, Gain, OccurrenceKind, RunState, StepClass
 from .draws import CHOOSE, CONFIDENCE, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
 from .effects import EffectTable
 from .holding import enter, gain
@@ -22,6 +22,7 @@ from .trace import note, report
 _TRIED, _GAINED = int(OccurrenceKind.TRIED), int(OccurrenceKind.GAINED)
 _HOLDING = int(RunState.HOLDING)
 _PRESENCE = int(StepClass.PRESENCE)
+_EXTERNAL, _USER, _IMPACT = int(AssetKind.EXTERNAL), int(Gain.USER), int(Gain.IMPACT)
 NO_STEP = -1
 
 
@@ -58,12 +59,15 @@ def decide_attacker(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldStat
     """The step attacker `k` tries in this tick, or NO_STEP: a keyed race among the open ones, by taste."""
     if s.world[b].tick <= s.attacker[b, k].onset or uniform(s.world[b].key, TRY, k) >= p.attacker[k].try_p:
         return NO_STEP
+    waits = s.world[b].tick <= s.attacker[b, k].onset + p.attacker[k].patience
     best, chosen = math.inf, NO_STEP
     steps = len(t.step)
     for i in range(s.world[b].held_n):
         a = s.held[b, i]
         for j in range(t.asset[a].out_first, t.asset[a].out_last):
             step = t.out_step[j]
+            if waits and t.step[step].gain == _IMPACT:
+                continue
             if p.weight[k, step] <= 0.0 or not is_open(b, step, k, t, s):
                 continue
             time = -math.log(uniform(s.world[b].key, CHOOSE, k * steps + step)) / p.weight[k, step]
@@ -89,8 +93,11 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
     """Attackers come, regain what persistence gives, and their chosen steps succeed, fail, and may be found."""
     for k in range(s.attacker.shape[1]):
         if s.world[b].tick == s.attacker[b, k].onset:
-            for i in range(len(t.external)):
-                enter(b, t.external[i], k, t, s)
+            for i in range(p.attacker[k].entry_first, p.attacker[k].entry_last):
+                if t.asset[p.entry[i]].kind == _EXTERNAL:
+                    enter(b, p.entry[i], k, t, s)
+                else:
+                    gain(b, p.entry[i], k, _USER, t, s)
     _settle_regains(b, t, p, s)
     for k in range(s.attacker.shape[1]):
         step = s.attacker[b, k].choice

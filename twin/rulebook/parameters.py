@@ -31,6 +31,9 @@ class AttackerProfile:
     goal_drive: float = 1.0  # how much it prefers steps that lead towards crown jewels [0, 3]
     persistence: float = 0.2  # weight of steps that only make it harder to evict [0, 1]
     impact: float = 0.5  # weight of encrypting, stopping and manipulating [0, 2]
+    breadth: float = 1.0  # 1: spreads by taste; 0: nearly always takes the step it likes best [0, 1]
+    patience_s: float = 0.0  # so long after it came it stops, encrypts and manipulates nothing [0, 86400]
+    entry: tuple[str, ...] = ()  # assets it holds as a user when it comes; empty: it comes from outside
     onset_s: tuple[float, float] = (0.0, 3600.0)  # it comes at a time drawn uniformly from this span
     absent: float = 0.1  # probability that it never comes [0, 1]
 
@@ -54,6 +57,9 @@ ATTACKER = np.dtype(
         ("first", "i4"),  # first and last tick of its coming
         ("last", "i4"),
         ("absent", "f4"),  # probability that it never comes
+        ("patience", "i4"),  # ticks from its coming to its first impact
+        ("entry_first", "i4"),  # its rows of `entry`
+        ("entry_last", "i4"),
     ]
 )
 CONSENT = np.dtype(
@@ -74,6 +80,7 @@ class Parameters(NamedTuple):
     """Arrays over K attackers, O owners, C consent classes, S sensors, F places of false findings."""
 
     attacker: npt.NDArray[Any]  # [K] of ATTACKER
+    entry: npt.NDArray[np.int32]  # assets that attackers hold when they come
     weight: Float32  # [K, E] taste for a step
     consent: npt.NDArray[Any]  # [O, C, Proposer] of CONSENT
     hit: Float32  # [S, StepClass] finding given a try; PRESENCE: per tick held
@@ -110,11 +117,16 @@ def build_parameters(
     weights = [_taste(compiled, attacker, confusion) for attacker in attackers]
     total, cdf, places = _false_places(compiled, confusion, tick_h)
     rows = np.zeros(len(attackers), ATTACKER).view(np.recarray)
+    entry: list[int] = []
     for row, attacker in enumerate(attackers):
-        first, last = (round(second / compiled.tick_s) for second in attacker.onset_s)
-        rows[row] = (-math.expm1(-attacker.tries_per_hour * tick_h), first, last, attacker.absent)
+        first, last, patience = (round(second / compiled.tick_s) for second in (*attacker.onset_s, attacker.patience_s))
+        begins = len(entry)
+        entry += _entry(compiled, attacker)
+        chance = -math.expm1(-attacker.tries_per_hour * tick_h)
+        rows[row] = (chance, first, last, attacker.absent, patience, begins, len(entry))
     return Parameters(
         attacker=rows,
+        entry=np.array(entry, np.int32),
         weight=np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps)),
         consent=_consent(compiled),
         **_detection(confusion, tick_h),
@@ -138,8 +150,20 @@ def _check(attackers: Sequence[AttackerProfile], settings: GameSettings) -> None
             raise ValueError(
                 f"attacker {attacker.name!r}: needs tries_per_hour >= 0, absent within 0..1, onset_s from low to high"
             )
+        if not 0 <= attacker.breadth <= 1 or attacker.patience_s < 0:
+            raise ValueError(f"attacker {attacker.name!r}: needs breadth within 0..1 and patience_s >= 0")
     if settings.repair_h <= 0 or not 0 <= settings.regain <= 1:
         raise ValueError("game settings: repair_h must be positive and regain within 0..1")
+
+
+def _entry(compiled: Compiled, attacker: AttackerProfile) -> list[int]:
+    """Numbers of the assets that the attacker holds when it comes."""
+    if not attacker.entry:
+        return [int(a) for a in compiled.arrays.external]
+    for asset in attacker.entry:
+        if asset not in compiled.asset_number:
+            raise ValueError(f"attacker {attacker.name!r}: entry {asset!r} is no asset of the chain; mend the id")
+    return [compiled.asset_number[asset] for asset in attacker.entry]
 
 
 def _taste(compiled: Compiled, attacker: AttackerProfile, confusion: ConfusionTable) -> Float32:
@@ -152,7 +176,7 @@ def _taste(compiled: Compiled, attacker: AttackerProfile, confusion: ConfusionTa
     weight = weight * (1.0 - 0.5 * attacker.stealth * watched)
     weight = np.where(step["gain"] == Gain.PERSISTENCE, attacker.persistence * weight, weight)
     weight = np.where(step["gain"] == Gain.IMPACT, attacker.impact * weight, weight)
-    return weight.astype(np.float32)
+    return (weight ** (1.0 + 3.0 * (1.0 - attacker.breadth))).astype(np.float32)
 
 
 def _consent(compiled: Compiled) -> npt.NDArray[Any]:

@@ -1,0 +1,112 @@
+"""Attackers of scenarios: one parametric attacker, and presets of it with a data sheet each.
+
+Flows in: what a scenario file says of its attackers. Flows out: profiles for the rulebook. All numbers are assumed: no
+public record fixes them. What they are leaned on is said in each data sheet; ranges stand in `AttackerProfile`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Annotated, Self
+
+from pydantic import BaseModel, ConfigDict, Field, model_validator
+
+from ..twin.rulebook.parameters import AttackerProfile
+
+MOST = 8  # attackers in one world: each holds assets in a bit of its own
+Share = Annotated[float, Field(ge=0, le=1)]
+
+
+@dataclass(frozen=True, slots=True)
+class Preset:
+    """A named attacker and its data sheet."""
+
+    profile: AttackerProfile
+    stands_for: str
+    leaned_on: str
+    leaves_out: str
+    needs_entry: bool = False
+
+
+PRESETS: Mapping[str, Preset] = {
+    "opportunist": Preset(
+        AttackerProfile("opportunist"),
+        stands_for="a criminal who scans for known weaknesses and takes what is easy",
+        leaned_on="the order of techniques in CISA's KEV cases; tempo of a person with tools",
+        leaves_out="phishing; selling access on to others",
+    ),
+    "apt": Preset(
+        AttackerProfile(
+            "apt",
+            tries_per_hour=6.0,
+            stealth=0.95,
+            goal_drive=2.0,
+            persistence=0.6,
+            impact=0.2,
+            breadth=0.6,
+            patience_s=7200.0,
+        ),
+        stands_for="a patient group that wants one crown jewel and to stay unseen",
+        leaned_on="slow, quiet and persistent campaigns as ATT&CK describes its groups (G0016, G0034)",
+        leaves_out="malware of its own; living off days and weeks: two hours of patience stand for them",
+    ),
+    "ransomware": Preset(
+        AttackerProfile(
+            "ransomware",
+            tries_per_hour=45.0,
+            stealth=0.1,
+            goal_drive=0.3,
+            persistence=0.3,
+            impact=2.0,
+            patience_s=3600.0,
+        ),
+        stands_for="a crew that spreads fast and wide, then stops and encrypts all it holds",
+        leaned_on="ATT&CK T1486 and T1489 together; spread first, impact after",
+        leaves_out="negotiation; theft for double extortion beyond reading data stores",
+    ),
+    "insider": Preset(
+        AttackerProfile(
+            "insider", tries_per_hour=4.0, stealth=0.8, goal_drive=2.5, persistence=0.1, impact=0.8, breadth=0.5
+        ),
+        stands_for="a person of one owner with a desk and an account, after one thing",
+        leaned_on="ATT&CK T1078 from within; few tries, straight to the goal",
+        leaves_out="errors without intent; what colleagues notice",
+        needs_entry=True,
+    ),
+}
+
+
+class Attacker(BaseModel):
+    """One attacker of a scenario: a preset, and what differs from it; see `AttackerProfile`."""
+
+    model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
+    preset: str = "opportunist"
+    name: str | None = None
+    tries_per_hour: Annotated[float, Field(ge=0, le=600)] | None = None
+    stealth: Share | None = None
+    goal_drive: Annotated[float, Field(ge=0, le=3)] | None = None
+    persistence: Share | None = None
+    impact: Annotated[float, Field(ge=0, le=2)] | None = None
+    breadth: Share | None = None
+    patience_s: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    entry: tuple[str, ...] = ()  # asset ids it holds when it comes; an insider needs some
+    onset_s: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.0, 3600.0)
+    absent: Share = 0.1
+
+    @model_validator(mode="after")
+    def _fits(self) -> Self:
+        if self.preset not in PRESETS:
+            raise ValueError(f"preset {self.preset!r} is unknown; take one of {', '.join(PRESETS)}")
+        if PRESETS[self.preset].needs_entry and not self.entry:
+            raise ValueError(f"preset {self.preset!r} begins inside; give entry: [ids of assets]")
+        low, high = self.onset_s
+        if low > high:
+            raise ValueError(f"onset_s: {low} is after {high}; write the earlier time first")
+        return self
+
+    @property
+    def profile(self) -> AttackerProfile:
+        """The preset with what differs."""
+        said = self.model_dump(exclude={"preset"}, exclude_none=True)
+        return replace(PRESETS[self.preset].profile, **said)
