@@ -166,6 +166,8 @@ def test_what_is_not_understood_is_noted_and_counted() -> None:
     [
         ("apiVersion: v1\nkind: Service\nmetadata: {}\n", "k.yaml:1: Service has no metadata.name"),
         (service("a").replace("port: 80", "port: 80000"), "is no port"),
+        (service("a", target="[1]"), "must be a plain value"),
+        (service("a", target="0"), "targetPort 0 is no port"),
         (policy("a", "[{from: [{}]}]"), "a peer without"),
         (policy("a", "[{from: [{ipBlock: {cidr: here}}]}]"), "'here' is no address block"),
         (policy("a", "[{from: [{podSelector: {matchExpressions: [{key: a, operator: Like}]}}]}]"), "'Like' is unknown"),

@@ -111,7 +111,7 @@ def service_of(body: Section) -> ServiceObject:
     """Read a Service.
 
     Raises:
-        TwinError: it has no name, or a port that is no number.
+        TwinError: it has no name, a port that is no number, or a target port that is neither number nor name.
     """
     spec = section_at(body, "spec")
     ports = []
@@ -119,8 +119,9 @@ def service_of(body: Section) -> ServiceObject:
         port = port_number(entry, "port")
         if not port:
             raise TwinError(f"{entry.place}: service {name_of(body)!r} has a port without a number; give port")
-        target = entry.get("targetPort")
-        ports.append(ServicePort(port, target if target is not None else port, text_at(entry, "protocol") or "TCP"))
+        is_number = isinstance(entry.get("targetPort"), int)
+        target = port_number(entry, "targetPort") if is_number else text_at(entry, "targetPort")  # else a port's name
+        ports.append(ServicePort(port, target or port, text_at(entry, "protocol") or "TCP"))
     return ServiceObject(
         name_of(body),
         namespace_of(body),
