@@ -59,6 +59,8 @@ class TwinAdvisor:
     policy: Policy
     _since: datetime | None = field(default=None, init=False)
     _recent: list[Finding] = field(default_factory=list, init=False)
+    _due_events: list[Event] = field(default_factory=list, init=False)  # came between ticks of the rulebook
+    _due_findings: list[Finding] = field(default_factory=list, init=False)
     _sent: dict[tuple[int, int], int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -76,11 +78,14 @@ class TwinAdvisor:
     def observe(self, events: Sequence[Event], now: datetime) -> Sequence[SeenFinding]:
         """Take OCSF events in, bring evidence and belief up to `now`, give the findings concluded from them."""
         found, self._detectors = detect(events, self._detectors)
+        self._due_events += events
+        self._due_findings += found
         ticks = self._due(now)
         for _ in range(min(ticks, GAP_TICKS) - 1):
             self._advance([], [])
         if ticks > 0:
-            self._advance(events, found)
+            self._advance(self._due_events, self._due_findings)
+            self._due_events, self._due_findings = [], []
         old = (now - timedelta(seconds=EVIDENCE_S)).timestamp() * 1000
         self._recent = [one for one in self._recent if one.time_ms >= old] + found
         return [SeenFinding(one.uid, now, one.asset, to_ocsf(one)) for one in found]

