@@ -163,7 +163,7 @@ def _signer_of(text: str, trust: TrustStore) -> Signer:
 def _read(text: str, signer: Signer) -> Consent:
     try:
         payload = jws.deserialize_compact(text, signer.key, algorithms=[ALGORITHM]).payload
-    except (JoseError, ValueError):
+    except (JoseError, ValueError, TypeError):
         raise ConsentRefused("bad_signature", f"it was not signed by key {signer.kid}, or changed since") from None
     try:
         consent = Consent.model_validate_json(payload)

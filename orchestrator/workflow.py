@@ -231,7 +231,7 @@ class Workflow:
 
     def _undo(self, response: Response) -> None:
         """Take back what somebody wants undone or what has held long enough; on failure call a person, once."""
-        is_over = response.state is not State.FAILED and "" < response.holds_until <= iso(self._now())
+        is_over = "" < response.holds_until <= iso(self._now())
         if not response.undo_wanted and not is_over:
             return
         why = response.undo_wanted or "its time to hold is over"

@@ -22,6 +22,7 @@ CONTENT_TYPE: Final = "application/openc2+json;version=1.0"
 PAUSES_S: Final = (0.1, 0.5)  # seconds before the second and the third try; assumed
 MAX_ANSWER: Final = 1_000_000  # bytes
 NOT_IMPLEMENTED: Final = 501  # as HTTP and as OpenC2 status; no repetition mends it
+DONE: Final = frozenset({102, 200})  # processing, OK: OpenC2 Language Specification v1.0, section 3.3.2.2
 NOT_NOW: Final = frozenset({408, 425, 429})  # "try later" among the 4xx codes (RFC 9110, RFC 8470, RFC 6585)
 
 
@@ -114,21 +115,31 @@ def _read_answer(order: Order, answer: httpx.Response) -> Outcome:
     if answer.status_code in (401, 403):
         raise Refused(f"{place}: HTTP {answer.status_code}; give the node a token that the owner takes")
     if answer.status_code >= 400:
-        raise Refused(f"{place}: HTTP {answer.status_code}: {answer.text[:200]!r}; mend the playbook's command")
+        raise Refused(f"{place}: HTTP {answer.status_code}: {_plain(answer.text[:200])!r}; mend the playbook's command")
     if len(answer.content) > MAX_ANSWER:
         raise Malformed(f"{place}: an answer of {len(answer.content)} bytes; at most {MAX_ANSWER}")
+    stranger = Malformed(f"{place}: HTTP {answer.status_code} without an OpenC2 response; is it an OpenC2 consumer?")
+    if answer.status_code != 200:
+        raise stranger
     try:
         content = answer.json()["body"]["openc2"]["response"]
-        status, text = int(content["status"]), str(content.get("status_text", ""))
+        status, text = content["status"], _plain(content.get("status_text", ""))
         results = content.get("results") or {}
-    except (ValueError, KeyError, TypeError, AttributeError):
-        raise Malformed(
-            f"{place}: HTTP {answer.status_code} without an OpenC2 response; is it an OpenC2 consumer?"
-        ) from None
+    except (ValueError, KeyError, TypeError, AttributeError, RecursionError):
+        raise stranger from None
+    if type(status) is not int:  # true would pass for a number
+        raise stranger
     if not isinstance(results, dict):
         raise Malformed(f"{place}: OpenC2 results are no JSON object")
     if status >= 500 and status != NOT_IMPLEMENTED:
         raise Unavailable(f"{place}: OpenC2 status {status} {text}; try again later")
     if status >= 400:
         raise Refused(f"{place}: OpenC2 status {status} {text}; mend the playbook's command")
+    if status not in DONE:
+        raise Malformed(f"{place}: OpenC2 status {status} is none that it may answer a command with; mend the consumer")
     return Outcome(status, text, results)
+
+
+def _plain(text: object) -> str:
+    """What a consumer says, as text that can be stored and signed: no lone surrogates, not long."""
+    return str(text)[:500].encode("utf-8", "replace").decode()

@@ -84,11 +84,33 @@ def test_no_is_a_refusal_and_not_tried_again(actuator: OpenC2Http, consumer: Con
     assert len(consumer.seen) == 1
 
 
-def test_answer_without_sense_is_malformed(actuator: OpenC2Http, consumer: Consumer) -> None:
-    """An answer that is no OpenC2 response is neither success nor refusal."""
-    consumer.garble = True
+SAYS = b'{"body": {"openc2": {"response": {"status": %s}}}}'
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"hello", 200),
+        (b"[" * 200_000, 200),
+        (SAYS % b"1e999", 200),
+        (SAYS % b"true", 200),
+        (SAYS % b"-1", 200),
+        (SAYS % b'"200"', 200),
+        (SAYS % b"200", 302),
+        (SAYS % b"200", 204),
+    ],
+)
+def test_answer_without_sense_is_malformed(actuator: OpenC2Http, consumer: Consumer, body: bytes, status: int) -> None:
+    """An answer that is no OpenC2 response, or a redirection, is neither success nor refusal, nor a fault of ours."""
+    consumer.garble, consumer.status = body, status
     with pytest.raises(Malformed, match="OpenC2"):
         actuator.carry_out(ORDER)
+
+
+def test_what_a_consumer_says_can_be_stored(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """Half a surrogate pair is no text; what is recorded of it is."""
+    consumer.garble = SAYS % b'200, "status_text": "\\ud800"'
+    assert actuator.carry_out(ORDER).text.encode()
 
 
 @pytest.mark.parametrize(

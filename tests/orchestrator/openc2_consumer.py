@@ -32,7 +32,8 @@ class Consumer:
     answers: dict[str, dict[str, Any]] = field(default_factory=dict)  # by request_id
     fail_next: int = 0  # so many requests answer 503, before doing anything
     lose_next: int = 0  # so many requests are carried out, but answered 503
-    garble: bool = False  # answer without an OpenC2 response
+    garble: bytes = b""  # answer this instead of an OpenC2 response
+    status: int = 200  # HTTP status of such an answer
     understood: frozenset[str] = frozenset({"deny", "allow", "set", "restore"})
 
     def take(self, message: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -69,7 +70,7 @@ def running(consumer: Consumer) -> Iterator[Consumer]:
             return Response(status_code=415)
         status, answer = consumer.take(await request.json())
         if consumer.garble:
-            return Response(b"hello", media_type="text/plain")
+            return Response(consumer.garble, consumer.status, media_type=CONTENT_TYPE)
         return JSONResponse({"headers": {}, "body": {"openc2": {"response": answer}}}, status, media_type=CONTENT_TYPE)
 
     with serving(app) as url:

@@ -312,6 +312,18 @@ def test_response_is_undone_when_its_time_to_hold_is_over(tmp_path: Path) -> Non
     assert only(home).state is State.UNDONE
 
 
+def test_what_was_not_confirmed_is_undone_all_the_same_when_its_time_is_over(tmp_path: Path) -> None:
+    """A temporary measure whose effect nobody reported may stand all the same: it does not stay for good."""
+    home = house(tmp_path, twin=chain(at_once("edge")), hold_s=3600)
+    home.advisor.proposals, home.advisor.verification = [isolate()], Verification.PENDING
+    home.tick()
+    home.advisor.proposals = []
+    home.tick(30)
+    assert only(home).state is State.FAILED
+    home.tick(31)
+    assert only(home).state is State.UNDONE and home.actuator.actions[-1] == "allow"
+
+
 def test_crash_in_the_middle_repeats_nothing(tmp_path: Path) -> None:
     """A node killed after its order took effect, before it wrote so, goes on where it was: each order once."""
     actuator = FakeActuator(crash_after=1)
