@@ -62,6 +62,8 @@ TABLE: Mapping[tuple[State, Event], State] = {
     (State.APPROVED, Event.EXPIRE): State.EXPIRED,
     (State.EXECUTING, Event.COMPLETE): State.VERIFYING,
     (State.EXECUTING, Event.FAIL): State.FAILED,
+    (State.EXECUTING, Event.UNDO): State.UNDONE,
+    (State.EXECUTING, Event.UNDO_FAIL): State.FAILED,
     (State.VERIFYING, Event.CONFIRM): State.SUCCEEDED,
     (State.VERIFYING, Event.FAIL): State.FAILED,
     (State.VERIFYING, Event.UNDO): State.UNDONE,

@@ -44,7 +44,7 @@ from .views import View
 from .workflow import Workflow
 
 MAX_PENDING = 100_000  # events kept for the next tick; assumed, about 100 MB
-UNDOABLE = (State.VERIFYING, State.SUCCEEDED, State.FAILED)
+UNDOABLE = (State.EXECUTING, State.VERIFYING, State.SUCCEEDED, State.FAILED)
 
 
 class NotInView(LookupError):  # noqa: N818  (told to callers as 404, so that nothing leaks)

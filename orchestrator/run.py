@@ -9,7 +9,7 @@ recorded outcomes, replayed. Whether a response may run at all is the guard's bu
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -55,6 +55,7 @@ class StepOutcome:
     step: str
     succeeded: bool
     text: str = ""
+    perhaps: bool = False  # it failed, but may have taken effect: undo covers it
 
 
 class Script(Protocol):
@@ -89,6 +90,12 @@ def carry_out(
         with engine.begin() as conn:
             row = read_response(conn, response)
         progress = _Progress.of(row)
+        asked = progress.begun.removeprefix(f"{row.id}/{Phase.DO}/")
+        if phase is Phase.UNDO and asked != progress.begun:  # nobody knows what became of this order
+            outcome = StepOutcome(asked.rpartition("/")[0], succeeded=False, text="not known", perhaps=True)
+            body = {"key": progress.begun, "succeeded": False, "text": outcome.text}
+            _write(engine, clock, row, progress.with_outcome(Phase.DO, outcome), "outcome", body)
+            continue
         try:
             order = _due(script, document, row, progress, phase)
             if order is None:
@@ -117,8 +124,7 @@ class _Progress:
 
     def written(self) -> dict[str, Any]:
         outcomes = {
-            name: [{"step": o.step, "succeeded": o.succeeded, "text": o.text} for o in items]
-            for name, items in (("do", self.do), ("undo", self.undo))
+            name: [asdict(outcome) for outcome in items] for name, items in (("do", self.do), ("undo", self.undo))
         }
         return {**outcomes, "begun": self.begun, "tries": self.tries}
 
@@ -165,12 +171,14 @@ def _send(
         outcome = actuator.read(order) if was_begun and not actuator.removes_duplicates else None
         outcome = outcome or actuator.carry_out(order)
         step = StepOutcome(due.step, succeeded=True, text=outcome.text)
-    except (Refused, Malformed) as error:
+    except Refused as error:
         step = StepOutcome(due.step, succeeded=False, text=str(error))
+    except Malformed as error:
+        step = StepOutcome(due.step, succeeded=False, text=str(error), perhaps=True)
     except Unavailable as error:
         if progress.tries < MAX_TRIES:
             return Result(Ending.UNAVAILABLE, str(error))
-        step = StepOutcome(due.step, succeeded=False, text=str(error))
+        step = StepOutcome(due.step, succeeded=False, text=str(error), perhaps=True)
     body = {"key": order.key, "succeeded": step.succeeded, "text": step.text}
     _write(engine, clock, row, progress.with_outcome(phase, step), "outcome", body)
     return Result(Ending.FAILED, step.text) if phase is Phase.UNDO and not step.succeeded else None

@@ -65,7 +65,7 @@ def _order(number: int, target: str, due: Due, *, suffix: str = "") -> StepOrder
 
 def _of_target(number: int, outcomes: Sequence[StepOutcome]) -> list[Outcome]:
     prefix = f"{number}."
-    return [Outcome(o.step.removeprefix(prefix), o.succeeded) for o in outcomes if o.step.startswith(prefix)]
+    return [Outcome(o.step.removeprefix(prefix), o.succeeded, o.perhaps) for o in outcomes if o.step.startswith(prefix)]
 
 
 def _variables(response: Response, target: str) -> Mapping[str, Any]:

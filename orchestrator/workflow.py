@@ -93,7 +93,7 @@ class Workflow:
             ((State.APPROVED,), self._start),
             ((State.EXECUTING,), self._execute),
             ((State.VERIFYING,), self._verify),
-            ((*HOLDING, State.FAILED), self._undo),
+            ((State.EXECUTING, *HOLDING, State.FAILED), self._undo),
         )
 
     def _now(self) -> datetime:
@@ -188,9 +188,17 @@ class Workflow:
         return not forecasts.meets(self.advisor.rehearse(response.proposal), forecasts.read(response.forecast))
 
     def _execute(self, response: Response) -> None:
+        now = self._now()
         with self.engine.begin() as conn:
-            if kill_switch(conn):
+            if kill_switch(conn) or response.undo_wanted:
                 return
+            refused = self._refusal(conn, response, now)
+        if response.expires <= iso(now):
+            self._fail(response, "its time ran out before it was carried out whole")
+            return
+        if refused is not None and refused.name != "budget_spent":  # its own cost is booked already
+            self._fail(response, f"{refused.name}: {refused.reason}")
+            return
         shelved = self.shelf.get(response.playbook)
         if shelved is None or shelved.digest != response.playbook_digest:
             self._fail(response, "its playbook is no longer on the shelf as it was consented to")

@@ -48,6 +48,7 @@ class Outcome:
 
     step: str
     succeeded: bool
+    perhaps: bool = False  # it failed, but may have taken effect: its answer was lost
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,7 @@ class Walk:
 
     due: Due | None  # None: it has ended
     succeeded: bool
-    done: tuple[str, ...]  # action steps that succeeded, in order
+    done: tuple[str, ...]  # action steps that succeeded or may have taken effect, in order
 
 
 def walk(playbook: Playbook, variables: Mapping[str, Any], outcomes: Sequence[Outcome]) -> Walk:
@@ -85,6 +86,7 @@ def walk(playbook: Playbook, variables: Mapping[str, Any], outcomes: Sequence[Ou
                 waiting += _after(step.on_success or step.on_completion)
             else:
                 failed = True
+                done += [name] if outcome.perhaps else []
                 waiting = _after(step.on_failure or playbook.workflow_exception)
         elif step.type == "parallel":
             waiting += _after(step.on_completion) + list(reversed(step.next_steps))

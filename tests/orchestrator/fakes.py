@@ -90,7 +90,7 @@ class ListScript:
     def undo_orders(self, document: Any, response: Response, outcomes: Sequence[StepOutcome]) -> Sequence[StepOrder]:
         """Give the undo actions of what was done, in reverse."""
         steps = [(i, target, pair[1]) for target in response.targets for i, pair in enumerate(document)]
-        done = {outcome.step for outcome in outcomes if outcome.succeeded}
+        done = {outcome.step for outcome in outcomes if outcome.succeeded or outcome.perhaps}
         orders = [_order(*step) for step in steps]
         return [order for order in reversed(orders) if order.step in done]
 
@@ -156,6 +156,7 @@ class FakeActuator:
     crash_after: int = -1  # die after carrying out so many orders, before the outcome is known
     refuse: frozenset[str] = frozenset()  # actions
     away: int = 0  # so many orders find nobody
+    loses: bool = False  # orders take effect, but their answers are lost
 
     def carry_out(self, order: Order) -> Outcome:
         """Do it, or what it was told."""
@@ -164,6 +165,10 @@ class FakeActuator:
             raise Unavailable(f"order {order.key}: nobody there; is it running?")
         if order.command["action"] in self.refuse:
             raise Refused(f"order {order.key}: no")
+        if self.loses:
+            self.sent += [] if order.key in self.done else [order]
+            self.done[order.key] = order
+            raise Unavailable(f"order {order.key}: no answer")
         assert order.key not in self.done, f"{order.key} was carried out twice"
         self.done[order.key] = order
         self.sent.append(order)

@@ -324,6 +324,40 @@ def test_what_was_not_confirmed_is_undone_all_the_same_when_its_time_is_over(tmp
     assert only(home).state is State.UNDONE and home.actuator.actions[-1] == "allow"
 
 
+def test_an_order_whose_answer_is_lost_is_taken_back_too(tmp_path: Path) -> None:
+    """It may have taken effect: undo covers it, after it failed and while it is being carried out."""
+    for ticks, state in ((4, State.FAILED), (1, State.EXECUTING)):
+        actuator = FakeActuator(loses=True, removes_duplicates=True)
+        home = house(tmp_path / str(ticks), twin=chain(at_once("edge")), actuator=actuator)
+        home.advisor.proposals = [isolate()]
+        home.tick()
+        home.advisor.proposals = []
+        for _ in range(ticks - 1):
+            home.tick()
+        assert only(home).state is state and actuator.actions == ["deny"]
+        actuator.loses = False
+        home.node.want_undo(caller("edge"), only(home).id)
+        home.tick()
+        assert only(home).state is State.UNDONE and actuator.actions == ["deny", "allow"]
+
+
+def test_what_is_being_carried_out_stops_when_its_grounds_are_gone(tmp_path: Path) -> None:
+    """The guard judges again before each run of orders: playbook withdrawn, or time run out, end in `failed`."""
+    for reason, days in (("playbook_not_active", 0), ("time ran out", 3)):
+        home = house(tmp_path / reason, twin=chain(at_once("edge")), actuator=FakeActuator(away=1))
+        home.advisor.proposals = [isolate()]
+        home.tick()
+        home.advisor.proposals = []
+        assert only(home).state is State.EXECUTING
+        if not days:
+            object.__setattr__(home.node._workflow, "is_active", lambda _playbook, _owner: False)
+        home.tick(1 + days * 24 * 60)
+        assert only(home).state is State.FAILED and home.actuator.sent == []
+        with home.engine.begin() as conn:
+            called = [record for record in audit.read(conn) if record.kind == "person_called"]
+        assert reason in called[-1].content["reason"]
+
+
 def test_crash_in_the_middle_repeats_nothing(tmp_path: Path) -> None:
     """A node killed after its order took effect, before it wrote so, goes on where it was: each order once."""
     actuator = FakeActuator(crash_after=1)

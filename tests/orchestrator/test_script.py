@@ -82,6 +82,17 @@ def test_many_targets_are_served_in_order_and_taken_back_in_reverse() -> None:
     assert seen == [GATEWAY, CONTROLLER] and undone == [CONTROLLER, GATEWAY]
 
 
+def test_undo_covers_a_step_that_may_have_taken_effect() -> None:
+    """One that was refused is left alone."""
+    isolate = named("isolate-asset")
+    response = on(isolate, GATEWAY)
+    order = SCRIPT.next_order(isolate.document, response, [])
+    assert order is not None
+    for perhaps, count in ((True, 1), (False, 0)):
+        outcomes = [StepOutcome(order.step, succeeded=False, perhaps=perhaps)]
+        assert len(SCRIPT.undo_orders(isolate.document, response, outcomes)) == count
+
+
 def test_link_is_blocked_where_it_leads() -> None:
     """An order on a boundary link goes to the owner it leads to."""
     assert owner_of_target(key_of(CROSSING)) == "edge"
