@@ -224,9 +224,9 @@ class Node:
             return row
 
     def set_kill_switch(self, caller: Caller, *, on: bool) -> None:
-        """Stop (or allow again) that any response is started; undoing stays possible."""
+        """Stop (or allow again) that any order goes out but undoing ones; it does not wait for a tick under way."""
         owners = [owner.id for owner in self.twin.owners]
-        with self._lock, self.engine.begin() as conn:
+        with self.engine.begin() as conn:
             set_kill_switch(conn, on=on, owner=caller.owner, owners=owners, time=iso(self.clock.now()))
 
     def kill_switch_is_on(self) -> bool:

@@ -19,7 +19,7 @@ from ..playbooks.cacao import PlaybookError
 from . import audit
 from .actuators.base import Actuator, Malformed, Order, Refused, Unavailable
 from .clock import Clock, iso
-from .records import Response, read_response, update_response
+from .records import Response, kill_switch, read_response, update_response
 
 MAX_TRIES = 3  # runs in which an order finds nobody before it counts as failed; assumed
 
@@ -89,6 +89,8 @@ def carry_out(
     while True:
         with engine.begin() as conn:
             row = read_response(conn, response)
+            if phase is Phase.DO and kill_switch(conn):
+                return Result(Ending.UNAVAILABLE, "the kill switch is on")
         progress = _Progress.of(row)
         asked = progress.begun.removeprefix(f"{row.id}/{Phase.DO}/")
         if phase is Phase.UNDO and asked != progress.begun:  # nobody knows what became of this order

@@ -190,7 +190,7 @@ class Workflow:
     def _execute(self, response: Response) -> None:
         now = self._now()
         with self.engine.begin() as conn:
-            if kill_switch(conn) or response.undo_wanted:
+            if response.undo_wanted or kill_switch(conn):
                 return
             refused = self._refusal(conn, response, now)
         if response.expires <= iso(now):

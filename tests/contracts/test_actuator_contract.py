@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gzip
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -104,6 +105,22 @@ def test_answer_without_sense_is_malformed(actuator: OpenC2Http, consumer: Consu
     """An answer that is no OpenC2 response, or a redirection, is neither success nor refusal, nor a fault of ours."""
     consumer.garble, consumer.status = body, status
     with pytest.raises(Malformed, match="OpenC2"):
+        actuator.carry_out(ORDER)
+
+
+def test_an_answer_that_drips_is_given_up(consumer: Consumer) -> None:
+    """It would take half a minute; the order is given up soon after its time."""
+    consumer.drips = True
+    it = OpenC2Http({"edge": Endpoint(consumer.url, consumer.token)}, timeout_s=0.5, sleep=lambda _s: None)
+    with pytest.raises(Unavailable, match=r"longer than 0.5 s"):
+        it.carry_out(ORDER)
+    it.close()
+
+
+def test_an_answer_that_unpacks_to_more_is_not_unpacked(actuator: OpenC2Http, consumer: Consumer) -> None:
+    """Compressed bytes are no OpenC2 response."""
+    consumer.garble = gzip.compress(b" " * 50_000_000)
+    with pytest.raises(Malformed):
         actuator.carry_out(ORDER)
 
 

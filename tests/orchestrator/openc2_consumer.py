@@ -6,17 +6,18 @@ did, and can be told to fail. It lives as long as its `with` block, on a free lo
 
 from __future__ import annotations
 
+import asyncio
 import socket
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
 import uvicorn
 from fastapi import FastAPI, Request
-from fastapi.responses import JSONResponse, Response
+from fastapi.responses import JSONResponse, Response, StreamingResponse
 
 CONTENT_TYPE = "application/openc2+json;version=1.0"
 
@@ -34,6 +35,7 @@ class Consumer:
     lose_next: int = 0  # so many requests are carried out, but answered 503
     garble: bytes = b""  # answer this instead of an OpenC2 response
     status: int = 200  # HTTP status of such an answer
+    drips: bool = False  # answer a byte every tenth of a second
     understood: frozenset[str] = frozenset({"deny", "allow", "set", "restore"})
 
     def take(self, message: dict[str, Any]) -> tuple[int, dict[str, Any]]:
@@ -57,6 +59,12 @@ class Consumer:
         return {"status": 200, "status_text": "done"}
 
 
+async def _drops() -> AsyncIterator[bytes]:
+    for _ in range(300):
+        yield b" "
+        await asyncio.sleep(0.1)
+
+
 @contextmanager
 def running(consumer: Consumer) -> Iterator[Consumer]:
     """Serve the consumer in a thread."""
@@ -69,6 +77,8 @@ def running(consumer: Consumer) -> Iterator[Consumer]:
         if request.headers.get("content-type") != CONTENT_TYPE:
             return Response(status_code=415)
         status, answer = consumer.take(await request.json())
+        if consumer.drips:
+            return StreamingResponse(_drops(), media_type=CONTENT_TYPE)
         if consumer.garble:
             return Response(consumer.garble, consumer.status, media_type=CONTENT_TYPE)
         return JSONResponse({"headers": {}, "body": {"openc2": {"response": answer}}}, status, media_type=CONTENT_TYPE)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from dataclasses import replace
 from datetime import timedelta
 from pathlib import Path
@@ -10,6 +11,7 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tocsin.orchestrator import audit
+from tocsin.orchestrator.actuators.base import Order, Outcome
 from tocsin.orchestrator.client import binding_of
 from tocsin.orchestrator.consent import ConsentRefused, Decision, sign
 from tocsin.orchestrator.guard import Budget
@@ -356,6 +358,25 @@ def test_what_is_being_carried_out_stops_when_its_grounds_are_gone(tmp_path: Pat
         with home.engine.begin() as conn:
             called = [record for record in audit.read(conn) if record.kind == "person_called"]
         assert reason in called[-1].content["reason"]
+
+
+def test_kill_switch_stops_between_two_orders(tmp_path: Path) -> None:
+    """Set while a tick is sending orders, from another thread, it stops the next order."""
+    actuator = FakeActuator()
+    home = house(tmp_path, twin=chain(at_once("edge")), actuator=actuator)
+    home.advisor.proposals = [isolate()]
+    carry_out = actuator.carry_out
+
+    def slow(order: Order) -> Outcome:
+        switch = threading.Thread(target=home.node.set_kill_switch, args=(caller("edge"),), kwargs={"on": True})
+        switch.start()
+        switch.join(10)
+        assert not switch.is_alive()
+        return carry_out(order)
+
+    actuator.carry_out = slow  # type: ignore[method-assign]
+    home.tick()
+    assert actuator.actions == ["deny"] and only(home).state is State.EXECUTING
 
 
 def test_crash_in_the_middle_repeats_nothing(tmp_path: Path) -> None:
