@@ -31,13 +31,14 @@ def check_url(url: str, what: str) -> None:
         what: what the URL is, for the message.
 
     Raises:
-        AddressError: neither https nor http on loopback.
+        AddressError: neither https nor http on loopback, or with a user or password in it.
     """
     try:
         parts = urlsplit(url)
         host = parts.hostname or ""
     except ValueError:
         raise AddressError(f"{what} {url!r} is no URL; write it like https://host:port/path") from None
-    if host and (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
-        return
-    raise AddressError(f"{what} {url!r}: use https://, or http:// on loopback only")
+    if not host or not (parts.scheme == "https" or (parts.scheme == "http" and is_loopback(host))):
+        raise AddressError(f"{what} {url!r}: use https://, or http:// on loopback only")
+    if parts.username or parts.password:
+        raise AddressError(f"{what} holds a user or password; take it out, the token goes in a file of its own")

@@ -142,7 +142,9 @@ class TwinAdvisor:
     def verify(self, proposal: Proposal, since: datetime) -> Verification:
         """Whether the owners' systems report that the work of the response succeeded."""
         for target in proposal.targets:
-            number = self.compiled.target_number[target]
+            number = self.compiled.target_number.get(target)
+            if number is None:  # it left the chain: nobody will report on it
+                return Verification.PENDING
             sent = self._sent.get((proposal.playbook_index, number), 0)
             work = self.state.worked(proposal.playbook, self._assets(number), sent)
             if work is None:
@@ -154,7 +156,10 @@ class TwinAdvisor:
     def applied(self, proposal: Proposal, *, holds: bool) -> None:
         """Learn that a response was sent to the real systems (or, False, taken back)."""
         for target in proposal.targets:
-            pair = (proposal.playbook_index, self.compiled.target_number[target])
+            number = self.compiled.target_number.get(target)
+            if number is None:  # it left the chain since: nothing is known of it here
+                continue
+            pair = (proposal.playbook_index, number)
             if holds:
                 self._sent[pair] = self.state.tick
                 self.state.working(*pair)

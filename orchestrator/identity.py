@@ -168,11 +168,12 @@ class TrustStore:
         files = []
         for path in paths:
             try:
-                files.append(
-                    TrustFile.model_validate_json(json.dumps(_read_json(path, "list the owner's public keys")))
-                )
+                file = TrustFile.model_validate_json(json.dumps(_read_json(path, "list the owner's public keys")))
             except ValidationError as error:
                 raise IdentityError(f"{path}: {_first_fault(error)}") from None
+            if file.owner != path.stem:
+                raise IdentityError(f"{path}: speaks for owner {file.owner!r}; name it {file.owner}.json")
+            files.append(file)
         return cls.build(files)
 
 

@@ -8,6 +8,7 @@ several that trust one operator.
 from __future__ import annotations
 
 import threading
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -23,7 +24,7 @@ from .consent import Decision, verify
 from .guard import Basis, GivenConsent
 from .identity import Caller, TokenStore, TrustStore
 from .lifecycle import IllegalTransition, State, UnknownResponse
-from .proposals import Advisor, BeliefRow, Proposal
+from .proposals import Advisor, BeliefRow, Proposal, SeenFinding
 from .proposing import ProposalRefused, Repeats, note_refusal, propose
 from .records import (
     Response,
@@ -43,7 +44,7 @@ from .terms import Terms
 from .views import View
 from .workflow import Workflow
 
-MAX_PENDING = 100_000  # events kept for the next tick; assumed, about 100 MB
+MAX_PENDING = 20_000  # events of one owner kept for the next tick; assumed, about 20 MB
 UNDOABLE = (State.EXECUTING, State.VERIFYING, State.SUCCEEDED, State.FAILED)
 
 
@@ -86,6 +87,8 @@ class Node:
     terms: Terms = field(default_factory=Terms)
     _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
     _pending: list[Event] = field(default_factory=list, init=False, repr=False)
+    _waiting: Counter[str] = field(default_factory=Counter, init=False, repr=False)  # pending events per owner
+    _unstored: list[SeenFinding] = field(default_factory=list, init=False, repr=False)
     _pending_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _workflow: Workflow = field(init=False, repr=False)
     _repeats: Repeats = field(init=False, repr=False)
@@ -111,7 +114,7 @@ class Node:
 
         Raises:
             ForeignAsset: an event is about no asset of the caller's owner; none of them is kept.
-            Overloaded: too many events wait already.
+            Overloaded: too many of its events wait already.
         """
         for position, event in enumerate(events):
             asset = self.twin.asset_by_id.get(event.asset)
@@ -119,11 +122,13 @@ class Node:
                 who = f"{event.asset!r} of {event.owner!r}"
                 raise ForeignAsset(f"event {position}: {who} is no asset of {caller.owner!r}; send your own only")
         with self._pending_lock:
-            if len(self._pending) + len(events) > MAX_PENDING:
-                raise Overloaded(f"{len(self._pending)} events wait for the next tick; send again later")
+            waiting = self._waiting[caller.owner]
+            if waiting + len(events) > MAX_PENDING:
+                raise Overloaded(f"{waiting} events of {caller.owner!r} wait for the next tick; send again later")
+            with self.engine.begin() as conn:  # first: a store that fails keeps none, so that they can be sent again
+                count_events(conn, caller.owner, len(events))
             self._pending.extend(events)
-        with self.engine.begin() as conn:
-            count_events(conn, caller.owner, len(events))
+            self._waiting[caller.owner] += len(events)
         return len(events)
 
     def tick(self, time: datetime | None = None) -> Ticked:
@@ -140,6 +145,7 @@ class Node:
             now = self.clock.now()
             with self._pending_lock:
                 events, self._pending = self._pending, []
+                self._waiting.clear()
             try:
                 new = self._observe(events, now)
                 proposed = self._take_proposals(self.advisor.propose(), now)
@@ -270,10 +276,12 @@ class Node:
         return row
 
     def _observe(self, events: Sequence[Event], now: datetime) -> int:
-        seen = self.advisor.observe(events, now)
+        self._unstored += self.advisor.observe(events, now)  # kept until stored: the advisor will not say them again
         owner_of = {asset.id: asset.owner for asset in self.twin.assets}
         with self.engine.begin() as conn:
-            return insert_findings(conn, seen, owner_of, iso(now))
+            new = insert_findings(conn, self._unstored, owner_of, iso(now))
+        self._unstored.clear()
+        return new
 
     def _take_proposals(self, proposals: Sequence[Proposal], now: datetime) -> list[str]:
         taken = []

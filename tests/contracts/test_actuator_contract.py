@@ -124,6 +124,13 @@ def test_an_answer_that_unpacks_to_more_is_not_unpacked(actuator: OpenC2Http, co
         actuator.carry_out(ORDER)
 
 
+def test_a_password_in_an_address_is_refused_and_not_repeated() -> None:
+    """It would travel into logs and records."""
+    with pytest.raises(AddressError, match="user or password") as refusal:
+        OpenC2Http({"edge": Endpoint("https://svc:hidden@127.0.0.1/openc2", "t")})
+    assert "hidden" not in str(refusal.value)
+
+
 def test_what_a_consumer_says_can_be_stored(actuator: OpenC2Http, consumer: Consumer) -> None:
     """Half a surrogate pair is no text; what is recorded of it is."""
     consumer.garble = SAYS % b'200, "status_text": "\\ud800"'

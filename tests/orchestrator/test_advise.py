@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 
 import numpy as np
@@ -9,6 +10,7 @@ import pytest
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.orchestrator.advise import Policy, Situation, TwinAdvisor
+from tocsin.orchestrator.proposals import Verification
 from tocsin.orchestrator.supply import policy_of
 from tocsin.playbooks.actions import encode
 from tocsin.twin.compiled import Int32
@@ -84,6 +86,15 @@ def test_the_threshold_rule_proposes_to_restore_what_is_surely_held(game: Game) 
     assert proposal.playbook == game.library.playbooks[game.library.index_of("restore-asset")].id
     assert proposal.owners == ("csms",)
     assert not advisor(game, policy_of(game, None)).propose()
+
+
+def test_a_response_on_what_left_the_chain_hinders_nothing(game: Game) -> None:
+    """After a restart on a smaller chain its holding responses are recalled; nobody can confirm this one."""
+    ours = advisor(game, always(action(game, "restore-asset", HELD)), HELD)
+    (proposal,) = ours.propose()
+    gone = replace(proposal, targets=("csms/host/gone",))
+    ours.applied(gone, holds=True)
+    assert ours.verify(gone, datetime(2026, 11, 1, tzinfo=UTC)) is Verification.PENDING
 
 
 def test_what_comes_between_ticks_of_the_rulebook_is_kept_for_the_next(game: Game) -> None:

@@ -57,7 +57,9 @@ def test_bad_token_file_is_named(tmp_path: Path, content: str) -> None:
         TokenStore.load(path)
 
 
-@pytest.mark.parametrize("content", ["{", "[]", '{"owner": "edge"}', '{"owner": "edge", "keys": [{}]}'])
+@pytest.mark.parametrize(
+    "content", ["{", "[]", '{"owner": "shop", "keys": []}', '{"owner": "edge"}', '{"owner": "edge", "keys": [{}]}']
+)
 def test_bad_trust_store_is_named(tmp_path: Path, content: str) -> None:
     """A trust store that cannot be used is refused by its name."""
     (tmp_path / "edge.json").write_text(content)

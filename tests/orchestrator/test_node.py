@@ -11,13 +11,14 @@ from typing import Any
 import pytest
 import sqlalchemy as sa
 from tocsin.orchestrator import audit
+from tocsin.orchestrator import node as node_module
 from tocsin.orchestrator.actuators.base import Order, Outcome
 from tocsin.orchestrator.client import binding_of
 from tocsin.orchestrator.consent import ConsentRefused, Decision, sign
 from tocsin.orchestrator.guard import Budget
 from tocsin.orchestrator.identity import Caller, Role
 from tocsin.orchestrator.lifecycle import IllegalTransition, State
-from tocsin.orchestrator.node import ForeignAsset, NotInView
+from tocsin.orchestrator.node import ForeignAsset, NotInView, Overloaded
 from tocsin.orchestrator.proposals import Verification
 from tocsin.orchestrator.proposing import ProposalRefused
 from tocsin.orchestrator.records import Response, list_consents, list_responses
@@ -484,3 +485,35 @@ def test_only_what_was_carried_out_can_be_undone(tmp_path: Path) -> None:
         home.node.want_undo(caller("edge"), only(home).id)
     with pytest.raises(PermissionError, match="owns no target"):
         home.node.want_undo(caller("shop"), only(home).id)
+
+
+def test_one_owner_cannot_fill_anothers_queue(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that wait are counted per owner; the next tick makes room."""
+    monkeypatch.setattr(node_module, "MAX_PENDING", 2)
+    home = house(tmp_path)
+    flood, mine = [parse_event(ocsf(f"m{n}", METER)) for n in range(3)], ocsf("e", GATEWAY)
+    home.node.take_events(caller("meter"), flood[:2])
+    with pytest.raises(Overloaded, match="2 events of 'meter'"):
+        home.node.take_events(caller("meter"), flood[2:])
+    assert home.node.take_events(caller("edge"), [parse_event(mine)]) == 1
+    home.tick()
+    assert home.node.take_events(caller("meter"), flood[2:]) == 1
+
+
+def test_a_store_that_fails_loses_and_doubles_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Events that could not be counted are not kept; findings that could not be stored are stored at the next tick."""
+    home = house(tmp_path)
+    event = parse_event(ocsf("e", GATEWAY))
+
+    def locked(*_given: object) -> int:
+        raise sa.exc.OperationalError("insert", {}, Exception("database is locked"))
+
+    with monkeypatch.context() as broken, pytest.raises(sa.exc.OperationalError):
+        broken.setattr(node_module, "count_events", locked)
+        home.node.take_events(caller("edge"), [event])
+    home.node.take_events(caller("edge"), [event])
+    with monkeypatch.context() as broken, pytest.raises(sa.exc.OperationalError):
+        broken.setattr(node_module, "insert_findings", locked)
+        home.tick()
+    assert home.advisor.observed == [event]
+    assert home.node.tick(home.node.clock.now() + timedelta(minutes=1)).findings == 1
