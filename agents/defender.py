@@ -59,7 +59,7 @@ class RandomDefender(DefenderAgent):
     def choose(self) -> int:
         """Wait nine times in ten, else a legal action, by the rulebook's keyed draws."""
         worlds = self.model.worlds
-        return int(decide_random(0, worlds.compiled.arrays, worlds.effects, worlds.state))
+        return int(decide_random(0, worlds.legal, worlds.compiled.arrays, worlds.effects, worlds.state))
 
 
 class IsolateOnFinding(DefenderAgent):

@@ -20,6 +20,7 @@ from ..twin.compiled import Compiled
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.parameters import Parameters
 from ..twin.rulebook.settle import settle
+from ..twin.rulebook.state import UNSERVED
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
 from ..twin.vocabulary import AssetKind
 from .attacker import AttackerAgent
@@ -147,8 +148,7 @@ class ChainModel(mesa.Model):
 
     def unserved(self) -> list[int]:
         """Numbers of the assets that do not serve, in order."""
-        state = self.worlds.state
-        return sorted(int(a) for a in state.unserved[0, : state.world["unserved_n"][0]])
+        return [int(a) for a in np.flatnonzero(self.worlds.state.asset["status"][0] & UNSERVED)]
 
     def requests(self, owner: int | None = None) -> list[Request]:
         """Requests that wait for an owner's answer, or for any owner's."""

@@ -16,7 +16,7 @@ import numpy.typing as npt
 from ..twin.rulebook.mask import fill_masks
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
 from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
-from ..twin.sensing.observe import new_observation, observe_all
+from ..twin.sensing.observe import new_observation, observe_all, reset_observation
 from .game import Game
 from .reward import rewards
 
@@ -52,7 +52,7 @@ class ResponseWorlds:
         )
         self.belief = new_belief(game.compiled, len(world_ids))
         self._lanes = np.arange(len(world_ids), dtype=np.int64)
-        self._observation = new_observation(game.compiled, len(world_ids))
+        self._observed = new_observation(game.compiled, len(world_ids))
         self._masks = np.empty((len(world_ids), game.actions), np.bool_)
 
     @property
@@ -65,19 +65,20 @@ class ResponseWorlds:
         self.worlds.state.world["episode"] = episode
         self.worlds.reset(self._lanes)
         reset_belief(self._lanes, self.belief)
+        reset_observation(self._lanes, self._observed)
         return self.observe()
 
     @property
     def observation(self) -> npt.NDArray[np.uint8]:
         """uint8[B, T, FEATURES] as the last reset or step gave it, not to be written to: cheaper than `observe`."""
-        seen = self._observation.view()
+        seen = self._observed.rows.view()
         seen.flags.writeable = False
         return seen
 
     def observe(self) -> npt.NDArray[np.uint8]:
         """uint8[B, T, FEATURES] as it stands; a new array."""
-        observe_all(self._lanes, self.game.compiled.arrays, self.worlds.state, self.belief, self._observation)
-        return self._observation.copy()
+        observe_all(self._lanes, self.game.compiled.arrays, self.worlds.state, self.belief, self._observed)
+        return self._observed.rows.copy()
 
     def masks(self) -> Bools:
         """bool[B, 1 + P * T] of legal actions; a new array."""
@@ -145,6 +146,7 @@ class ResponseWorlds:
             self.worlds.state.world["episode"][ended] += 1
             self.worlds.reset(ended)
             reset_belief(ended, self.belief)
+            reset_observation(ended, self._observed)
             observation = self.observe()
         return Step(observation, gained, truncated, ended, terminal, loss)
 
@@ -167,7 +169,7 @@ class UnseenWorlds(ResponseWorlds):
 
     def observe(self) -> npt.NDArray[np.uint8]:
         """uint8[B, 0, FEATURES]: nothing is seen."""
-        return self._observation[:, :0]
+        return self._observed.rows[:, :0]
 
     def _follow(self) -> None:
         """Believe nothing."""

@@ -103,11 +103,11 @@ class TwinAdvisor:
     def situation(self) -> Situation:
         """What the coalition's view shows now."""
         which = np.zeros(1, np.int64)
-        observation = new_observation(self.compiled, 1)
-        observe_all(which, self.compiled.arrays, self.state.world, self._belief, observation)
+        observed = new_observation(self.compiled, 1)
+        observe_all(which, self.compiled.arrays, self.state.world, self._belief, observed)
         masks = np.zeros((1, len(self._always)), np.bool_)
         fill_masks(self._always, self.compiled.arrays, self.effects, self.state.world, masks)
-        return Situation(observation, masks, self._held(0)[None], self.state.world)
+        return Situation(observed.rows, masks, self._held(0)[None], self.state.world)
 
     def rehearse(self, proposal: Proposal) -> Forecast:
         """Expected loss over the next hour, and later: doing nothing, the proposal, the best alternative."""

@@ -48,6 +48,7 @@ class TwinState:
     def __post_init__(self) -> None:
         self.world = new_state(self.compiled, self.parameters, 1)
         self.world.attacker["onset"][:] = NEVER
+        self.world.world["run_n"] = self.world.run.shape[1]  # rows are written here one by one, wherever one is free
 
     @property
     def tick(self) -> int:

@@ -33,7 +33,8 @@ def nothing(worlds: ResponseWorlds) -> Int32:
 def at_random(worlds: ResponseWorlds) -> Int32:
     """A legal action at random in one decision of ten, by the rulebook's keyed draws: the same in every batch."""
     actions = np.zeros(worlds.count, np.int32)
-    decide_randoms(worlds.game.compiled.arrays, worlds.game.effects, worlds.worlds.state, actions)
+    lanes = worlds.worlds
+    decide_randoms(lanes.legal, lanes.compiled.arrays, lanes.effects, lanes.state, actions)
     return actions
 
 

@@ -52,6 +52,8 @@ ASSET = np.dtype(
         ("whole_last", "i4"),
         ("member_first", "i4"),  # rows of member_group: dependency groups it is a member of
         ("member_last", "i4"),
+        ("end_first", "i4"),  # rows of end: boundary links that begin or end here
+        ("end_last", "i4"),
     ],
     align=True,
 )
@@ -91,6 +93,7 @@ class CompiledTwin(NamedTuple):
     carrier_group: Int32
     link_owner: Int32  # [L, 2] owners at source and target
     link_end: Int32  # [L, 2] assets at source and target
+    end: Int32  # [2L] ends of boundary links by asset: 2 * link, plus 1 where it is the target
     hourly: Int64  # [O] nano loss per hour when all services of the owner are lost
 
 
@@ -168,6 +171,7 @@ def compile_twin(twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.
     links = tuple(link for link in twin.links if link.kind in BOUNDARY_KINDS and twin.is_boundary(link))
     link_number = {link.key: index for index, link in enumerate(links)}
     assets = _asset_records(twin, owner, tick_s)
+    link_end = np.array([[number[k.source], number[k.target]] for k in links], np.int32).reshape(len(links), 2)
     arrays = CompiledTwin(
         asset=assets,
         external=np.flatnonzero(assets["kind"] == AssetKind.EXTERNAL).astype(np.int32),
@@ -175,7 +179,8 @@ def compile_twin(twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.
         **_part_arrays(twin, steps, number, assets),
         **_dependency_arrays(twin, number, links, assets),
         link_owner=_link_owners(twin, links, owner),
-        link_end=np.array([[number[k.source], number[k.target]] for k in links], np.int32).reshape(len(links), 2),
+        link_end=link_end,
+        end=_group(link_end.ravel(), assets, "end"),
         hourly=np.array([round(one.value_per_hour * NANO) for one in twin.owners], np.int64),
     )
     assets["toward"] = _toward(arrays)

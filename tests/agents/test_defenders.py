@@ -54,7 +54,7 @@ def truth(worlds: Worlds) -> np.ndarray:
 def batch_rule(name: str, game: RandomGame, worlds: Worlds, actions: np.ndarray) -> None:
     t, e, s = game.compiled.arrays, game.effects, worlds.state
     if name == "random":
-        decide_randoms(t, e, s, actions)
+        decide_randoms(worlds.legal, t, e, s, actions)
     elif name == "isolate":
         decide_isolates_on_finding(ISOLATE, t, e, s, actions)
     elif name == "threshold":

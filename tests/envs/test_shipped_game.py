@@ -38,5 +38,5 @@ def test_who_sees_the_truth_saves_most_of_the_loss_and_chance_saves_nothing() ->
     sees = partial(decide_clairvoyants, np.array(numbers, np.int32), service_at_stake(t), t, e, p)
     nothing = mean_loss(game, lambda worlds, actions: None)
     clairvoyant = mean_loss(game, lambda worlds, actions: sees(worlds.state, actions))
-    chance = mean_loss(game, lambda worlds, actions: decide_randoms(t, e, worlds.state, actions))
+    chance = mean_loss(game, lambda worlds, actions: decide_randoms(worlds.legal, t, e, worlds.state, actions))
     assert clairvoyant < 0.4 * nothing < nothing < chance

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 import numba
 import numpy as np
 import numpy.typing as npt
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from tocsin.tests.twin.random_twins import (
@@ -169,3 +170,19 @@ def test_everything_the_rules_know_happens_in_these_games() -> None:
         for kind, *_ in worlds.trace(b)
     }
     assert set(OccurrenceKind) - kinds <= {OccurrenceKind.REFUSED}
+
+
+@given(random_games())
+@FEW
+def test_an_outage_larger_than_its_list_costs_what_it_costs(game: RandomGame) -> None:
+    """With room for one unserved asset in the list, what serves and what is lost is as with room for all."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("tocsin.twin.rulebook.state.UNSERVED_LIMIT", 1)
+        cramped = list(lived(game))
+    assert cramped == list(lived(game))
+
+
+def lived(game: RandomGame) -> Iterator[tuple[bytes, bytes]]:
+    """States and losses of the assets of a game, tick by tick."""
+    for worlds in played(game):
+        yield worlds.state.asset.tobytes(), worlds.state.loss.tobytes()

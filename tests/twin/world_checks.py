@@ -21,7 +21,7 @@ def live(state: WorldState, b: int) -> dict[str, object]:
         "cut": state.cut[b].tobytes(),
         "held": sorted(state.held[b, : world["held_n"]]),
         "hurt": sorted(state.hurt[b, : world["hurt_n"]]),
-        "unserved": sorted(state.unserved[b, : world["unserved_n"]]),
+        "unserved": sorted(state.unserved[b, 0, : world["unserved_n"]]),
         "findings": state.finding[b, : world["finding_n"]].tobytes(),
         "trace": state.trace[b, : world["trace_n"]].tobytes(),
         "tick": int(world["tick"]),
@@ -60,7 +60,7 @@ def check_lists(worlds: Worlds, b: int) -> None:
     bits = asset["user"] | asset["admin"] | asset["persist"]
     assert sorted(state.held[b, : world["held_n"]]) == np.flatnonzero(bits).tolist()
     assert sorted(state.hurt[b, : world["hurt_n"]]) == np.flatnonzero(asset["status"] & IMPACTED).tolist()
-    assert sorted(state.unserved[b, : world["unserved_n"]]) == np.flatnonzero(asset["status"] & UNSERVED).tolist()
+    assert sorted(state.unserved[b, 0, : world["unserved_n"]]) == np.flatnonzero(asset["status"] & UNSERVED).tolist()
 
 
 def check_service(worlds: Worlds, b: int) -> None:

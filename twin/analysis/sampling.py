@@ -221,7 +221,7 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     rows.asset["admin"] = draw.admin
     rows.asset["persist"] = 0
     rows.asset["status"] = 0
-    for name in ("held_n", "hurt_n", "unserved_n", "finding_n", "trace_n", "cleaned_n"):
+    for name in ("held_n", "hurt_n", "unserved_n", "finding_n", "trace_n", "cleaned_n", "overflow"):
         rows.world[name] = 0
     rows.loss[:] = 0
     rows.rate["service"] = 0

@@ -13,7 +13,7 @@ from ..vocabulary import AssetKind, Gain, OccurrenceKind, RunState, StepClass
 from .draws import CHOOSE, CONFIDENCE, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
 from .effects import EffectTable
 from .holding import enter, gain
-from .jit import compiled, inner
+from .jit import compiled, inlined, inner
 from .parameters import Parameters
 from .rules import gains_something, has_access, is_blocked, is_monitored, is_patched, is_reset
 from .state import IMPACTED, WorldState
@@ -26,7 +26,7 @@ _EXTERNAL, _USER, _IMPACT = int(AssetKind.EXTERNAL), int(Gain.USER), int(Gain.IM
 NO_STEP = -1
 
 
-@inner
+@inlined
 def is_passable(b: int, step: int, t: CompiledTwin, s: WorldState) -> bool:
     """Whether public facts leave the step open: nothing blocked, cut or revoked."""
     src, dst, identity = t.step[step].src, t.step[step].dst, t.step[step].identity
@@ -38,7 +38,7 @@ def is_passable(b: int, step: int, t: CompiledTwin, s: WorldState) -> bool:
     return link < 0 or s.cut[b, link] == 0
 
 
-@inner
+@inlined
 def is_open(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
     """Whether attacker `k` may try the step now and would gain by it."""
     bit, src, dst, identity = 1 << k, t.step[step].src, t.step[step].dst, t.step[step].identity
@@ -76,19 +76,19 @@ def decide_attacker(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldStat
     return chosen
 
 
-@inner
+@inlined
 def success_probability(b: int, step: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> float:
     """Odds of one try, lowered by the responses that hold on the target."""
     chance = float(t.step[step].probability)
     dst = t.step[step].dst
     if is_patched(s.asset[b, dst].modes):
-        for r in range(s.run.shape[1]):
+        for r in range(s.world[b].run_n):
             if s.run[b, r].state == _HOLDING and s.run[b, r].target == dst:
                 chance *= e.lower[s.run[b, r].playbook, t.step[step].step_class]
     return chance
 
 
-@inner
+@inlined
 def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Attackers come, regain what persistence gives, and their chosen steps succeed, fail, and may be found."""
     for k in range(s.attacker.shape[1]):
@@ -111,7 +111,7 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
         detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
 
 
-@inner
+@inlined
 def _settle_regains(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
     for i in range(s.world[b].held_n):
         a = s.held[b, i]

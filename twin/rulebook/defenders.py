@@ -17,6 +17,7 @@ from .draws import RANDOM_DEFENDER, uniform
 from .effects import EffectTable
 from .holding import is_held
 from .jit import compiled, compiled_allocating, compiled_parallel, inner
+from .legal import Legal, list_legal_of, nth_legal
 from .mask import is_legal, target_count
 from .parameters import Parameters
 from .rules import is_blocked
@@ -45,22 +46,15 @@ def decide_nothing(b: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> in
 
 
 @compiled
-def decide_random(b: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> int:
-    """Wait with probability `WAITS`, else a legal action, each equally likely."""
+def decide_random(b: int, legal: Legal, t: CompiledTwin, e: EffectTable, s: WorldState) -> int:
+    """Wait with probability `WAITS`, else a legal action, each equally likely; `legal` is brought up to date then."""
     key = s.world[b].key
     if uniform(key, RANDOM_DEFENDER, 0) < WAITS:
         return WAIT
-    last = len(e.playbook) * target_count(t)
-    legal = 0
-    for action in range(1, last + 1):
-        legal += 1 if is_legal(b, action, t, e, s) else 0
-    left = int(uniform(key, RANDOM_DEFENDER, 1) * legal)
-    for action in range(1, last + 1):
-        if is_legal(b, action, t, e, s):
-            if left == 0:
-                return action
-            left -= 1
-    return WAIT
+    list_legal_of(b, t, e, s, legal)
+    if legal.legal_n[b] == 0:
+        return WAIT
+    return nth_legal(b, int(uniform(key, RANDOM_DEFENDER, 1) * legal.legal_n[b]), legal)
 
 
 @compiled
@@ -191,7 +185,7 @@ def _legal_action(b: int, playbook: int, target: int, t: CompiledTwin, e: Effect
 
 @inner
 def _is_running(b: int, playbook: int, target: int, s: WorldState) -> bool:
-    for r in range(s.run.shape[1]):
+    for r in range(s.world[b].run_n):
         if s.run[b, r].state != _FREE and s.run[b, r].target == target and s.run[b, r].playbook == playbook:
             return True
     return False
@@ -210,10 +204,12 @@ def _threat(b: int, a: int, t: CompiledTwin, s: WorldState) -> float:
 
 
 @compiled_parallel
-def decide_randoms(t: CompiledTwin, e: EffectTable, s: WorldState, actions: npt.NDArray[np.int32]) -> None:
+def decide_randoms(
+    legal: Legal, t: CompiledTwin, e: EffectTable, s: WorldState, actions: npt.NDArray[np.int32]
+) -> None:
     """`decide_random` for all worlds, into int32[B]."""
     for b in numba.prange(len(s.world)):
-        actions[b] = decide_random(b, t, e, s)
+        actions[b] = decide_random(b, legal, t, e, s)
 
 
 @compiled_parallel

@@ -43,6 +43,14 @@ def inner(function: Function) -> Function:
     return jitted
 
 
+def inlined(function: Function) -> Function:
+    """As `inner`, and always put into its caller: for rules of every tick, where passing what they read costs more."""
+    jitted: Function = numba.njit(
+        no_cpython_wrapper=True, no_cfunc_wrapper=True, _nrt=False, forceinline=True, **COMMON
+    )(function)
+    return jitted
+
+
 def compiled(function: Function) -> Function:
     """Compile a rule that Python calls too; kept in the cache. It may not make arrays either."""
     return _cached(function, parallel=False, counts=False)
@@ -62,9 +70,9 @@ def _cached(function: Function, *, parallel: bool, counts: bool) -> Function:
     before = numba.config.CACHE_DIR
     numba.config.CACHE_DIR = str(cache_folder())
     try:
-        jitted: Function = numba.njit(cache=True, parallel=parallel, no_cfunc_wrapper=True, _nrt=counts, **COMMON)(
-            function
-        )
+        jitted: Function = numba.njit(
+            cache=True, parallel=parallel, no_cfunc_wrapper=True, _nrt=counts, forceinline=not parallel, **COMMON
+        )(function)
         return jitted
     finally:
         numba.config.CACHE_DIR = before

@@ -26,7 +26,7 @@ _AWAITING = int(RunState.AWAITING_CONSENT)
 @compiled
 def decide_owners(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Write every owner's answers to the pending responses of world `b` into the decision buffer."""
-    for r in range(s.run.shape[1]):
+    for r in range(s.world[b].run_n):
         for side in range(2):
             s.answer[b, r, side] = _answer(b, r, side, t, e, p, s)
 

@@ -1,7 +1,8 @@
 """Which responses are legal: from public fields alone (kind, modes, running responses), never from hidden truth.
 
-Flows in: twin, effects, the public part of a world. Flows out: legality of one action, or the dense mask. A refusal of
-consent is an outcome, not a mask entry. The law: what the mask allows the rules accept, what it forbids they refuse.
+Flows in: twin, effects, the public part of a world. Flows out: legality of one action, or the dense mask; `legal`
+lists them natively. A refusal of consent is an outcome, not a mask entry. The law: what the mask allows the rules
+accept, what it forbids they refuse.
 """
 
 from __future__ import annotations
@@ -13,20 +14,20 @@ import numpy.typing as npt
 from ..compiled import CompiledTwin
 from ..vocabulary import RunState, TargetType
 from .effects import NO_CEILING, EffectTable
-from .jit import compiled, compiled_allocating, compiled_parallel, inner
+from .jit import compiled, compiled_allocating, compiled_parallel, inlined, inner
 from .state import WorldState
 
 _FREE, _HOLDING = int(RunState.FREE), int(RunState.HOLDING)
 _ASSET, _LINK, _OWNER = int(TargetType.ASSET), int(TargetType.LINK), int(TargetType.OWNER)
 
 
-@inner
+@inlined
 def target_count(t: CompiledTwin) -> int:
     """T = N + L + O."""
     return len(t.asset) + len(t.link_owner) + len(t.hourly)
 
 
-@inner
+@inlined
 def applies(playbook: int, target: int, t: CompiledTwin, e: EffectTable) -> bool:
     """Whether a playbook is meant for this target at all."""
     assets, links = len(t.asset), len(t.link_owner)
@@ -49,26 +50,27 @@ def is_legal(b: int, action: int, t: CompiledTwin, e: EffectTable, s: WorldState
     playbook, target = (action - 1) // targets, (action - 1) % targets
     if action < 0 or playbook >= len(e.playbook) or not applies(playbook, target, t, e):
         return False
-    room, undoes = False, e.playbook[playbook].clear_mode < 0
-    for r in range(s.run.shape[1]):
+    room, undoes = s.world[b].run_n < s.run.shape[1], e.playbook[playbook].clear_mode < 0
+    for r in range(s.world[b].run_n):
         if s.run[b, r].state == _FREE:
             room = True
         elif s.run[b, r].target == target:
-            if s.run[b, r].playbook == playbook and not _acts_again(playbook, s.run[b, r].state, e):
+            if s.run[b, r].playbook == playbook and not acts_again(playbook, s.run[b, r].state, e):
                 return False
-            if _is_undone_by(s.run[b, r].playbook, s.run[b, r].state, playbook, e):
+            if is_undone_by(s.run[b, r].playbook, s.run[b, r].state, playbook, e):
                 undoes = True
     return room and undoes
 
 
-@inner
-def _acts_again(playbook: int, run_state: int, e: EffectTable) -> bool:
+@inlined
+def acts_again(playbook: int, run_state: int, e: EffectTable) -> bool:
     """Whether a playbook that still holds on a target may run there once more: what evicts, evicts anew."""
     return run_state == _HOLDING and e.playbook[playbook].ceiling != NO_CEILING
 
 
-@inner
-def _is_undone_by(running: int, run_state: int, playbook: int, e: EffectTable) -> bool:
+@inlined
+def is_undone_by(running: int, run_state: int, playbook: int, e: EffectTable) -> bool:
+    """Whether a playbook takes back what a running response holds."""
     clears = e.playbook[playbook].clear_mode >= 0 and e.playbook[running].mode == e.playbook[playbook].clear_mode
     return clears and run_state == _HOLDING and e.playbook[running].undoable == 1
 
@@ -94,18 +96,18 @@ def fill_mask(
     targets = target_count(t)
     for action in range(len(mask)):
         mask[action] = always[action]
-    room = False
-    for r in range(s.run.shape[1]):
+    room = s.world[b].run_n < s.run.shape[1]
+    for r in range(s.world[b].run_n):
         if s.run[b, r].state == _FREE:
             room = True
             continue
         for playbook in range(len(e.playbook)):
-            if applies(playbook, s.run[b, r].target, t, e) and _is_undone_by(
+            if applies(playbook, s.run[b, r].target, t, e) and is_undone_by(
                 s.run[b, r].playbook, s.run[b, r].state, playbook, e
             ):
                 mask[1 + playbook * targets + s.run[b, r].target] = True
-    for r in range(s.run.shape[1]):
-        if s.run[b, r].state != _FREE and not _acts_again(s.run[b, r].playbook, s.run[b, r].state, e):
+    for r in range(s.world[b].run_n):
+        if s.run[b, r].state != _FREE and not acts_again(s.run[b, r].playbook, s.run[b, r].state, e):
             mask[1 + s.run[b, r].playbook * targets + s.run[b, r].target] = False
     if not room:
         mask[1:] = False

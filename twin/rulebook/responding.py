@@ -11,7 +11,7 @@ from ..vocabulary import ConsentMode, Mode, OccurrenceKind, Proposer, RunState
 from .draws import CONSENT_ANSWER, CONSENT_DELAY, TAKE_EFFECT, tick_key, uniform
 from .effects import NO_CEILING, EffectTable
 from .holding import cut_down, refresh_wholes
-from .jit import inner
+from .jit import inlined, inner
 from .mask import is_legal, target_count
 from .parameters import Parameters
 from .rules import BITS, COUNT, consent_answer, is_within_hours
@@ -70,10 +70,10 @@ def owner_answer(b: int, r: int, side: int, t: CompiledTwin, e: EffectTable, p: 
     )
 
 
-@inner
+@inlined
 def settle_answers(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Apply the owners' answers of this tick; a response that all sides consent to starts."""
-    for r in range(s.run.shape[1]):
+    for r in range(s.world[b].run_n):
         if s.run[b, r].state != _AWAITING:
             continue
         for side in range(2):
@@ -86,7 +86,7 @@ def settle_answers(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
             _start(b, r, t, e, p, s)
 
 
-@inner
+@inlined
 def propose(b: int, seat: int, action: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Enter a seat's proposal; where consent is given at once it starts in the same tick."""
     if action == 0:
@@ -96,12 +96,13 @@ def propose(b: int, seat: int, action: int, t: CompiledTwin, e: EffectTable, p: 
         note(b, _REFUSED, action, seat, 0, s)
         return
     playbook, target = (action - 1) // targets, (action - 1) % targets
-    for r in range(s.run.shape[1]):
+    for r in range(s.world[b].run_n):
         if s.run[b, r].state != _FREE and s.run[b, r].target == target and s.run[b, r].since == s.world[b].tick:
             note(b, _REFUSED, action, seat, 1, s)  # a lower (seat, action) was there first
             return
     for r in range(s.run.shape[1]):
         if s.run[b, r].state == _FREE:
+            s.world[b].run_n = max(s.world[b].run_n, r + 1)
             s.run[b, r].state = _AWAITING
             s.run[b, r].playbook = playbook
             s.run[b, r].target = target
@@ -146,14 +147,16 @@ def hold_mode(b: int, target: int, mode: int, change: int, t: CompiledTwin, s: W
         refresh_wholes(b, target, t, s)
 
 
-@inner
+@inlined
 def settle_due(b: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> None:
     """Work that is done takes effect or fails; holds that end expire."""
-    for r in range(s.run.shape[1]):
+    for r in range(s.world[b].run_n):
         if s.run[b, r].state == _WORKING and s.run[b, r].due <= s.world[b].tick:
             _take_effect(b, r, t, e, s)
         elif s.run[b, r].state == _HOLDING and s.run[b, r].due <= s.world[b].tick:
             release(b, r, _EXPIRED, t, e, s)
+    while s.world[b].run_n > 0 and s.run[b, s.world[b].run_n - 1].state == _FREE:
+        s.world[b].run_n -= 1
 
 
 @inner
@@ -166,12 +169,12 @@ def _take_effect(b: int, r: int, t: CompiledTwin, e: EffectTable, s: WorldState)
         s.run[b, r].state = _FREE
         return
     note(b, _TOOK_EFFECT, target, playbook, 0, s)
-    for other in range(s.run.shape[1]):
+    for other in range(s.world[b].run_n):
         held = s.run[b, other].state == _HOLDING and s.run[b, other].target == target
         if held and s.run[b, other].playbook == playbook:
             release(b, other, _EXPIRED, t, e, s)  # it acts anew in its own place
     if e.playbook[playbook].clear_mode >= 0:
-        for other in range(s.run.shape[1]):
+        for other in range(s.world[b].run_n):
             if s.run[b, other].state == _HOLDING and s.run[b, other].target == target:
                 held = s.run[b, other].playbook
                 if e.playbook[held].mode == e.playbook[playbook].clear_mode and e.playbook[held].undoable == 1:

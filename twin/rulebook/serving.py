@@ -1,8 +1,8 @@
 """Availability along dependencies: which assets serve, derived from what is blocked, hurt or cut off.
 
 Flows in: one world. Flows out: its `unserved` list and the loss rate of lost service, booked once, to the owner who
-feels it. The work grows with what is out of service, not with N; the greatest fixpoint is taken, so cycles of
-dependencies serve until something breaks them.
+feels it. The work grows with what is out of service, not with N, as long as the list holds that; the greatest fixpoint
+is taken, so cycles of dependencies serve until something breaks them.
 """
 
 from __future__ import annotations
@@ -21,26 +21,60 @@ _FREE = int(RunState.FREE)
 @inner
 def derive_service(b: int, t: CompiledTwin, s: WorldState) -> None:
     """Derive again what serves in world `b`; note changes and keep the loss rate."""
-    before, previous = s.world[b].unserved_n, s.asset.shape[1]
-    for i in range(before):
-        s.unserved[b, previous + i] = s.unserved[b, i]
-        s.asset[b, s.unserved[b, i]].status ^= UNSERVED | WAS_UNSERVED
-    s.world[b].unserved_n = 0
+    before, overflowed = s.world[b].unserved_n, s.world[b].overflow == 1
+    _put_aside(b, before, overflowed, s)
     _mark_roots(b, t, s)
     i = 0
     while i < s.world[b].unserved_n:
-        _spread(b, s.unserved[b, i], t, s)
+        _spread(b, s.unserved[b, 0, i], t, s)
         i += 1
+    if s.world[b].overflow == 1:
+        _spread_everywhere(b, t, s)
+    if overflowed or s.world[b].overflow == 1:
+        for a in range(len(t.asset)):
+            _book(b, a, t, s)
+    else:
+        _book_listed(b, before, t, s)
+    s.world[b].dirty = 0
+
+
+@inner
+def _put_aside(b: int, before: int, overflowed: bool, s: WorldState) -> None:
+    """Remember what did not serve, and take everything to serve."""
+    if overflowed:
+        for a in range(s.asset.shape[1]):
+            if s.asset[b, a].status & UNSERVED:
+                s.asset[b, a].status ^= UNSERVED | WAS_UNSERVED
+    else:
+        for i in range(before):
+            s.unserved[b, 1, i] = s.unserved[b, 0, i]
+            s.asset[b, s.unserved[b, 1, i]].status ^= UNSERVED | WAS_UNSERVED
+    s.world[b].unserved_n, s.world[b].overflow = 0, 0
+
+
+@inner
+def _book_listed(b: int, before: int, t: CompiledTwin, s: WorldState) -> None:
+    """Keep the loss rate for what is listed: now first, while what was before still carries its mark."""
     for i in range(s.world[b].unserved_n):
-        a = s.unserved[b, i]
+        a = s.unserved[b, 0, i]
         if (s.asset[b, a].status & WAS_UNSERVED) == 0:
             _change(b, a, t.asset[a].share, _LOST, t, s)
     for i in range(before):
-        a = s.unserved[b, previous + i]
+        a = s.unserved[b, 1, i]
         if (s.asset[b, a].status & UNSERVED) == 0:
             _change(b, a, -t.asset[a].share, _BACK, t, s)
         s.asset[b, a].status &= 255 - WAS_UNSERVED
-    s.world[b].dirty = 0
+
+
+@inner
+def _book(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
+    """Keep the loss rate for one asset of all."""
+    serves, served = (s.asset[b, a].status & UNSERVED) == 0, (s.asset[b, a].status & WAS_UNSERVED) == 0
+    if served and not serves:
+        _change(b, a, t.asset[a].share, _LOST, t, s)
+    elif serves and not served:
+        _change(b, a, -t.asset[a].share, _BACK, t, s)
+    s.asset[b, a].status &= 255 - WAS_UNSERVED
 
 
 @inner
@@ -53,7 +87,7 @@ def _change(b: int, a: int, rate: int, kind: int, t: CompiledTwin, s: WorldState
 @inner
 def _mark_roots(b: int, t: CompiledTwin, s: WorldState) -> None:
     assets = len(t.asset)
-    for r in range(s.run.shape[1]):
+    for r in range(s.world[b].run_n):
         if s.run[b, r].state == _FREE:
             continue
         target = s.run[b, r].target
@@ -72,8 +106,11 @@ def _mark_roots(b: int, t: CompiledTwin, s: WorldState) -> None:
 def _mark(b: int, a: int, s: WorldState) -> None:
     if (s.asset[b, a].status & UNSERVED) == 0:
         s.asset[b, a].status |= UNSERVED
-        s.unserved[b, s.world[b].unserved_n] = a
-        s.world[b].unserved_n += 1
+        if s.world[b].unserved_n < s.unserved.shape[2]:
+            s.unserved[b, 0, s.world[b].unserved_n] = a
+            s.world[b].unserved_n += 1
+        else:
+            s.world[b].overflow = 1
 
 
 @inner
@@ -83,14 +120,26 @@ def _spread(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
 
 
 @inner
-def _mark_if_failing(b: int, group: int, t: CompiledTwin, s: WorldState) -> None:
+def _spread_everywhere(b: int, t: CompiledTwin, s: WorldState) -> None:
+    """Look through all dependencies until nothing more fails: for outages that the list cannot hold."""
+    marked = True
+    while marked:
+        marked = False
+        for group in range(len(t.group)):
+            marked = _mark_if_failing(b, group, t, s) or marked
+
+
+@inner
+def _mark_if_failing(b: int, group: int, t: CompiledTwin, s: WorldState) -> bool:
     dependent = t.group[group].asset
     if (s.asset[b, dependent].status & UNSERVED) != 0:
-        return
+        return False
     failing = 0
     for i in range(t.group[group].first, t.group[group].last):
         link = t.member[i].link
         if (s.asset[b, t.member[i].asset].status & UNSERVED) != 0 or (link >= 0 and s.cut[b, link] > 0):
             failing += 1
-    if failing > t.group[group].tolerance:
-        _mark(b, dependent, s)
+    if failing <= t.group[group].tolerance:
+        return False
+    _mark(b, dependent, s)
+    return True

@@ -17,7 +17,7 @@ from .attacking import detect, pick, settle_attacks
 from .draws import CONFIDENCE, FALSE_CLASS, FALSE_COUNT, FALSE_PLACE, PRESENCE, REPAIR, tick_key, uniform
 from .effects import EffectTable
 from .holding import is_controlled, mend
-from .jit import compiled, inner
+from .jit import compiled, inlined
 from .parameters import Parameters
 from .responding import propose, settle_answers, settle_due
 from .serving import derive_service
@@ -63,7 +63,7 @@ def settle(
     s.world[b].key = tick_key(s.world[b].stream, s.world[b].id, s.world[b].episode, s.world[b].tick)
 
 
-@inner
+@inlined
 def _settle_repairs(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
     for i in range(s.world[b].hurt_n - 1, -1, -1):
         a = s.hurt[b, i]
@@ -71,7 +71,7 @@ def _settle_repairs(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> No
             mend(b, a, t, s)
 
 
-@inner
+@inlined
 def _settle_presence(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
     for i in range(s.world[b].held_n):
         a = s.held[b, i]
@@ -84,7 +84,7 @@ def _settle_presence(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> N
             detect(b, a, _PRESENCE, PRESENCE, a, t, p, s)
 
 
-@inner
+@inlined
 def _settle_false_findings(b: int, p: Parameters, s: WorldState) -> None:
     """A Poisson number of false findings, each at a drawn place (inverse transform sampling)."""
     if p.false_total <= 0.0:

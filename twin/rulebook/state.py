@@ -20,6 +20,7 @@ from .parameters import Parameters
 
 NEVER = np.iinfo(np.int32).max  # a tick that does not come
 HELD_LIMIT = 4096  # assets held at once in one world; beyond it an attacker gains no more (occurrence `refused`)
+UNSERVED_LIMIT = 4096  # assets out of service that are listed; beyond it the whole twin is looked through
 RUNS = 32  # responses running at once in one world
 FINDINGS = 64  # findings of one tick kept; more are dropped and counted in `finding_count`
 
@@ -38,11 +39,13 @@ WORLD = np.dtype(
         ("held_n", "i4"),  # rows used of held, hurt, unserved, finding, trace, cleaned, settle
         ("hurt_n", "i4"),
         ("unserved_n", "i4"),
+        ("run_n", "i4"),  # rows of run from here on are free, settle
         ("finding_n", "i4"),
         ("trace_n", "i4"),
         ("cleaned_n", "i4"),
         ("finding_count", "i4"),  # all findings since reset, settle
         ("dirty", "u1"),  # 1: availability must be derived again, settle
+        ("overflow", "u1"),  # 1: more assets are out of service than `unserved` holds; `status` alone tells which
     ],
     align=True,
 )
@@ -83,7 +86,7 @@ class WorldState(NamedTuple):
     cut: UInt8  # [B, L] responses that cut the link
     held: Int32  # [B, H] assets with any bit of user, admin, persist
     hurt: Int32  # [B, H] assets out of service by impact
-    unserved: Int32  # [B, 2N] assets that do not serve; from N on: those that did not when service was last derived
+    unserved: Int32  # [B, 2, U] assets that do not serve, unless `overflow`; those that did not before
     seat_owner: Int32  # [B, S] owner of a seat, -1: the coalition; reset
     answer: UInt8  # [B, R, 2] owners' answer per side: 0 none yet, 1 yes, 2 no; the deciding half
     cleaned: Int32  # [B, R, 2] asset and ceiling that responses set in this tick: public, belief reads it
@@ -121,7 +124,7 @@ def new_state(
         cut=zeros(np.uint8, links),
         held=zeros(np.int32, held),
         hurt=zeros(np.int32, held),
-        unserved=zeros(np.int32, 2 * assets),
+        unserved=zeros(np.int32, 2, min(assets, UNSERVED_LIMIT)),
         seat_owner=np.full((count, seats), -1, np.int32),
         answer=zeros(np.uint8, runs, 2),
         cleaned=zeros(np.int32, runs, 2),
@@ -138,7 +141,7 @@ def reset_world(b: int, p: Parameters, s: WorldState) -> None:
     world.key = tick_key(world.stream, world.id, world.episode, 0)
     world.held_n, world.hurt_n, world.unserved_n = 0, 0, 0
     world.finding_n, world.trace_n, world.cleaned_n = 0, 0, 0
-    world.finding_count, world.dirty = 0, 0
+    world.finding_count, world.dirty, world.overflow, world.run_n = 0, 0, 0, 0
     for a in range(s.asset.shape[1]):
         asset = s.asset[b, a]
         asset.modes, asset.user, asset.admin, asset.persist, asset.status = 0, 0, 0, 0, 0

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -15,6 +16,7 @@ import numpy.typing as npt
 from ..compiled import NANO, Compiled, Int32, Int64
 from .effects import EffectTable
 from .kernel import roll_worlds, tick_worlds
+from .legal import Legal, list_legal_of, new_legal, write_legal
 from .mask import fill_masks, static_mask
 from .parameters import Parameters
 from .state import RUNS, WorldState, copy_worlds, new_state, reset_worlds
@@ -114,6 +116,18 @@ class Worlds:
         masks = np.empty((self.count, len(always)), np.bool_)
         fill_masks(always, self.compiled.arrays, self.effects, self.state, masks)
         return masks
+
+    @cached_property
+    def legal(self) -> Legal:
+        """Room for the legal actions of these worlds; `legal.list_legal` brings it up to date."""
+        return new_legal(self.compiled, self.effects, self.count, runs=self.state.run.shape[1])
+
+    def legal_pairs(self, world: int) -> Int32:
+        """int32[n, 2] (playbook, target) of every response that may be proposed in a world now."""
+        arrays, actions = self.compiled.arrays, np.empty(self.legal.always.size + self.legal.opened.shape[1], np.int32)
+        list_legal_of(world, arrays, self.effects, self.state, self.legal)
+        count = write_legal(world, self.legal, actions)
+        return np.stack(np.divmod(actions[:count] - 1, self.compiled.targets), axis=1).astype(np.int32)
 
     def fork(self, rows: npt.NDArray[np.int64] | Sequence[int]) -> Worlds:
         """Copies of the worlds in `rows` (which may repeat): with equal stream and id, the same future."""

@@ -21,7 +21,7 @@ import numpy.typing as npt
 from ..compiled import Compiled, CompiledTwin, Float32, Int32, UInt8
 from ..rulebook.attacking import is_passable, success_probability
 from ..rulebook.effects import EffectTable
-from ..rulebook.jit import compiled_parallel, inner
+from ..rulebook.jit import compiled_parallel, inlined, inner
 from ..rulebook.parameters import Parameters
 from ..rulebook.rules import is_blocked
 from ..rulebook.state import WorldState
@@ -61,6 +61,8 @@ class BeliefState(NamedTuple):
     evidence: npt.NDArray[Any]  # [V, N] of EVIDENCE
     active: Int32  # [V, N] assets believed held with more than EPSILON
     active_n: Int32  # [V]
+    recent: Int32  # [V, N] assets with a finding that is not forgotten
+    recent_n: Int32  # [V]
     sees: UInt8  # [V, N] 1: findings on this asset are visible
     step: Int32  # [V, STEP_LIMIT] scratch: steps that may be open
     chance: Float32  # [V, STEP_LIMIT] scratch: probability that each is open, then that it is tried
@@ -82,6 +84,8 @@ def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None 
         evidence=np.zeros((views, assets), EVIDENCE).view(np.recarray),
         active=np.zeros((views, assets), np.int32),
         active_n=np.zeros(views, np.int32),
+        recent=np.zeros((views, assets), np.int32),
+        recent_n=np.zeros(views, np.int32),
         sees=np.ones((views, assets), np.uint8),
         step=np.zeros((views, limit), np.int32),
         chance=np.zeros((views, limit), np.float32),
@@ -99,6 +103,7 @@ def reset_belief(rows: npt.NDArray[np.int64], belief: BeliefState) -> None:
     belief.evidence[rows] = 0
     belief.evidence["last"][rows] = NO_FINDING
     belief.active_n[rows] = 0
+    belief.recent_n[rows] = 0
 
 
 @compiled_parallel
@@ -127,11 +132,7 @@ def update_belief(
     tick = s.world[b].tick - 1  # the tick that was settled
     for c in range(s.world[b].cleaned_n):
         _clean(i, s.cleaned[b, c, 0], s.cleaned[b, c, 1], v)
-    for n in range(s.world[b].finding_n):
-        a = s.finding[b, n, 0]
-        if v.sees[i, a] == 1:
-            v.asset[i, a].found = 1
-            add_finding(v.evidence[i, a], tick, s.finding[b, n, 1], s.finding[b, n, 3])
+    gather_evidence(i, b, s, v)
     for n in range(s.world[b].finding_n):
         if v.sees[i, s.finding[b, n, 0]] == 1:
             _suspect(i, b, s.finding[b, n, 0], s.finding[b, n, 2], t, s, v)
@@ -144,14 +145,37 @@ def update_belief(
         v.asset[i, s.finding[b, n, 0]].found = 0
 
 
-@inner
+@inlined
+def gather_evidence(i: int, b: int, s: WorldState, v: BeliefState) -> None:
+    """Count the tick's findings that the view sees; what they fall on is marked `found` and listed as recent."""
+    for n in range(s.world[b].finding_n):
+        a = s.finding[b, n, 0]
+        if v.sees[i, a] == 1:
+            v.asset[i, a].found = 1
+            add_finding(v.evidence[i, a], s.world[b].tick - 1, s.finding[b, n, 1], s.finding[b, n, 3])
+            if v.evidence[i, a].recent == 0:
+                v.evidence[i, a].recent = 1
+                v.recent[i, v.recent_n[i]] = a
+                v.recent_n[i] += 1
+
+
+@compiled_parallel
+def gather_all_evidence(which: npt.NDArray[np.int64], s: WorldState, v: BeliefState) -> None:
+    """Bring evidence alone in step with the tick that each view's world has just made; nothing is believed."""
+    for i in numba.prange(len(which)):
+        gather_evidence(i, which[i], s, v)
+        for n in range(s.world[which[i]].finding_n):
+            v.asset[i, s.finding[which[i], n, 0]].found = 0
+
+
+@inlined
 def _clean(i: int, a: int, ceiling: int, v: BeliefState) -> None:
     held = v.asset[i, a]
     held.user = 0.0 if ceiling == _NONE else held.user + held.admin
     held.admin = 0.0
 
 
-@inner
+@inlined
 def _lacks(i: int, a: int, gain: int, v: BeliefState) -> float:
     if gain == _GAIN_USER:
         return float(1.0 - v.asset[i, a].user - v.asset[i, a].admin)
@@ -199,7 +223,7 @@ def _hint(i: int, a: int, need: int, least: float, v: BeliefState) -> None:
         activate(i, a, v)
 
 
-@inner
+@inlined
 def _weigh_steps(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState) -> int:
     """List the steps that may be open, and turn P(open) into P(tried in this tick); gives their number."""
     count, total = 0, 0.0
@@ -231,7 +255,7 @@ def _weigh_steps(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, 
     return count
 
 
-@inner
+@inlined
 def _wake_segments(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: BeliefState) -> None:
     if is_blocked(s.asset[b, a].modes):
         return
@@ -240,7 +264,7 @@ def _wake_segments(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: Be
             activate(i, t.whole[j], v)
 
 
-@inner
+@inlined
 def _tell(i: int, b: int, steps: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState) -> None:
     """Bayes over the one choice of the tick: which step was tried, if any, given what was found and what was not."""
     tried, total = 0.0, 0.0
@@ -255,7 +279,7 @@ def _tell(i: int, b: int, steps: int, t: CompiledTwin, p: Parameters, s: WorldSt
         v.told[i, n] /= max(total, 1e-9)
 
 
-@inner
+@inlined
 def _move(
     i: int, b: int, steps: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState, v: BeliefState
 ) -> None:
@@ -288,7 +312,7 @@ def _move(
             v.asset[i, dst].threat += gained
 
 
-@inner
+@inlined
 def _shift_source(
     i: int, b: int, src: int, need: int, weight: float, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
 ) -> None:
@@ -299,7 +323,7 @@ def _shift_source(
         lift(i, b, src, weight, before, t, p, s, v)
 
 
-@inner
+@inlined
 def _weigh_presence(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState) -> None:
     """What a held asset gives away of itself, or its silence; what fades leaves the list."""
     n = 0
@@ -326,7 +350,7 @@ def _weigh_presence(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldStat
     _bound(i, t, v)
 
 
-@inner
+@inlined
 def _bound(i: int, t: CompiledTwin, v: BeliefState) -> None:
     """Nothing is held more surely than an attacker has come."""
     come = 0.0
@@ -340,7 +364,7 @@ def _bound(i: int, t: CompiledTwin, v: BeliefState) -> None:
             held.admin /= excess
 
 
-@inner
+@inlined
 def _hold_through(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: BeliefState) -> None:
     """Data and processes are held at most as surely as what they are held through."""
     free = 1.0
@@ -355,7 +379,7 @@ def _hold_through(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: Bel
         held.admin /= excess
 
 
-@inner
+@inlined
 def _expect_attacker(i: int, tick: int, t: CompiledTwin, p: Parameters, v: BeliefState) -> None:
     """An attacker comes in this tick with the hazard of a uniform onset over its span, or never."""
     first, last, absent = p.attacker[0].first, p.attacker[0].last, p.attacker[0].absent

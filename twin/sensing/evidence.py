@@ -10,12 +10,13 @@ import math
 
 import numpy as np
 
-from ..rulebook.jit import inner
+from ..rulebook.jit import inlined
 from ..vocabulary import Confidence
 
 HALF_LIFE_TICKS = 30.0  # of a finding's weight; assumed, settled by the length of real incidents
 WEIGHT = (0.5, 1.0, 2.0)  # of a finding by Confidence; assumed
 NO_FINDING = -1_000_000
+FORGOTTEN = 255  # ticks after which a finding's age is no more told; its weight is below 0.3 % then
 
 EVIDENCE = np.dtype(
     [
@@ -23,6 +24,7 @@ EVIDENCE = np.dtype(
         ("last", "i4"),  # tick of the last finding
         ("sensors", "u1"),  # bit s: SensorClass s has found something
         ("peak", "u1"),  # highest Confidence seen, plus one
+        ("recent", "u1"),  # 1: in the view's list of recent findings
     ],
     align=True,
 )
@@ -30,13 +32,13 @@ EVIDENCE = np.dtype(
 assert len(WEIGHT) == len(Confidence)
 
 
-@inner
+@inlined
 def decayed(count: float, age: int) -> float:
     """Weight `age` ticks later."""
     return count * math.exp2(-age / HALF_LIFE_TICKS)
 
 
-@inner
+@inlined
 def add_finding(evidence: np.record, tick: int, sensor: int, confidence: int) -> None:
     """Count a finding of this tick into an asset's record."""
     evidence.count = decayed(evidence.count, tick - evidence.last) + WEIGHT[confidence]

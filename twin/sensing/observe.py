@@ -9,18 +9,19 @@ from __future__ import annotations
 
 import hashlib
 import math
+from typing import NamedTuple
 
 import numba
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, CompiledTwin
-from ..rulebook.jit import compiled_parallel, inner
+from ..compiled import Compiled, CompiledTwin, Int32, UInt8
+from ..rulebook.jit import compiled_parallel, inlined, inner
 from ..rulebook.rules import BITS, COUNT
 from ..rulebook.state import UNSERVED, WorldState
 from ..vocabulary import AssetKind, ConsentMode, LinkKind, Mode, RunState, SensorClass
 from .belief import BeliefState, held_probability
-from .evidence import decayed
+from .evidence import FORGOTTEN, decayed
 
 FEATURES = (
     "held",  # log-odds that an attacker has any access: 128 + 18 * logit
@@ -56,69 +57,225 @@ STATIC_FEATURES = (
 )
 OBSERVATION_VERSION = hashlib.sha256("|".join((*FEATURES, "/", *STATIC_FEATURES)).encode()).hexdigest()[:16]
 
+LEAST = 1e-3  # probabilities up to here are told as 0
+_FREE, _SEGMENT = int(RunState.FREE), int(AssetKind.SEGMENT)
+_DOWN, _RESTORING = BITS * int(Mode.DOWN), BITS * int(Mode.RESTORING)
 _WAITING, _WORKING = int(RunState.AWAITING_CONSENT), int(RunState.WORKING)
 _MODES = (int(Mode.ISOLATED), int(Mode.PATCHED), int(Mode.CREDENTIAL_RESET), int(Mode.MONITORED))
 
 
+class Observed(NamedTuple):
+    """What V views see, and which rows are not at rest, so that the next writing touches no others."""
+
+    rows: UInt8  # [V, T, FEATURES]
+    lit: Int32  # [V, T] targets whose row is not at rest
+    lit_n: Int32  # [V]
+    mark: UInt8  # [V, T] LIT, TOLD
+    stale: UInt8  # [V] 1: every row is written next; reset_observation
+
+
+LIT, TOLD = 1, 2  # in the list; belief in a segment written
+
+
+def new_observation(compiled: Compiled, views: int) -> Observed:
+    """An observation to be written: its first writing reads all of a world, later ones only what is not at rest."""
+    targets = compiled.targets
+    return Observed(
+        rows=np.zeros((views, targets, len(FEATURES)), np.uint8),
+        lit=np.zeros((views, targets), np.int32),
+        lit_n=np.zeros(views, np.int32),
+        mark=np.zeros((views, targets), np.uint8),
+        stale=np.ones(views, np.uint8),
+    )
+
+
+def reset_observation(rows: npt.NDArray[np.int64], observed: Observed) -> None:
+    """Read all of the world again at the next writing: it was reset, or written to by other means than ticks."""
+    observed.stale[rows] = 1
+
+
 @compiled_parallel
-def observe_all(
-    which: npt.NDArray[np.int64], t: CompiledTwin, s: WorldState, v: BeliefState, out: npt.NDArray[np.uint8]
-) -> None:
-    """Write what each view sees: out uint8[V, T, FEATURES]; which: int64[V], the world each view looks at."""
+def observe_all(which: npt.NDArray[np.int64], t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
+    """Write what each view sees into `o.rows`; which: int64[V], the world each view looks at."""
     for i in numba.prange(len(which)):
-        observe(i, which[i], t, s, v, out[i])
+        b = which[i]
+        if o.stale[i] == 1 or s.world[b].overflow == 1:
+            observe_afresh(i, b, t, s, v, o)
+        else:
+            observe_on(i, b, t, s, v, o)
 
 
 @inner
-def observe(i: int, b: int, t: CompiledTwin, s: WorldState, v: BeliefState, out: npt.NDArray[np.uint8]) -> None:
-    """Write what view `i` sees of world `b`."""
+def observe_afresh(i: int, b: int, t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
+    """Write every row from the world's fields, whoever wrote those."""
     assets, links = len(t.asset), len(t.link)
-    out[:, :] = 0
+    o.lit_n[i], o.stale[i] = 0, s.world[b].overflow
+    for target in range(assets + links + len(t.hourly)):
+        o.mark[i, target] = 0
+        _rest(i, target, t, v, o)
     for a in range(assets):
-        _observe_asset(i, b, a, t, s, v, out[a])
+        _tell_modes(i, a, int(s.asset[b, a].modes), o)
+        if s.asset[b, a].status & UNSERVED:
+            o.rows[i, a, 11] = 255
+        age = s.world[b].tick - v.evidence[i, a].last
+        if age < FORGOTTEN:
+            _tell_evidence(i, a, age, v, o)
+        _tell_belief(i, b, a, t, s, v, o)
     for link in range(links):
-        row = out[assets + link]
-        row[0] = log_odds(held_probability(i, b, t.link_end[link, 1], 1, t, s, v))
-        row[4] = 255
-        row[14] = log_odds(held_probability(i, b, t.link_end[link, 0], 1, t, s, v))
-        row[15] = 255 if s.cut[b, link] > 0 else 0
+        o.rows[i, assets + link, 15] = 255 if s.cut[b, link] > 0 else 0
+    _tell_work(i, b, s, o)
+    _tell_owners(i, b, t, s, o)
+    for target in range(assets + links):
+        if _is_lit(i, target, t, v, o):
+            _light(i, target, o)
+
+
+@inlined
+def observe_on(i: int, b: int, t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
+    """Put to rest what was lit, then write what is not at rest now, from the lists that world and belief keep."""
+    assets = len(t.asset)
+    for n in range(o.lit_n[i]):
+        o.mark[i, o.lit[i, n]] = 0
+        _rest(i, o.lit[i, n], t, v, o)
+    o.lit_n[i] = 0
+    for r in range(s.world[b].run_n):
+        target = s.run[b, r].target
+        if s.run[b, r].state != _FREE:
+            _light(i, target, o)
+            if target < assets:
+                _tell_modes(i, target, int(s.asset[b, target].modes), o)
+            elif target < assets + len(t.link):
+                o.rows[i, target, 15] = 255 if s.cut[b, target - assets] > 0 else 0
+    _tell_work(i, b, s, o)
+    for n in range(s.world[b].unserved_n):
+        _light(i, s.unserved[b, 0, n], o)
+        o.rows[i, s.unserved[b, 0, n], 11] = 255
+    _tell_recent(i, s.world[b].tick, v, o)
+    for n in range(v.active_n[i]):
+        a = v.active[i, n]
+        if v.asset[i, a].user + v.asset[i, a].admin > LEAST:
+            _tell_belief(i, b, a, t, s, v, o)
+    _tell_owners(i, b, t, s, o)
+
+
+@inlined
+def _rest(i: int, target: int, t: CompiledTwin, v: BeliefState, o: Observed) -> None:
+    """Write a row as it is while nothing is going on there: of findings long ago only the peak is told."""
+    for column in range(len(FEATURES)):
+        o.rows[i, target, column] = 0
+    if target < len(t.asset):
+        o.rows[i, target, 4] = 255
+        o.rows[i, target, 5] = 85 * v.evidence[i, target].peak
+    elif target < len(t.asset) + len(t.link):
+        o.rows[i, target, 4] = 255
+
+
+@inlined
+def _is_lit(i: int, target: int, t: CompiledTwin, v: BeliefState, o: Observed) -> bool:
+    """Whether a row of an asset or link differs from its rest."""
+    for column in range(len(FEATURES)):
+        if column not in (4, 5) and o.rows[i, target, column] != 0:
+            return True
+    return o.rows[i, target, 4] != 255
+
+
+@inlined
+def _light(i: int, target: int, o: Observed) -> None:
+    if o.mark[i, target] & LIT == 0:
+        o.mark[i, target] |= LIT
+        o.lit[i, o.lit_n[i]] = target
+        o.lit_n[i] += 1
+
+
+@inlined
+def _tell_modes(i: int, a: int, modes: int, o: Observed) -> None:
+    for n in range(4):
+        o.rows[i, a, 6 + n] = 255 if (modes >> (BITS * _MODES[n])) & COUNT else 0
+    o.rows[i, a, 10] = 255 if (modes >> _DOWN) & COUNT or (modes >> _RESTORING) & COUNT else 0
+
+
+@inlined
+def _tell_work(i: int, b: int, s: WorldState, o: Observed) -> None:
+    for r in range(s.world[b].run_n):
+        if s.run[b, r].state == _WAITING:
+            o.rows[i, s.run[b, r].target, 12] = 255
+        elif s.run[b, r].state == _WORKING:
+            o.rows[i, s.run[b, r].target, 13] = 255
+
+
+@inlined
+def _tell_recent(i: int, tick: int, v: BeliefState, o: Observed) -> None:
+    """Evidence and ages of the assets with recent findings; what is forgotten by now leaves the list."""
+    n = 0
+    while n < v.recent_n[i]:
+        a = v.recent[i, n]
+        age = tick - v.evidence[i, a].last
+        if age >= FORGOTTEN:
+            v.evidence[i, a].recent = 0
+            v.recent_n[i] -= 1
+            v.recent[i, n] = v.recent[i, v.recent_n[i]]
+        else:
+            _light(i, a, o)
+            _tell_evidence(i, a, age, v, o)
+            n += 1
+
+
+@inlined
+def _tell_evidence(i: int, a: int, age: int, v: BeliefState, o: Observed) -> None:
+    o.rows[i, a, 3] = int(min(255.0, 48.0 * math.log2(1.0 + decayed(float(v.evidence[i, a].count), age))))
+    o.rows[i, a, 4] = age
+    o.rows[i, a, 5] = 85 * v.evidence[i, a].peak
+
+
+@inner
+def _tell_belief(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
+    """What is believed of an asset, in its row and in those of the targets, links and segments that it bears on."""
+    held = v.asset[i, a]
+    has = float(held.user + held.admin)
+    if has <= LEAST:
+        return
+    _light(i, a, o)
+    level = log_odds(has)
+    o.rows[i, a, 1] = log_odds(float(held.admin))
+    o.rows[i, a, 2] = log_odds(float(held.threat))
+    for j in range(t.asset[a].out_first, t.asset[a].out_last):
+        dst = t.step[t.out_step[j]].dst
+        if o.rows[i, dst, 14] < level:
+            _light(i, dst, o)
+            o.rows[i, dst, 14] = level
+    if t.asset[a].kind != _SEGMENT:
+        o.rows[i, a, 0] = level
+        _tell_ends(i, a, level, t, o)
+    for j in range(t.asset[a].whole_first, t.asset[a].whole_last):
+        whole = t.whole[j]
+        if t.asset[whole].kind == _SEGMENT and o.mark[i, whole] & TOLD == 0:
+            _light(i, whole, o)
+            o.mark[i, whole] |= TOLD
+            o.rows[i, whole, 0] = log_odds(held_probability(i, b, whole, 1, t, s, v))
+            _tell_ends(i, whole, o.rows[i, whole, 0], t, o)
+
+
+@inlined
+def _tell_ends(i: int, a: int, level: int, t: CompiledTwin, o: Observed) -> None:
+    """A link shows what is believed of its target in `held`, of its source in `near`."""
+    for j in range(t.asset[a].end_first, t.asset[a].end_last):
+        target = len(t.asset) + t.end[j] // 2
+        _light(i, target, o)
+        o.rows[i, target, 0 if t.end[j] % 2 == 1 else 14] = level
+
+
+@inlined
+def _tell_owners(i: int, b: int, t: CompiledTwin, s: WorldState, o: Observed) -> None:
+    first = len(t.asset) + len(t.link)
     for owner in range(len(t.hourly)):
         lost = s.rate[b, owner].service * 60.0 / max(float(t.hourly[owner]), 1.0)
-        out[assets + links + owner, 15] = int(min(255.0, 255.0 * lost))
-    for r in range(s.run.shape[1]):
-        if s.run[b, r].state == _WAITING:
-            out[s.run[b, r].target, 12] = 255
-        elif s.run[b, r].state == _WORKING:
-            out[s.run[b, r].target, 13] = 255
+        o.rows[i, first + owner, 15] = int(min(255.0, 255.0 * lost))
 
 
-@inner
-def _observe_asset(
-    i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: BeliefState, row: npt.NDArray[np.uint8]
-) -> None:
-    held, evidence, modes = v.asset[i, a], v.evidence[i, a], int(s.asset[b, a].modes)
-    age = s.world[b].tick - evidence.last
-    row[0] = log_odds(held_probability(i, b, a, 1, t, s, v))
-    row[1] = log_odds(float(held.admin))
-    row[2] = log_odds(float(held.threat))
-    row[3] = int(min(255.0, 48.0 * math.log2(1.0 + decayed(float(evidence.count), age))))
-    row[4] = min(255, age)
-    row[5] = 85 * evidence.peak
-    for n in range(4):
-        row[6 + n] = 255 if (modes >> (BITS * _MODES[n])) & COUNT else 0
-    row[10] = 255 if (modes >> (BITS * Mode.DOWN)) & COUNT or (modes >> (BITS * Mode.RESTORING)) & COUNT else 0
-    row[11] = 255 if s.asset[b, a].status & UNSERVED else 0
-    near = 0.0
-    for j in range(t.asset[a].in_first, t.asset[a].in_last):
-        src = t.step[t.in_step[j]].src
-        near = max(near, float(v.asset[i, src].user + v.asset[i, src].admin))
-    row[14] = log_odds(near)
-
-
-@inner
+@inlined
 def log_odds(probability: float) -> int:
     """A probability as 0..255: 128 + 18 times its logit, so that 0.001 and 0.999 stay apart from 0 and 1."""
-    if probability <= 1e-3:
+    if probability <= LEAST:
         return 0
     if probability >= 0.999:
         return 255
@@ -176,8 +333,3 @@ def _readiness(compiled: Compiled, target: int) -> float:
         if rule.consent_class.word == "contain" and rule.proposer.word == "other"
     }
     return min(modes.get(owner, int(ConsentMode.NEVER)) for owner in owners) / int(ConsentMode.AT_ONCE)
-
-
-def new_observation(compiled: Compiled, views: int) -> npt.NDArray[np.uint8]:
-    """An empty observation, uint8[V, T, FEATURES]."""
-    return np.zeros((views, compiled.targets, len(FEATURES)), np.uint8)

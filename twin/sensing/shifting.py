@@ -9,7 +9,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from ..compiled import CompiledTwin
-from ..rulebook.jit import inner
+from ..rulebook.jit import inlined, inner
 from ..rulebook.parameters import Parameters
 from ..rulebook.rules import is_blocked, is_monitored
 from ..rulebook.state import WorldState
@@ -26,7 +26,7 @@ _ADMIN = int(Access.ADMIN)
 _GAIN_ADMIN = int(Gain.ADMIN)
 
 
-@inner
+@inlined
 def held_probability(i: int, b: int, a: int, need: int, t: CompiledTwin, s: WorldState, v: BeliefState) -> float:
     """P(the attacker has access `need` at an asset), for a segment through its unblocked members."""
     if t.asset[a].kind != _SEGMENT:
@@ -41,7 +41,7 @@ def held_probability(i: int, b: int, a: int, need: int, t: CompiledTwin, s: Worl
     return 1.0 - free
 
 
-@inner
+@inlined
 def likelihood_of(
     i: int, b: int, a: int, step_class: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
 ) -> float:
@@ -70,7 +70,7 @@ def likelihood_of(
     return ratio
 
 
-@inner
+@inlined
 def activate(i: int, a: int, v: BeliefState) -> None:
     """Put an asset on the list of those looked at."""
     if v.asset[i, a].active == 0:
@@ -79,7 +79,7 @@ def activate(i: int, a: int, v: BeliefState) -> None:
         v.active_n[i] += 1
 
 
-@inner
+@inlined
 def gain_belief(i: int, a: int, gain: int, gained: float, v: BeliefState) -> None:
     """Add the probability `gained` of now having what `gain` gives."""
     held = v.asset[i, a]
@@ -94,7 +94,7 @@ def gain_belief(i: int, a: int, gain: int, gained: float, v: BeliefState) -> Non
         activate(i, a, v)
 
 
-@inner
+@inlined
 def reweigh(i: int, a: int, if_held: float, if_not: float, v: BeliefState) -> None:
     """Bayes on one asset's marginal."""
     held = v.asset[i, a]
@@ -105,7 +105,7 @@ def reweigh(i: int, a: int, if_held: float, if_not: float, v: BeliefState) -> No
     held.admin = min(held.admin * factor, max(CERTAIN - held.user, 0.0))
 
 
-@inner
+@inlined
 def shift(i: int, a: int, need: int, weight: float, value: float, v: BeliefState) -> None:
     """Move P(at least access `need`) by `weight` (negative: away) towards `value`."""
     held = v.asset[i, a]
@@ -137,7 +137,7 @@ def shift_held(
             shift(i, part, 1, weight, min(1.0, (v.asset[i, part].user + v.asset[i, part].admin) / held), v)
 
 
-@inner
+@inlined
 def expect_any(i: int, weight: float, t: CompiledTwin, v: BeliefState) -> None:
     """Whoever tries or holds anything has come."""
     for n in range(len(t.external)):
