@@ -23,7 +23,7 @@ from ..twin.rulebook.state import WorldState
 from ..twin.sensing.belief import new_belief, update_beliefs
 from ..twin.sensing.detectors import detect, initial_state
 from ..twin.sensing.events import Event
-from ..twin.sensing.findings import Finding, to_ocsf
+from ..twin.sensing.findings import Finding, independent_sources, to_ocsf
 from ..twin.sensing.observe import new_observation, observe_all
 from .proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
 from .twin_state import TwinState
@@ -87,7 +87,7 @@ class TwinAdvisor:
             self._advance(self._due_events, self._due_findings)
             self._due_events, self._due_findings = [], []
         old = (now - timedelta(seconds=EVIDENCE_S)).timestamp() * 1000
-        self._recent = [one for one in self._recent if one.time_ms >= old] + found
+        self._recent = [one for one in (*self._recent, *found) if one.time_ms >= old]
         return [SeenFinding(one.uid, now, one.asset, to_ocsf(one)) for one in found]
 
     def propose(self) -> Sequence[Proposal]:
@@ -211,7 +211,7 @@ class TwinAdvisor:
             reason=f"{chosen.name} on {name}: held with probability {sure:.2f}, {len(findings)} findings lately",
             evidence=tuple(one.uid for one in findings),
             confidence=min(sure, 1.0),
-            sources=len({(one.owner, one.sensor) for one in findings}),
+            sources=independent_sources(findings),
         )
 
     def _alternatives(self, proposal: Proposal) -> list[tuple[int, ...]]:

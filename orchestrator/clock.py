@@ -7,10 +7,15 @@ the orchestrator reads a clock.
 from __future__ import annotations
 
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Protocol
 
 LAST_YEAR = 2199  # what a lockstep clock may be set to; it could not be set back
+SKEW = timedelta(minutes=5)  # that reporters' clocks may run ahead of the node's; as Kerberos allows (RFC 4120)
+LOCKSTEP_STEP = timedelta(days=1)  # that a clock in lockstep may be set ahead at once, so far as reports are taken
+
+
+UNSET = datetime(1970, 1, 1, tzinfo=UTC)  # where a lockstep clock stands before it is first set
 
 
 class ClockError(ValueError):
@@ -24,6 +29,10 @@ class Clock(Protocol):
         """Give the present time, UTC."""
         ...
 
+    def latest(self) -> datetime:
+        """Give the latest time, UTC, that a report which comes now may bear."""
+        ...
+
 
 @dataclass(frozen=True, slots=True)
 class SystemClock:
@@ -33,16 +42,24 @@ class SystemClock:
         """Give the machine's time, UTC."""
         return datetime.now(UTC)
 
+    def latest(self) -> datetime:
+        """Give the present time and what clocks may differ by."""
+        return self.now() + SKEW
+
 
 @dataclass(slots=True)
 class LockstepClock:
     """A clock that stands until it is set; lives as long as its node."""
 
-    time: datetime = field(default_factory=lambda: datetime(1970, 1, 1, tzinfo=UTC))
+    time: datetime = field(default_factory=lambda: UNSET)
 
     def now(self) -> datetime:
         """Give the time last set, UTC."""
         return self.time
+
+    def latest(self) -> datetime:
+        """Give the latest time that the coming tick may be set to; before the first one nothing is known of it."""
+        return datetime(LAST_YEAR, 12, 31, tzinfo=UTC) if self.time == UNSET else self.time + LOCKSTEP_STEP + SKEW
 
     def set(self, time: datetime) -> None:
         """Move the clock to `time`.

@@ -20,6 +20,8 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+CREDENTIAL_DIGITS = 16  # of a token's hash: enough to tell tokens apart, and no way back to one
+
 
 class IdentityError(ValueError):
     """Token or trust files that cannot be used; the message names the file and the mend."""
@@ -40,6 +42,7 @@ class Caller:
 
     owner: str
     roles: frozenset[Role]
+    credential: str = ""  # which token it was, without telling it; empty: not known, what it reports bears out nothing
 
 
 @dataclass(frozen=True, slots=True)
@@ -99,7 +102,7 @@ class TokenStore:
         found: Caller | None = None
         for entry in self.entries:
             if hmac.compare_digest(entry.sha256, digest):
-                found = Caller(entry.owner, entry.roles)
+                found = Caller(entry.owner, entry.roles, entry.sha256[:CREDENTIAL_DIGITS])
         return found
 
     @classmethod

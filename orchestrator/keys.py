@@ -4,9 +4,10 @@ Flows in: a folder and owner ids. Flows out: files with mode 0600 in folders wit
 
     HOME/keys/OWNER.jwk            private Ed25519 key of the owner's approver (give it to that person, then delete it)
     HOME/trust/OWNER.json          the owner's trust store: public keys
-    HOME/tokens/OWNER.ROLE.token   plain tokens, to be handed out, then deleted
+    HOME/tokens/OWNER.NAME.token   plain tokens, to be handed out, then deleted; NAME is a role, or `sensor-2`
     HOME/tokens.json               the same tokens as the node keeps them: hashes
 
+Each owner gets two sensor tokens, for two collectors that share nothing: what comes by one token counts as one source.
 It never overwrites anything.
 """
 
@@ -25,9 +26,10 @@ from pydantic import TypeAdapter, ValidationError
 from .identity import IdentityError, OwnerId, Role, token_hash
 
 ROLES_OF_TOKEN = {
-    Role.SENSOR: (Role.SENSOR,),
-    Role.VIEWER: (Role.VIEWER,),
-    Role.APPROVER: (Role.APPROVER, Role.VIEWER),
+    "sensor": (Role.SENSOR,),
+    "sensor-2": (Role.SENSOR,),
+    "viewer": (Role.VIEWER,),
+    "approver": (Role.APPROVER, Role.VIEWER),
 }
 ROLES_OF_OPERATOR = (Role.OPERATOR, Role.VIEWER)
 TOKEN_BYTES = 32  # of randomness: beyond guessing (NIST SP 800-63B asks 64 bits of a look-up secret)
@@ -90,9 +92,7 @@ def _make_owner(home: Path, owner: str, *, is_operator: bool) -> list[dict[str, 
     person = f"approver@{owner}"
     trusted = {"person": person, "role": Role.APPROVER.value, "jwk": _public(key)}
     _write_private(home / "trust" / f"{owner}.json", json.dumps({"owner": owner, "keys": [trusted]}, indent=1))
-    tokens = {role.value: roles for role, roles in ROLES_OF_TOKEN.items()}
-    if is_operator:
-        tokens[Role.OPERATOR.value] = ROLES_OF_OPERATOR
+    tokens = ROLES_OF_TOKEN | ({"operator": ROLES_OF_OPERATOR} if is_operator else {})
     entries: list[dict[str, object]] = []
     for name, roles in tokens.items():
         token = f"tocsin_{secrets.token_urlsafe(TOKEN_BYTES)}"

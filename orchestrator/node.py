@@ -10,7 +10,7 @@ from __future__ import annotations
 import threading
 from collections import Counter
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 
 import sqlalchemy as sa
@@ -41,6 +41,7 @@ from .run import Script
 from .shelf import IsActive, Shelf
 from .targets import TargetError
 from .terms import Terms
+from .timely import check_times, not_after
 from .views import View
 from .workflow import Workflow
 
@@ -114,6 +115,7 @@ class Node:
 
         Raises:
             ForeignAsset: an event is about no asset of the caller's owner; none of them is kept.
+            FromTheFuture: an event is dated later than the node's clock allows; none of them is kept.
             Overloaded: too many of its events wait already.
         """
         for position, event in enumerate(events):
@@ -121,13 +123,14 @@ class Node:
             if asset is None or asset.owner != caller.owner or event.owner != caller.owner:
                 who = f"{event.asset!r} of {event.owner!r}"
                 raise ForeignAsset(f"event {position}: {who} is no asset of {caller.owner!r}; send your own only")
+        check_times(events, self.clock.latest())
         with self._pending_lock:
             waiting = self._waiting[caller.owner]
             if waiting + len(events) > MAX_PENDING:
                 raise Overloaded(f"{waiting} events of {caller.owner!r} wait for the next tick; send again later")
             with self.engine.begin() as conn:  # first: a store that fails keeps none, so that they can be sent again
                 count_events(conn, caller.owner, len(events))
-            self._pending.extend(events)
+            self._pending.extend(replace(event, credential=caller.credential) for event in events)
             self._waiting[caller.owner] += len(events)
         return len(events)
 
@@ -147,7 +150,7 @@ class Node:
                 events, self._pending = self._pending, []
                 self._waiting.clear()
             try:
-                new = self._observe(events, now)
+                new = self._observe(not_after(events, now), now)
                 proposed = self._take_proposals(self.advisor.propose(), now)
             finally:  # a fault of the advisor must not hold up what owners have consented to
                 self._workflow.advance()

@@ -31,7 +31,7 @@ class Proposal:
     reason: str  # one sentence for people
     evidence: tuple[str, ...] = ()  # uids of findings
     confidence: float = 0.0  # 0..1: belief that the targets are held, or the policy's own measure
-    sources: int = 0  # independent sources behind the evidence: distinct (owner, sensor class)
+    sources: int = 0  # independent sources behind the evidence, see `findings.independent_sources`
 
 
 @dataclass(frozen=True, slots=True)

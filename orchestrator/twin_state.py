@@ -7,8 +7,10 @@ never written here: nobody knows it.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from itertools import chain, zip_longest
+from typing import TypeVar
 
 import numpy as np
 
@@ -23,6 +25,9 @@ from ..twin.vocabulary import Mode, RunState
 
 CUT, NOT_SERVING = "cut ", "not_serving"  # states that owners' inventories report beside the modes
 FORGET_TICKS = 10  # a proposal that nobody answered is no longer shown as pending; assumed
+
+
+Item = TypeVar("Item")
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,7 +48,7 @@ class TwinState:
     effects: EffectTable
     parameters: Parameters
     playbooks: tuple[str, ...]
-    work: list[Work] = field(default_factory=list)
+    work: dict[tuple[int, str], Work] = field(default_factory=dict)  # the last of each asset and playbook, in order
 
     def __post_init__(self) -> None:
         self.world = new_state(self.compiled, self.parameters, 1)
@@ -57,17 +62,18 @@ class TwinState:
 
     def advance(self, events: Iterable[Event], findings: Iterable[Finding]) -> None:
         """Take one tick's reports and findings in; belief is to be updated after."""
-        head = self.world.world
-        head["cleaned_n"][0] = 0
+        ceilings: dict[int, int] = {}  # per restored asset, what attackers have kept at most
         for event in events:
             number = self.compiled.asset_number.get(event.asset)
             if number is not None and event.class_uid == EventClass.CONFIG_STATE:
                 self._set_states(number, event.states)
             elif number is not None and event.class_uid == EventClass.REMEDIATION:
-                self._note_work(number, event)
+                ceiling = self._note_work(number, event)
+                ceilings[number] = min(ceilings.get(number, NO_CEILING), ceiling)
+        self._write_cleaned(ceilings)
         self._write_findings(findings)
         self._forget()
-        head["tick"][0] += 1
+        self.world.world["tick"][0] += 1
 
     def pending(self, playbook: int, target: int) -> None:
         """A response was proposed: it awaits consent."""
@@ -90,7 +96,9 @@ class TwinState:
     def worked(self, playbook: str, assets: Iterable[int], since: int) -> Work | None:
         """The last report, since a tick, that a playbook's work ended at one of these assets."""
         wanted = set(assets)
-        found = [one for one in self.work if one.playbook == playbook and one.asset in wanted and one.tick >= since]
+        found = [
+            one for one in self.work.values() if one.playbook == playbook and one.asset in wanted and one.tick >= since
+        ]
         return found[-1] if found else None
 
     def _set_states(self, number: int, states: tuple[str, ...]) -> None:
@@ -108,28 +116,41 @@ class TwinState:
             if number in ends:
                 self.world.cut[0, link] = self.compiled.target_name(len(asset) + link) in cut
 
-    def _note_work(self, number: int, event: Event) -> None:
-        self.work = [*self.work[-1000:], Work(number, event.operation, event.success, self.tick)]
+    def _note_work(self, number: int, event: Event) -> int:
+        """Remember that work ended; give the ceiling that it put on attackers' access."""
         if event.operation not in self.playbooks:
-            return
+            return NO_CEILING
+        self.work.pop((number, event.operation), None)
+        self.work[number, event.operation] = Work(number, event.operation, event.success, self.tick)
         playbook = self.playbooks.index(event.operation)
-        record, head = self.effects.playbook[playbook], self.world.world
-        if event.success and record["ceiling"] != NO_CEILING and head["cleaned_n"][0] < self.world.cleaned.shape[1]:
-            self.world.cleaned[0, head["cleaned_n"][0]] = (number, record["ceiling"])
-            head["cleaned_n"][0] += 1
+        record = self.effects.playbook[playbook]
         held = event.success and record["hold"] > 0
         run = self.world.run
         for row in self._rows(playbook, number):
             run["state"][0, row] = RunState.HOLDING if held else RunState.FREE
             run["due"][0, row] = self.tick + record["hold"]
+        return int(record["ceiling"]) if event.success else NO_CEILING
+
+    def _write_cleaned(self, ceilings: dict[int, int]) -> None:
+        """Tell belief what restoring work took from attackers; of more than a tick holds each owner keeps a share."""
+        restored = [number for number, ceiling in ceilings.items() if ceiling != NO_CEILING]
+        kept = _fair_shares(restored, self.world.cleaned.shape[1], self._owner_of)
+        for row, number in enumerate(kept):
+            self.world.cleaned[0, row] = (number, ceilings[number])
+        self.world.world["cleaned_n"][0] = len(kept)
 
     def _write_findings(self, findings: Iterable[Finding]) -> None:
         rows = sorted(findings, key=lambda finding: -finding.confidence)
-        known = [one for one in rows if one.asset in self.compiled.asset_number][:FINDINGS]
+        known = _fair_shares(
+            [one for one in rows if one.asset in self.compiled.asset_number], FINDINGS, lambda one: one.owner
+        )
         for row, one in enumerate(known):
             number = self.compiled.asset_number[one.asset]
             self.world.finding[0, row] = (number, one.sensor, one.step_class, one.confidence)
         self.world.world["finding_n"][0] = len(known)
+
+    def _owner_of(self, number: int) -> str:
+        return self.compiled.twin.assets[number].owner
 
     def _forget(self) -> None:
         run, tick = self.world.run[0], self.tick
@@ -147,3 +168,12 @@ class TwinState:
         rows = self._rows(playbook, target) or [int(row) for row in np.flatnonzero(run["state"] == RunState.FREE)[:1]]
         for row in rows[:1]:
             run[row] = (target, self.tick, due, playbook, state, 0, 0)
+
+
+def _fair_shares(items: Iterable[Item], limit: int, owner_of: Callable[[Item], str]) -> list[Item]:
+    """At most `limit` items, owners taking turns, so that one owner's flood leaves the others their room."""
+    queues: dict[str, list[Item]] = {}
+    for item in items:
+        queues.setdefault(owner_of(item), []).append(item)
+    turns = chain.from_iterable(zip_longest(*queues.values()))
+    return [item for item in turns if item is not None][:limit]

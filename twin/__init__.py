@@ -11,6 +11,7 @@ from typing import Any
 
 PUBLIC = (
     "analysis.forecast",
+    "attack.step",
     "attack.steps",
     "compiled",
     "facts",

@@ -22,6 +22,7 @@ from ..lifecycle import LifecycleError
 from ..node import ForeignAsset, NotInView, Overloaded
 from ..proposing import ProposalRefused
 from ..targets import TargetError
+from ..timely import FromTheFuture
 
 log = logging.getLogger("tocsin.api")
 
@@ -51,6 +52,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     Overloaded: (503, "overloaded"),
     TooLarge: (413, "too_large"),
     EventError: (422, "bad_events"),
+    FromTheFuture: (422, "event_from_the_future"),
     TargetError: (422, "bad_target"),
     ClockError: (409, "clock"),
     LifecycleError: (409, "wrong_state"),

@@ -84,7 +84,10 @@ def _write_plant_tokens(folder: Path, owners: list[str], operator: str) -> None:
     tokens = {
         "operator": read_token(folder / "tokens" / f"{operator}.operator.token"),
         "owners": {
-            owner: {"actuator": token, "sensor": read_token(folder / "tokens" / f"{owner}.sensor.token")}
+            owner: {
+                "actuator": token,
+                "sensor": [read_token(folder / "tokens" / f"{owner}.{name}.token") for name in ("sensor", "sensor-2")],
+            }
             for owner, token in actuators.items()
         },
     }

@@ -15,15 +15,15 @@ from typing import Any
 
 from ...twin.facts import key_of
 from .openc2 import Command
-from .shapes import Json
+from .shapes import Json, is_of_network
 from .world import OrderRefused, PlantWorld
 
 MAX_STEPS = 1_440  # ticks in one step: a day of the default tick
 MAX_ANSWERS = 10_000  # kept, so that repeated commands get the answer they had
-MAX_OUTBOX = 100_000  # events kept per owner while the orchestrator is not reached; older ones are lost, as in life
+MAX_OUTBOX = 100_000  # events kept per collector while the orchestrator is not reached; older ones are lost, as in life
 BATCH = 5_000  # events in one post
 
-Deliver = Callable[[str, Sequence[Json]], None]  # owner, events; raises DeliveryFailed
+Deliver = Callable[[str, Sequence[Json]], None]  # owner, events of one collector; raises DeliveryFailed
 
 
 class PlantError(ValueError):
@@ -51,7 +51,7 @@ class Plant:
         self._state = threading.Lock()  # world, answers, outbox
         self._stepping = threading.Lock()  # one step at a time; never held while waiting for the state's lock holder
         self._answers: OrderedDict[tuple[str, str], tuple[Command, Reply]] = OrderedDict()
-        self._outbox: dict[str, list[Json]] = {}
+        self._outbox: dict[tuple[str, bool], list[Json]] = {}  # per owner, what is of the network and what is not
         self._ended = False
         self._targets = _targets(world)
 
@@ -127,21 +127,21 @@ class Plant:
             if self._ended:
                 raise PlantError("the plant has ended; start another")
             for owner, event in self._world.step():
-                self._outbox.setdefault(owner, []).append(event)
-            for owner, events in self._outbox.items():
-                self._outbox[owner] = events[-MAX_OUTBOX:]
+                self._outbox.setdefault((owner, is_of_network(event)), []).append(event)
+            for sender, events in self._outbox.items():
+                self._outbox[sender] = events[-MAX_OUTBOX:]
 
     def _send(self) -> int:
         sent = 0
-        for owner in sorted(self._outbox):
+        for sender in sorted(self._outbox):
             while True:
                 with self._state:
-                    batch = self._outbox[owner][:BATCH]
+                    batch = self._outbox[sender][:BATCH]
                 if not batch:
                     break
-                self._deliver(owner, batch)
+                self._deliver(sender[0], batch)
                 with self._state:
-                    del self._outbox[owner][: len(batch)]
+                    del self._outbox[sender][: len(batch)]
                 sent += len(batch)
         return sent
 

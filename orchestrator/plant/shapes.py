@@ -142,6 +142,11 @@ def remediation(asset: str, playbook: str, *, success: bool) -> Json:
     return event
 
 
+def is_of_network(event: Json) -> bool:
+    """Whether an event is of OCSF's category Network Activity."""
+    return int(event["class_uid"]) // 1000 == 4
+
+
 def _event(kind: EventClass, activity: int, asset: str, product: str, at_ms: int) -> Json:
     number = int(kind)
     return {

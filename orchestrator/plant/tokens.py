@@ -2,10 +2,10 @@
 
 Flows in: one JSON file, readable by its user only. Flows out: `PlantTokens`.
 
-    {"operator": "...", "owners": {"shop": {"actuator": "...", "sensor": "..."}}}
+    {"operator": "...", "owners": {"shop": {"actuator": "...", "sensor": ["...", "..."]}}}
 
 `actuator` is presented to the plant by whoever commands that owner's systems; `sensor` is presented by the plant to the
-orchestrator. Tokens are never logged.
+orchestrator, one for each of the owner's collectors of telemetry (see `delivery.py`). Tokens are never logged.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class PlantTokens:
 
     operator: str = field(repr=False)
     actuator: Mapping[str, str] = field(repr=False)
-    sensor: Mapping[str, str] = field(repr=False)
+    sensor: Mapping[str, tuple[str, ...]] = field(repr=False)  # per owner one for each of its collectors
 
     def is_operator(self, token: str) -> bool:
         """Whether the token may step and end the plant."""
@@ -50,7 +50,7 @@ class PlantTokens:
 class _Owner(BaseModel):
     model_config = ConfigDict(extra="forbid")
     actuator: Token
-    sensor: Token
+    sensor: Annotated[tuple[Token, ...], Field(min_length=1, max_length=8)]
 
 
 class _File(BaseModel):

@@ -21,7 +21,7 @@ EAGER = AttackerProfile("eager", tries_per_hour=60.0, onset_s=(0.0, 0.0), absent
 TOKENS = PlantTokens(
     operator="operator-token-0000",
     actuator={name: f"actuator-token-{name}" for name in ("edge", "net", "shop")},
-    sensor={name: f"sensor-token-{name}" for name in ("edge", "net", "shop")},
+    sensor={name: (f"sensor-token-{name}", f"sensor-token-{name}-2") for name in ("edge", "net", "shop")},
 )
 
 

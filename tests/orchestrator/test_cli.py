@@ -126,7 +126,7 @@ def test_keys_make_a_private_home_once(capsys: pytest.CaptureFixture[str], tmp_p
     arguments = ("keys", "new", "--home", home, "--owner", "edge", "--owner", "shop", "--operator", "shop")
     assert run(capsys, *arguments)[0] == 0
     files = [path for path in home.rglob("*") if path.is_file()]
-    assert len(files) == 2 * 2 + 2 * 3 + 1 + 1
+    assert len(files) == 2 * 2 + 2 * 4 + 1 + 1
     assert {path.stat().st_mode & 0o777 for path in files} == {0o600}
     token = (home / "tokens" / "edge.viewer.token").read_text().strip()
     assert token not in (home / "tokens.json").read_text()

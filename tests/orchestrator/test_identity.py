@@ -28,7 +28,7 @@ def test_tokens_are_random_and_distinct(tmp_path: Path) -> None:
     """No two tokens are equal, and each has 32 bytes of randomness."""
     make_home(tmp_path, ["edge", "shop"], operator="shop")
     tokens = [read_token(path) for path in (tmp_path / "tokens").iterdir()]
-    assert len(set(tokens)) == 7 and all(len(token) >= 43 for token in tokens)
+    assert len(set(tokens)) == 9 and all(len(token) >= 43 for token in tokens)
 
 
 @given(st.text(max_size=80).filter(lambda text: text != "tocsin_x"))

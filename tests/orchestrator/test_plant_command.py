@@ -26,7 +26,7 @@ OPERATOR = "operator-token-0000"
 def tokens(tmp_path: Path) -> Path:
     owners = load_twin(None).owner_by_id
     path = tmp_path / "plant.json"
-    pairs = {name: {"actuator": f"actuator-token-{name}", "sensor": f"sensor-token-{name}"} for name in owners}
+    pairs = {name: {"actuator": f"actuator-token-{name}", "sensor": [f"sensor-token-{name}"]} for name in owners}
     path.write_text(json.dumps({"operator": OPERATOR, "owners": pairs}))
     return path
 

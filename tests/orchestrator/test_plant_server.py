@@ -209,7 +209,7 @@ def test_with_the_real_node_and_actuator(tmp_path: Path) -> None:
     """Telemetry reaches a node over its API with the owners' tokens; our OpenC2 actuator commands the plant."""
     make_home(tmp_path, ["edge", "net", "shop"], operator="edge")
     home = house(tmp_path, twin=chain())
-    sensor = {owner: home.token(owner, "sensor") for owner in ("edge", "net", "shop")}
+    sensor = {o: [home.token(o, name) for name in ("sensor", "sensor-2")] for o in ("edge", "net", "shop")}
     with TestClient(create_node_app(home.node)) as http:
         plant = Plant(plant_world(), to_orchestrator("", sensor, http=http))
         sent = plant.step(60)
@@ -230,7 +230,7 @@ def test_a_node_that_is_away_fails_the_delivery() -> None:
     """The reason is one line."""
     deliver = to_orchestrator("http://127.0.0.1:9", TOKENS.sensor, http=httpx.Client(base_url="http://127.0.0.1:9"))
     with pytest.raises(DeliveryFailed, match="telemetry of 'edge'"):
-        deliver("edge", [{}])
+        deliver("edge", [{"class_uid": 4001}])
 
 
 GOOD = {

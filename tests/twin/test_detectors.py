@@ -14,7 +14,7 @@ from tocsin.twin.sensing import detectors
 from tocsin.twin.sensing.detector_rules import RULES
 from tocsin.twin.sensing.detectors import DetectorState, baseline_of, detect, initial_state
 from tocsin.twin.sensing.events import Event, EventClass
-from tocsin.twin.sensing.findings import Finding, FindingError, from_ocsf, to_ocsf
+from tocsin.twin.sensing.findings import Finding, FindingError, from_ocsf, independent_sources, to_ocsf
 from tocsin.twin.vocabulary import AssetKind, Confidence, LinkKind, SensorClass, StepClass
 
 WEB, GATE, OPS, CHARGER = "shop/host/web", "shop/host/gate", "shop/identity/ops", "shop/process/charger"
@@ -170,11 +170,73 @@ def test_a_forged_time_makes_only_its_owners_memory_forget(state: DetectorState)
 
 
 def test_memory_is_bounded(state: DetectorState, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A flood of subjects forgets the stalest."""
+    """A flood of subjects forgets its sender's stalest."""
     monkeypatch.setattr(detectors, "SUBJECTS", 10)
     flood = [make(K.AUTHENTICATION, at_s=i, success=False, source=f"s{i}") for i in range(50)]
     _, after = detect(flood, state)
-    assert [key[2] for key in after.recent] == [f"s{i}" for i in range(40, 50)]
+    assert [key[2] for key in after.recent["shop", ""]] == [f"s{i}" for i in range(40, 50)]
+
+
+def fail_from(owner: str, credential: str, at_s: float, source: str = STRANGER, user: str = OPS) -> Event:
+    """A failed logon at the web host's like of an owner, as one of its sensors saw it."""
+    event = make(
+        K.AUTHENTICATION, at_s=at_s, asset=f"{owner}/host/web", success=False, source=source, user=user, count=3
+    )
+    return dataclasses.replace(event, owner=owner, credential=credential)
+
+
+def test_a_flood_evicts_only_its_senders_memory(state: DetectorState, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither another owner nor another sensor of the same owner can make detectors forget what this one sent."""
+    monkeypatch.setattr(detectors, "SUBJECTS", 10)
+    _, after = detect([fail_from("shop", "a", 0)], state)
+    flood = [fail_from(*sender, i / 10, f"s{i}") for sender in (("edge", "e"), ("shop", "b")) for i in range(50)]
+    _, after = detect(flood, after)
+    assert found([fail_from("shop", "a", 60)], after) == [(A, StepClass.CREDENTIAL_ACCESS, LOW)]
+    assert all(len(traces) <= 10 for traces in after.recent.values())
+
+
+@pytest.mark.parametrize("sender", [("edge", "e"), ("shop", "b")])
+def test_one_sender_cannot_make_a_place_usual_for_another(state: DetectorState, sender: tuple[str, str]) -> None:
+    """A ticket that someone else says to have seen first at the attacker's place hides and shows nothing here."""
+
+    def ticket(owner: str, credential: str, at_s: float, source: str) -> Event:
+        event = make(K.AUTHENTICATION, 4, at_s=at_s, user=OPS, source=source)
+        return dataclasses.replace(event, owner=owner, credential=credential, uid=f"{credential}{at_s}")
+
+    forged = ticket(*sender, 0, STRANGER)
+    assert found([forged, ticket("shop", "a", 1, GATE)], state) == []
+    seen = [forged, ticket("shop", "a", 1, GATE), ticket("shop", "a", 2, STRANGER)]
+    assert found(seen, state) == [(A, StepClass.PRESENCE, MEDIUM)]
+
+
+def test_one_senders_words_are_no_part_of_anothers_finding(state: DetectorState) -> None:
+    """Failures forged by one sensor do not make a burst of the one failure that another saw."""
+    forged, true = fail_from("shop", "b", 0), fail_from("shop", "a", 1)
+    assert found([forged, true], state) == []
+    [finding] = detect([forged, fail_from("shop", "b", 2), true], state)[0]
+    assert (finding.credential, finding.evidence) == ("b", (fail_from("shop", "b", 2).uid,))
+
+
+def said(credential: str, sensor: SensorClass, owner: str = "shop") -> Finding:
+    return Finding(WEB, sensor, StepClass.EXPLOIT, LOW, 0, owner, "rule", ("e",), credential)
+
+
+@pytest.mark.parametrize(
+    ("findings", "sources"),
+    [
+        ([], 0),
+        ([said("a", N), said("a", H), said("a", A)], 1),  # one credential
+        ([said("a", N), said("b", N)], 1),  # one class of one owner
+        ([said("a", N), said("b", N, "edge")], 2),
+        ([said("a", N), said("b", H)], 2),
+        ([said("", N), said("", H), said("a", H)], 1),  # unknown credentials
+        ([said("a", N), said("b", N), said("b", H), said("c", H)], 2),
+        ([said("a", N), said("b", N), said("b", H), said("c", H), said("c", A)], 3),
+    ],
+)
+def test_sources_are_independent_by_credential_and_kind(findings: list[Finding], sources: int) -> None:
+    """The most findings that differ pairwise in the credential they came by and in owner or sensor class."""
+    assert independent_sources(findings) == independent_sources(findings[::-1]) == sources
 
 
 @given(st.permutations([event for event, _ in CASES]))
@@ -199,7 +261,9 @@ def test_rules_have_names_of_their_own_and_cover_sensors() -> None:
 def test_findings_go_over_the_wire_and_back(state: DetectorState) -> None:
     """OCSF Detection Finding and our finding are one."""
     [finding] = detect([CASES[0][0]], state)[0]
-    assert from_ocsf(to_ocsf(finding)) == finding
+    finding = dataclasses.replace(finding, credential="c1")
+    assert from_ocsf(to_ocsf(finding), credential="c1") == finding
+    assert from_ocsf(to_ocsf(finding)).credential == ""
     assert to_ocsf(finding)["finding_info"]["uid"] == finding.uid
 
 

@@ -45,7 +45,8 @@ BEACONS: Final = 5  # calls whose intervals are compared
 REGULAR: Final = 0.2  # coefficient of variation of a beacon's intervals at most
 DEVIATION: Final = 0.1  # share by which a process may differ from what it was told
 
-Key = tuple[str, str, str]
+Sender = tuple[str, str]  # owner and credential of a telemetry stream
+Key = tuple[str, str, str]  # what is remembered, its subject, the other end
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,25 +59,50 @@ class Baseline:
     known: frozenset[str] = frozenset()  # assets of the chain
 
 
+@dataclass(frozen=True, slots=True)
+class Trace:
+    """What is remembered of an event: no text of any length, so that memory has a size."""
+
+    time_ms: int
+    source: str
+    user: str
+    count: int
+    value: float
+
+
+Traces = dict[Key, tuple[Trace, ...]]
+
+
 @dataclass(slots=True)
 class Memory:
-    """What was seen lately; lives for one batch, then its content goes into the next state."""
+    """What was seen lately; lives for one batch, then its content goes into the next state.
+
+    Each sender has a memory of its own: what one sends, true or forged, changes nothing in how others' is judged.
+    """
 
     baseline: Baseline
-    recent: dict[Key, tuple[Event, ...]]
+    recent: dict[Sender, Traces]
     kept: int
     window_ms: int
 
     def remember(self, event: Event) -> None:
-        """Keep what later events will be compared with."""
+        """Keep what later events of the same sender will be compared with."""
         key = _key(event, self.baseline)
         if key is not None:
-            self.recent[key] = (*self.recent.get(key, ()), event)[-self.kept :]
+            traces = self.recent.setdefault(sender_of(event), {})
+            trace = Trace(event.time_ms, event.source, event.user, event.count, event.value)
+            traces[key] = (*traces.get(key, ()), trace)[-self.kept :]
 
-    def lately(self, event: Event, kind: str, subject: str, other: str = "") -> tuple[Event, ...]:
-        """Events of one kind within the window that ends with `event`."""
+    def lately(self, event: Event, kind: str, subject: str, other: str = "") -> tuple[Trace, ...]:
+        """What the same sender sent of one kind within the window that ends with `event`."""
         since = event.time_ms - self.window_ms
-        return tuple(one for one in self.recent.get((kind, subject, other), ()) if one.time_ms >= since)
+        traces = self.recent.get(sender_of(event), {}).get((kind, subject, other), ())
+        return tuple(one for one in traces if one.time_ms >= since)
+
+
+def sender_of(event: Event) -> Sender:
+    """Give whose telemetry an event is."""
+    return (event.owner, event.credential)
 
 
 Test = Callable[[Event, Memory], bool]
@@ -129,7 +155,7 @@ def _unusual_logon(event: Event, memory: Memory) -> bool:
     return (event.user, event.asset, event.source) not in memory.baseline.logons
 
 
-def _failures(event: Event, memory: Memory) -> tuple[Event, ...]:
+def _failures(event: Event, memory: Memory) -> tuple[Trace, ...]:
     return memory.lately(event, "failure", event.asset, event.source)
 
 

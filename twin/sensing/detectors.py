@@ -2,8 +2,9 @@
 
 Flows in: events, and a `DetectorState` (what is normal, what was lately seen). Flows out: findings and the next state.
 Pure: nothing is read, learned or stored elsewhere. What is normal is declared by the twin, never learned from traffic:
-an attacker could teach it. The rules themselves are in `detector_rules.py`; how often they are right is measured by
-`tests/contracts/test_findings_table.py` and kept in `twin/data/detectors.json`.
+an attacker could teach it. Memory is kept per sender (owner and credential), so that one cannot blind or steer what is
+concluded from another's telemetry. The rules themselves are in `detector_rules.py`; how often they are right is
+measured by `tests/contracts/test_findings_table.py` and kept in `twin/data/detectors.json`.
 """
 
 from __future__ import annotations
@@ -14,13 +15,13 @@ from typing import Final
 
 from ..graph import Twin
 from ..vocabulary import AssetKind, Confidence, LinkKind
-from .detector_rules import RULES, Baseline, Memory, Rule
+from .detector_rules import RULES, Baseline, Memory, Rule, Sender, Traces
 from .events import Event
 from .findings import Finding
 
 WINDOW_MS: Final = 600_000  # how far back memory goes; assumed
 KEPT: Final = 16  # events remembered per subject; assumed, the longest rule looks at five
-SUBJECTS: Final = 20_000  # remembered at once; the stalest are forgotten first, so that floods cannot fill memory
+SUBJECTS: Final = 4_000  # remembered per sender; its stalest are forgotten first, so that floods cannot fill memory
 EVIDENCE: Final = 16  # uids kept in one finding
 
 
@@ -29,18 +30,18 @@ class DetectorState:
     """What detectors know: what is normal, and what they saw within the last ten minutes."""
 
     baseline: Baseline
-    recent: Mapping[tuple[str, str, str], tuple[Event, ...]] = field(default_factory=dict)
+    recent: Mapping[Sender, Traces] = field(default_factory=dict)
 
 
 def detect(events: Iterable[Event], state: DetectorState) -> tuple[list[Finding], DetectorState]:
     """Conclude findings from a batch of events.
 
-    Several events of one batch that let one rule conclude the same of one asset make one finding, as confident as the
-    best of them. Findings come in the order of their first evidence; the result does not depend on the order of events
-    with different times.
+    Several events of one batch and sender that let one rule conclude the same of one asset make one finding, as
+    confident as the best of them. Findings come in the order of their first evidence; the result does not depend on
+    the order of events with different times.
     """
-    memory = Memory(state.baseline, dict(state.recent), KEPT, WINDOW_MS)
-    found: dict[tuple[str, str], list[tuple[Event, Confidence]]] = {}
+    memory = Memory(state.baseline, {sender: dict(traces) for sender, traces in state.recent.items()}, KEPT, WINDOW_MS)
+    found: dict[tuple[str, str, str], list[tuple[Event, Confidence]]] = {}
     rules: dict[str, Rule] = {}
     for event in sorted(events, key=lambda one: (one.time_ms, one.uid)):
         memory.remember(event)
@@ -48,9 +49,10 @@ def detect(events: Iterable[Event], state: DetectorState) -> tuple[list[Finding]
             confidence = rule.judge(event, memory)
             if confidence is not None:
                 rules[rule.name] = rule
-                found.setdefault((rule.name, event.asset), []).append((event, confidence))
-    findings = [_conclude(rules[name], seen) for (name, _), seen in found.items()]
-    return findings, DetectorState(state.baseline, _fresh(memory.recent))
+                found.setdefault((rule.name, event.asset, event.credential), []).append((event, confidence))
+    findings = [_conclude(rules[name], seen) for (name, _, _), seen in found.items()]
+    fresh = {sender: _fresh(traces) for sender, traces in memory.recent.items()}
+    return findings, DetectorState(state.baseline, fresh)
 
 
 def initial_state(twin: Twin) -> DetectorState:
@@ -102,16 +104,14 @@ def _conclude(rule: Rule, seen: list[tuple[Event, Confidence]]) -> Finding:
         owner=last.owner,
         source=rule.name,
         evidence=tuple(event.uid for event, _ in seen[-EVIDENCE:]),
+        credential=last.credential,
     )
 
 
-def _fresh(recent: dict[tuple[str, str, str], tuple[Event, ...]]) -> dict[tuple[str, str, str], tuple[Event, ...]]:
-    """Forget what is over, by each owner's own times: one who forges a late time makes only his own forgotten."""
-    latest: dict[str, int] = {}
-    for events in recent.values():
-        last = events[-1]
-        latest[last.owner] = max(latest.get(last.owner, 0), last.time_ms)
-    kept = {key: events for key, events in recent.items() if events[-1].time_ms >= latest[events[-1].owner] - WINDOW_MS}
+def _fresh(traces: Traces) -> Traces:
+    """Forget what is over, by the sender's own times, and what is stalest where there is too much."""
+    latest = max((seen[-1].time_ms for seen in traces.values()), default=0)
+    kept = {key: seen for key, seen in traces.items() if seen[-1].time_ms >= latest - WINDOW_MS}
     if len(kept) > SUBJECTS:
         newest = sorted(kept, key=lambda key: kept[key][-1].time_ms)[-SUBJECTS:]
         kept = {key: kept[key] for key in newest}

@@ -78,6 +78,7 @@ class Event:
     low: float = 0.0
     high: float = 0.0
     states: tuple[str, ...] = ()  # security_states[].state
+    credential: str = ""  # by which it came in; no wire says it, the edge that took it does
 
 
 Text = Annotated[str, Field(max_length=4096)]

@@ -1,13 +1,14 @@
 """What detectors conclude: findings, and their form on the wire (OCSF Detection Finding, class 2004).
 
 Flows in: a detector's conclusion, or a JSON object from another node. Flows out: `Finding`s, JSON objects. The form is
-OCSF 1.x: `confidence_id` is our bin plus one, `finding_info.types` holds our technique class and sensor class.
+OCSF 1.x: `confidence_id` is our bin plus one, `finding_info.types` holds our technique class and sensor class,
+`metadata.log_provider` the credential that its evidence came in by.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any
 
@@ -34,12 +35,42 @@ class Finding:
     owner: str  # whose asset it is
     source: str  # the rule that concluded it
     evidence: tuple[str, ...] = ()  # uids of events, oldest first
+    credential: str = ""  # by which all its evidence came in; empty: not known, it bears out nothing
 
     @property
     def uid(self) -> str:
         """The same conclusion from the same evidence has the same id: 32 hex digits."""
-        parts = (self.owner, self.asset, self.source, str(self.time_ms), *self.evidence)
+        parts = (self.owner, self.asset, self.source, str(self.time_ms), self.credential, *self.evidence)
         return hashlib.sha256("\n".join(parts).encode()).hexdigest()[:32]
+
+
+Kind = tuple[str, SensorClass]  # owner and sensor class
+
+
+def independent_sources(findings: Iterable[Finding]) -> int:
+    """How many sources bear each other out: the most findings that differ pairwise in credential and in kind.
+
+    One credential is one source, whatever it says, for who has stolen it says what he likes; so is one sensor class of
+    one owner, for what deceives one such sensor deceives its like. A finding of unknown credential counts for nothing.
+    """
+    kinds: dict[str, set[Kind]] = {}
+    for one in findings:
+        if one.credential:
+            kinds.setdefault(one.credential, set()).add((one.owner, one.sensor))
+    speaker: dict[Kind, str] = {}
+    return sum(_find_kind(credential, kinds, speaker, set()) for credential in kinds)
+
+
+def _find_kind(credential: str, kinds: Mapping[str, set[Kind]], speaker: dict[Kind, str], tried: set[Kind]) -> bool:
+    """Give the credential a kind that no other speaks for, others making room (Kuhn's bipartite matching)."""
+    for kind in kinds[credential]:
+        if kind in tried:
+            continue
+        tried.add(kind)
+        if kind not in speaker or _find_kind(speaker[kind], kinds, speaker, tried):
+            speaker[kind] = credential
+            return True
+    return False
 
 
 def to_ocsf(finding: Finding) -> dict[str, Any]:
@@ -57,6 +88,7 @@ def to_ocsf(finding: Finding) -> dict[str, Any]:
             "version": "1.3.0",
             "uid": finding.uid,
             "tenant_uid": finding.owner,
+            "log_provider": finding.credential,
         },
         "finding_info": {
             "uid": finding.uid,
@@ -98,8 +130,12 @@ class _Ocsf(_Part):
     resources: Annotated[tuple[_Thing, ...], Field(min_length=1, max_length=1)]
 
 
-def from_ocsf(content: Mapping[str, Any]) -> Finding:
+def from_ocsf(content: Mapping[str, Any], *, credential: str = "") -> Finding:
     """Read a finding that `to_ocsf` wrote, maybe on another node.
+
+    Args:
+        content: the JSON object. What it says of its credential is not read: it could claim to be two sources.
+        credential: by which the object itself came in.
 
     Raises:
         FindingError: a field is missing or wrong; names it and the mend.
@@ -116,6 +152,7 @@ def from_ocsf(content: Mapping[str, Any]) -> Finding:
             owner=ocsf.metadata.tenant_uid,
             source=ocsf.finding_info.title,
             evidence=tuple(event.uid for event in ocsf.finding_info.related_events),
+            credential=credential,
         )
     except ValidationError as error:
         fault = error.errors()[0]
