@@ -72,6 +72,7 @@ class Case:
     never_touch: frozenset[str] = frozenset()
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     spent: Mapping[str, Spent] = field(default_factory=dict)
+    done_by: str = ""  # id of another response, started already, that does the same to the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,6 +135,10 @@ def _budget_spent(case: Case) -> str:
     return ""
 
 
+def _already_there(case: Case) -> str:
+    return f"response {case.done_by} does the same to the same; see it or undo it" if case.done_by else ""
+
+
 def _denied(case: Case) -> str:
     for consent in case.consents:
         if consent.decision is Decision.DENY:
@@ -183,6 +188,7 @@ CHECKS = (
     _no_owner,
     _playbook_not_active,
     _never_touch,
+    _already_there,
     _denied,
     _consent_lapsed,
     _consent_expired,

@@ -19,10 +19,11 @@ from . import audit, forecasts
 from .actuators.base import Actuator
 from .asking import case_of, quorums, rule_consents
 from .clock import Clock, iso, parse_iso
+from .competing import STARTED, WAITING, in_turn
 from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
 from .identity import TrustStore
-from .lifecycle import TERMINAL, Event, State, record_transition
+from .lifecycle import Event, State, record_transition
 from .proposals import Advisor, Verification
 from .records import (
     Response,
@@ -39,9 +40,13 @@ from .run import Ending, Phase, Script, carry_out
 from .shelf import IsActive, Shelf
 from .terms import Terms
 
-OPEN = (State.PROPOSED, State.REHEARSED, State.AWAITING_CONSENT, State.APPROVED)
 HOLDING = (State.VERIFYING, State.SUCCEEDED)
-ENDS = {"consent_lapsed": Event.EXPIRE, "consent_expired": Event.EXPIRE, "denied": Event.DENY}
+ENDS = {
+    "consent_lapsed": Event.EXPIRE,
+    "consent_expired": Event.EXPIRE,
+    "already_there": Event.EXPIRE,
+    "denied": Event.DENY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +74,7 @@ class Workflow:
         for states, step in self._steps():
             with self.engine.begin() as conn:
                 found = list_responses(conn, *states)
-            for response in found:
+            for response in in_turn(found) if states == (State.PROPOSED,) else found:
                 try:
                     step(response)
                 except Exception as fault:  # noqa: BLE001  (one response's fault must not hold up another's; raised below)
@@ -86,7 +91,7 @@ class Workflow:
 
     def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
         return (
-            (OPEN, self._expire),
+            (WAITING, self._expire),
             ((State.PROPOSED,), self._rehearse),
             ((State.REHEARSED,), self._ask),
             ((State.AWAITING_CONSENT,), self._decide),
@@ -177,6 +182,7 @@ class Workflow:
             spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
             kill_switch=kill_switch(conn),
             now=now,
+            living=list_responses(conn, *STARTED),
         )
         return refusal(case)
 
@@ -262,8 +268,3 @@ class Workflow:
             update_response(conn, response.id, undo_wanted="", holds_until="")
             self._record_in(conn, response, Event.UNDO_FAIL, {"reason": reason})
             self._call_person(conn, response, f"it could not be undone: {reason}")
-
-
-def is_over(response: Response) -> bool:
-    """Whether nothing more will happen to the response by itself."""
-    return response.state in TERMINAL or response.state is State.FAILED

@@ -88,7 +88,9 @@ def _consent_refused(_request: Request, error: Exception) -> JSONResponse:
 
 def _proposal_refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProposalRefused)
-    status = {"unknown_playbook": 422, "wrong_kind": 422, "already_there": 409}.get(error.reason, 403)
+    status = {"unknown_playbook": 422, "wrong_kind": 422, "already_there": 409, "too_many_proposals": 429}.get(
+        error.reason, 403
+    )
     return answer(status, error.reason, str(error))
 
 

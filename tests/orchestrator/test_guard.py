@@ -44,6 +44,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("no_owner", {"owners": ()}),
     ("playbook_not_active", {"is_active": lambda _playbook, _owner: False}),
     ("never_touch", {"never_touch": frozenset(BINDING.targets)}),
+    ("already_there", {"done_by": "response--2"}),
     ("denied", {"consents": (answer(), answer(decision=Decision.DENY))}),
     ("consent_lapsed", {"consents": (answer(binding=replace(BINDING, twin_part="0" * 64)),)}),
     ("consent_expired", {"consents": (answer(expiry=START),)}),
