@@ -96,10 +96,12 @@ def case_of(
     shelved = shelf.get(response.playbook)
     targets, owners, twin_part = response.targets, response.owners, "the targets are no longer in the twin"
     criticality, double = response.criticality, started_already(response, living)
+    touched = frozenset(part for name in targets for part in name.split(" "))  # the ends of a link too
     if shelved is not None:
         try:
             resolved = resolve(twin, response.targets, shelved.effect)
             owners, twin_part, criticality = resolved.owners, resolved.twin_part, resolved.criticality
+            touched |= resolved.stopped
         except TargetError:
             pass  # the binding below differs from what was consented to, so the guard refuses
     digest = shelved.digest if shelved else "the playbook is no longer on the shelf"
@@ -115,13 +117,9 @@ def case_of(
         now=now,
         quorum=quorums(twin, response),
         kill_switch=kill_switch,
-        never_touch=_with_never_touched_ends(terms.never_touch, targets),
+        never_touch=terms.never_touch,
+        touched=touched,
         budgets=terms.budgets,
         spent=spent,
         done_by=double.id if double else "",
     )
-
-
-def _with_never_touched_ends(never_touch: frozenset[str], targets: tuple[str, ...]) -> frozenset[str]:
-    """Add the links of which an end is on the list: cutting one touches both ends."""
-    return never_touch | {name for name in targets if never_touch.intersection(name.split(" "))}

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
@@ -198,15 +198,18 @@ def attempts(conn: sa.Connection, response: str, event: Event) -> int:
 def spent_since(conn: sa.Connection, since: str, *, but: str) -> dict[str, Spent]:
     """Give per owner what responses started since `since` (UTC) cost it, response `but` left out."""
     query = (
-        sa.select(responses.c.criticality)
+        sa.select(responses.c.owners, responses.c.criticality)
         .join(transitions, transitions.c.response == responses.c.id)
         .where(transitions.c.event == Event.EXECUTE.value, transitions.c.time > since, responses.c.id != but)
     )
     spent: dict[str, Spent] = {}
-    for (criticality,) in conn.execute(query):
+    for owners, criticality in conn.execute(query):
         for owner, share in criticality.items():
-            before = spent.get(owner, Spent())
-            spent[owner] = Spent(before.responses + 1, before.criticality + share)
+            was = spent.get(owner, Spent())
+            if owner in owners:
+                spent[owner] = replace(was, responses=was.responses + 1, criticality=was.criticality + share)
+            else:
+                spent[owner] = replace(was, suffered=was.suffered + share)
     return spent
 
 

@@ -161,8 +161,9 @@ class Workflow:
         with self.engine.begin() as conn:
             refused = self._refusal(conn, response, now)
             if refused is None:
+                shares = {owner: response.criticality.get(owner, 0.0) for owner in response.owners}
                 update_response(conn, response.id, blocked="")
-                self._record_in(conn, response, Event.EXECUTE, {"criticality": dict(response.criticality)})
+                self._record_in(conn, response, Event.EXECUTE, {"criticality": shares})
             elif refused.name in ENDS:
                 body = {"refusal": refused.name, "reason": refused.reason}
                 self._record_in(conn, response, ENDS[refused.name], body)

@@ -215,6 +215,22 @@ def test_never_touch_is_not_even_asked_for(tmp_path: Path) -> None:
     assert home.node.responses(caller("edge")) == [] and kinds(home) == ["proposal_refused"] * 2
 
 
+def test_what_falls_with_the_target_is_not_touched_either(tmp_path: Path) -> None:
+    """Shop's web shop needs edge's gateway: on the never-touch list, it keeps the gateway and the link from going."""
+    home = house(tmp_path, terms=Terms(never_touch=frozenset({WEB})))
+    home.advisor.proposals = [isolate(GATEWAY), cut(), isolate(CONTROLLER)]
+    home.tick()
+    assert only(home).targets == (CONTROLLER,) and kinds(home).count("proposal_refused") == 2
+
+
+def test_budget_of_an_owner_that_only_depends_holds_too(tmp_path: Path) -> None:
+    """Isolating edge's gateway would stop all of shop, which allows half: it waits, whatever edge's rule says."""
+    home = house(tmp_path, twin=chain(at_once("edge")), terms=Terms(budgets={"shop": Budget(6, 0.5)}))
+    home.advisor.proposals = [isolate(GATEWAY)]
+    home.tick()
+    assert (only(home).state, only(home).blocked) == (State.APPROVED, "budget_spent") and home.actuator.sent == []
+
+
 def test_a_rehearsal_informs_and_does_not_veto(tmp_path: Path) -> None:
     """Owners see a forecast that shows no gain within the hour, and decide themselves."""
     home = house(tmp_path)
