@@ -105,10 +105,10 @@ def audit_verify(
 ) -> None:
     """Check that no audit record was changed; exit code 1 if one was. Example: tocsin audit verify --home node"""
     from . import audit as log
-    from .store import open_existing
+    from .store import open_existing, reading
 
     engine = open_existing(home_of(home).store_url if store is None else store)
-    with engine.connect() as conn:
+    with reading(engine) as conn:
         verdict = log.verify(conn)
     if as_json:
         found = {"verified": verdict.is_whole, "records": verdict.records, "head": verdict.head.hash}

@@ -39,6 +39,7 @@ from .records import (
 )
 from .run import Script
 from .shelf import IsActive, Shelf
+from .store import reading
 from .targets import TargetError
 from .terms import Terms
 from .views import View
@@ -237,13 +238,13 @@ class Node:
 
     def kill_switch_is_on(self) -> bool:
         """Say whether the kill switch is on."""
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             return kill_switch(conn)
 
     def responses(self, caller: Caller) -> list[Response]:
         """Give the responses that the caller may see, oldest first."""
         view = self.view(caller)
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             return [row for row in list_responses(conn) if view.sees_response(row)]
 
     def response(self, caller: Caller, response: str) -> Response:
@@ -252,7 +253,7 @@ class Node:
         Raises:
             NotInView: there is none, or the caller may not see it.
         """
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             return self._visible(conn, caller, response)
 
     def belief(self, caller: Caller) -> list[BeliefRow]:

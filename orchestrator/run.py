@@ -20,6 +20,7 @@ from . import audit
 from .actuators.base import Actuator, Malformed, Order, Refused, Unavailable
 from .clock import Clock, iso
 from .records import Response, kill_switch, read_response, update_response
+from .store import reading
 
 MAX_TRIES = 3  # runs in which an order finds nobody before it counts as failed; assumed
 
@@ -87,7 +88,7 @@ def carry_out(
 ) -> Result:
     """Send the orders of a response that are still due, in the given direction, until it ends or one fails."""
     while True:
-        with engine.begin() as conn:
+        with reading(engine) as conn:
             row = read_response(conn, response)
             if phase is Phase.DO and kill_switch(conn):
                 return Result(Ending.UNAVAILABLE, "the kill switch is on")

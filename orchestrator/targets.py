@@ -118,7 +118,7 @@ def _interrupted(twin: Twin, found: list[Asset | Link | Owner], effect: Effect) 
     return set()
 
 
-def _share(twin: Twin, owner: str, touched: set[str]) -> float:
+def _share(twin: Twin, owner: str, touched: frozenset[str]) -> float:
     """Share of the owner's criticality that sits on the assets, 0..1."""
     weights = {asset.id: asset.criticality for asset in twin.assets if asset.owner == owner}
     total = sum(weights.values())

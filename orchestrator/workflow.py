@@ -38,6 +38,7 @@ from .records import (
 )
 from .run import Ending, Phase, Script, carry_out
 from .shelf import IsActive, Shelf
+from .store import reading
 from .terms import Terms
 
 HOLDING = (State.VERIFYING, State.SUCCEEDED)
@@ -72,7 +73,7 @@ class Workflow:
         """
         faults: list[Exception] = []
         for states, step in self._steps():
-            with self.engine.begin() as conn:
+            with reading(self.engine) as conn:
                 found = list_responses(conn, *states)
             for response in in_turn(found) if states == (State.PROPOSED,) else found:
                 try:
@@ -84,7 +85,7 @@ class Workflow:
 
     def recall(self) -> None:
         """After a start, tell the advisor which responses hold."""
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             holding = list_responses(conn, *HOLDING)
         for response in holding:
             self.advisor.applied(response.proposal, holds=True)
@@ -188,7 +189,7 @@ class Workflow:
         return refusal(case)
 
     def _forecast_changed(self, response: Response) -> bool:
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             rehearsed = parse_iso(time_of(conn, response.id, Event.REHEARSE))
         if (self._now() - rehearsed).total_seconds() <= self.terms.fresh_s:
             return False
@@ -196,7 +197,7 @@ class Workflow:
 
     def _execute(self, response: Response) -> None:
         now = self._now()
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             if response.undo_wanted or kill_switch(conn):
                 return
             refused = self._refusal(conn, response, now)
@@ -223,7 +224,7 @@ class Workflow:
             self._fail(response, result.reason)
 
     def _verify(self, response: Response) -> None:
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             since = parse_iso(time_of(conn, response.id, Event.COMPLETE))
         found = self.advisor.verify(response.proposal, since)
         waited_s = (self._now() - since).total_seconds()

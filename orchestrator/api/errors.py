@@ -26,10 +26,6 @@ from ..targets import TargetError
 log = logging.getLogger("tocsin.api")
 
 
-class TooLarge(ValueError):  # noqa: N818
-    """A body larger than is read."""
-
-
 # A consent that is about something else than it should be, or comes too late, is a conflict; a signer without standing
 # is forbidden; what cannot be read is unprocessable.
 CONSENT_STATUS: Mapping[str, int] = {
@@ -49,7 +45,6 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     ForeignAsset: (403, "foreign_asset"),
     PermissionError: (403, "not_an_owner_of_targets"),
     Overloaded: (503, "overloaded"),
-    TooLarge: (413, "too_large"),
     EventError: (422, "bad_events"),
     TargetError: (422, "bad_target"),
     ClockError: (409, "clock"),
@@ -102,6 +97,8 @@ def _bad_request(_request: Request, error: Exception) -> JSONResponse:
 
 def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # how the framework answers a body that it cannot read, whatever the reason
+        return answer(422, "bad_request", "body: not JSON, or nested too deeply; mend it there")
     detail: Any = error.detail
     if isinstance(detail, dict):
         return JSONResponse(detail, error.status_code, headers=error.headers)
