@@ -19,6 +19,7 @@ from .identity import IdentityError, TokenStore, TrustStore
 from .keys import read_token
 from .node import Node
 from .proposals import Advisor
+from .revocable import LiveTokens, LiveTrust
 from .run import Script
 from .script import CacaoScript
 from .settings import Home
@@ -56,7 +57,7 @@ def build_node(home: Home, parts: Parts, supplier: Supplier | None = None) -> No
     Raises:
         ValueError: a class of ours, naming the file that cannot be used and the mend.
     """
-    tokens, trust = TokenStore.load(home.tokens), TrustStore.load(home.trust)
+    tokens, trust = TokenStore.load(home.tokens), TrustStore.load(home.trust)  # once, to say what is wrong
     twin = load_twin(parts.chain)
     _check_owners(home, tokens, trust, twin)
     terms = _terms(home, parts.terms, twin)
@@ -68,8 +69,8 @@ def build_node(home: Home, parts: Parts, supplier: Supplier | None = None) -> No
         shelf=supply.shelf,
         is_active=supply.is_active,
         engine=open_store(home.store_url),
-        tokens=tokens,
-        trust=trust,
+        tokens=LiveTokens(home.tokens, twin.owner_by_id),
+        trust=LiveTrust(home.trust),
         clock=clock,
         advisor=supply.advisor,
         actuator=actuator,

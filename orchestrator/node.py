@@ -22,7 +22,7 @@ from .actuators.base import Actuator
 from .clock import Clock, ClockError, LockstepClock, iso, parse_iso
 from .consent import Decision, verify
 from .guard import Basis, GivenConsent
-from .identity import Caller, TokenStore, TrustStore
+from .identity import Caller, Callers, Signers
 from .lifecycle import IllegalTransition, State, UnknownResponse
 from .proposals import Advisor, BeliefRow, Proposal, SeenFinding
 from .proposing import ProposalRefused, Repeats, note_refusal, propose
@@ -79,8 +79,8 @@ class Node:
     shelf: Shelf
     is_active: IsActive
     engine: sa.Engine
-    tokens: TokenStore
-    trust: TrustStore
+    tokens: Callers
+    trust: Signers
     clock: Clock
     advisor: Advisor
     actuator: Actuator

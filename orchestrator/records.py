@@ -18,7 +18,7 @@ from . import audit
 from .clock import iso, parse_iso
 from .consent import Binding, ConsentRefused, Decision, forecast_digest, read_signed
 from .guard import Basis, GivenConsent, Spent
-from .identity import TrustStore
+from .identity import Signers
 from .lifecycle import Event, State, UnknownResponse
 from .proposals import Proposal, SeenFinding
 from .store import consents, event_counts, findings, responses, switches, transitions
@@ -152,7 +152,7 @@ def insert_consent(conn: sa.Connection, given: GivenConsent, *, time: str, jws: 
     return True
 
 
-def list_consents(conn: sa.Connection, response: str, trust: TrustStore) -> list[GivenConsent]:
+def list_consents(conn: sa.Connection, response: str, trust: Signers) -> list[GivenConsent]:
     """Give the owners' answers to a response, in the order they came.
 
     What a signed one says is read from its signature anew: a row that nobody signed, or whose key its owner took back
@@ -162,7 +162,7 @@ def list_consents(conn: sa.Connection, response: str, trust: TrustStore) -> list
     return [given for given in (_given(row, trust) for row in rows) if given is not None]
 
 
-def _given(row: Any, trust: TrustStore) -> GivenConsent | None:
+def _given(row: Any, trust: Signers) -> GivenConsent | None:
     if row.basis == Basis.RULE.value:
         binding = Binding(**{**row.binding, "targets": tuple(row.binding["targets"])})
         return GivenConsent(row.owner, row.person, Decision(row.decision), Basis.RULE, binding, parse_iso(row.expiry))

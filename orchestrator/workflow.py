@@ -22,7 +22,7 @@ from .clock import Clock, iso, parse_iso
 from .competing import STARTED, WAITING, in_turn
 from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
-from .identity import TrustStore
+from .identity import Signers
 from .lifecycle import Event, State, record_transition
 from .proposals import Advisor, Verification
 from .records import (
@@ -58,7 +58,7 @@ class Workflow:
     shelf: Shelf
     is_active: IsActive
     terms: Terms
-    trust: TrustStore
+    trust: Signers
     engine: sa.Engine
     clock: Clock
     advisor: Advisor

@@ -1,8 +1,8 @@
 """The door: who calls is settled before anything of a body is read; how many at once, how much, and for how long.
 
 Flows in: raw requests. Flows out: requests with `state.caller` set, or 401, 408, 413, 429. So that no caller starves
-another, an owner's tokens of equal roles have places of their own, callers without a token share theirs, and bodies have
-a size and a time.
+another, an owner's tokens of equal roles have places of their own, callers without a token share theirs, and every body
+has a size and a time.
 """
 
 from __future__ import annotations
