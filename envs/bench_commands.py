@@ -40,6 +40,41 @@ def belief(
     typer.echo(json.dumps(result, indent=2)) if as_json else _print(result)
 
 
+@bench.command(epilog="Example: tocsin bench worlds --assets 100 --worlds 1024 --with observation --json")
+def worlds(
+    assets: Annotated[int, typer.Option(help="Assets of the generated chain, about so many.")] = 100,
+    count: Annotated[int, typer.Option("--worlds", help="Worlds side by side.")] = 1024,
+    threads: Annotated[int, typer.Option(help="Threads.")] = 2,
+    active: Annotated[int, typer.Option(help="Assets that attackers may hold at once in one world.")] = 4096,
+    part: Annotated[
+        str, typer.Option("--with", help="rules, observation or belief, each with what is before.")
+    ] = "rules",
+    ticks: Annotated[int, typer.Option(help="Ticks of a block; the quickest of three counts.")] = 200,
+    seed: Annotated[int, typer.Option(help="Of the chain and its attacks.")] = 0,
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
+) -> None:
+    """World-ticks per second at random legal play; bytes written are those that a tick leaves changed."""
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from .bench_worlds import Settings, bench, check
+
+    settings = Settings(assets, count, threads, active, part, ticks, seed)
+    try:
+        check(settings)
+    except ValueError as error:
+        typer.echo(f"tocsin bench worlds: {error}", err=True)
+        raise typer.Exit(2) from None
+    with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        result = bench(settings, lambda doing, share: bar.update(task, completed=share, description=doing))
+    if as_json:
+        typer.echo(json.dumps(result, indent=2))
+    else:
+        for name, value in result.items():
+            typer.echo(f"{name.replace('_', ' '):>24}  {value:,}" if isinstance(value, int) else f"{name:>24}  {value}")
+
+
 def _print(result: dict[str, Any]) -> None:
     from rich.console import Console
     from rich.table import Table

@@ -26,7 +26,7 @@ from ..twin.sensing.events import Event
 from ..twin.sensing.findings import Finding, independent_sources, to_ocsf
 from ..twin.sensing.observe import new_observation, observe_all
 from .proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
-from .twin_state import TwinState
+from .twin_state import TwinState, Work
 
 Bools = npt.NDArray[np.bool_]
 HORIZON_S = 3600.0  # how far a rehearsal looks
@@ -140,18 +140,17 @@ class TwinAdvisor:
         )
 
     def verify(self, proposal: Proposal, since: datetime) -> Verification:
-        """Whether the owners' systems report that the work of the response succeeded."""
+        """Whether the owners' systems report that the work succeeded: each of its own assets, of a link both ends."""
+        reports: list[Work | None] = []
         for target in proposal.targets:
             number = self.compiled.target_number.get(target)
             if number is None:  # it left the chain: nobody will report on it
                 return Verification.PENDING
             sent = self._sent.get((proposal.playbook_index, number), 0)
-            work = self.state.worked(proposal.playbook, self._assets(number), sent)
-            if work is None:
-                return Verification.PENDING
-            if not work.succeeded:
-                return Verification.CONTRADICTED
-        return Verification.CONFIRMED
+            reports += [self.state.worked(proposal.playbook, asset, sent) for asset in self._assets(number)]
+        if any(report is not None and not report.succeeded for report in reports):
+            return Verification.CONTRADICTED
+        return Verification.PENDING if None in reports else Verification.CONFIRMED
 
     def applied(self, proposal: Proposal, *, holds: bool) -> None:
         """Learn that a response was sent to the real systems (or, False, taken back)."""

@@ -12,9 +12,10 @@ from datetime import datetime
 from ..twin.graph import ConsentRule, Twin
 from ..twin.vocabulary import ConsentClass, ConsentMode, Proposer
 from .clock import parse_iso
+from .competing import is_own, started_already
 from .consent import Binding, Decision, forecast_digest
 from .guard import MIN_SOURCES, Basis, Case, GivenConsent, Spent
-from .records import BY_NODE, Response
+from .records import Response
 from .shelf import IsActive, Shelf
 from .targets import TargetError, resolve
 from .terms import Terms
@@ -27,7 +28,7 @@ def rule_for(twin: Twin, owner: str, consent_class: ConsentClass, proposer: str)
 
     A proposal by the node counts as the owner's own: the node serves it. A person of another owner is `other`.
     """
-    side = Proposer.OWN if proposer in (owner, BY_NODE) else Proposer.OTHER
+    side = Proposer.OWN if is_own(proposer, owner) else Proposer.OTHER
     for rule in twin.consent:
         if (rule.owner, rule.consent_class, rule.proposer) == (owner, consent_class, side):
             return rule
@@ -89,15 +90,18 @@ def case_of(
     spent: Mapping[str, Spent],
     kill_switch: bool,
     now: datetime,
+    living: Iterable[Response] = (),
 ) -> Case:
     """Put together all that the guard wants to know, with targets and playbook as they are now, not as proposed."""
     shelved = shelf.get(response.playbook)
     targets, owners, twin_part = response.targets, response.owners, "the targets are no longer in the twin"
-    criticality = response.criticality
+    criticality, double = response.criticality, started_already(response, living)
+    touched = frozenset(part for name in targets for part in name.split(" "))  # the ends of a link too
     if shelved is not None:
         try:
             resolved = resolve(twin, response.targets, shelved.effect)
             owners, twin_part, criticality = resolved.owners, resolved.twin_part, resolved.criticality
+            touched |= resolved.stopped
         except TargetError:
             pass  # the binding below differs from what was consented to, so the guard refuses
     digest = shelved.digest if shelved else "the playbook is no longer on the shelf"
@@ -113,12 +117,9 @@ def case_of(
         now=now,
         quorum=quorums(twin, response),
         kill_switch=kill_switch,
-        never_touch=_with_never_touched_ends(terms.never_touch, targets),
+        never_touch=terms.never_touch,
+        touched=touched,
         budgets=terms.budgets,
         spent=spent,
+        done_by=double.id if double else "",
     )
-
-
-def _with_never_touched_ends(never_touch: frozenset[str], targets: tuple[str, ...]) -> frozenset[str]:
-    """Add the links of which an end is on the list: cutting one touches both ends."""
-    return never_touch | {name for name in targets if never_touch.intersection(name.split(" "))}

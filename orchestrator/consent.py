@@ -21,7 +21,7 @@ from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from .clock import ClockError, iso, parse_iso
-from .identity import Role, Signer, TrustStore
+from .identity import Role, Signer, Signers
 
 ALGORITHM = "Ed25519"  # RFC 9864; the only one ever accepted
 TYPE = "tocsin-consent+jws"
@@ -102,7 +102,7 @@ def sign(
     return jws.serialize_compact(header, rfc8785.dumps(consent.model_dump()), key, algorithms=[ALGORITHM])
 
 
-def verify(text: str, trust: TrustStore, binding: Binding, owners: tuple[str, ...], *, now: datetime) -> Consent:
+def verify(text: str, trust: Signers, binding: Binding, owners: tuple[str, ...], *, now: datetime) -> Consent:
     """Give the consent that `text` carries, if it counts for a response bound by `binding`.
 
     Checks, in this order: form, signer known, signature, signer's role and owner, ownership of targets, binding, time.
@@ -127,7 +127,7 @@ def verify(text: str, trust: TrustStore, binding: Binding, owners: tuple[str, ..
     return consent
 
 
-def read_signed(text: str, trust: TrustStore) -> Consent:
+def read_signed(text: str, trust: Signers) -> Consent:
     """Give the consent that `text` carries, if one of the signer's own approvers signed it, whatever it is about.
 
     Raises:
@@ -145,7 +145,7 @@ def read_signed(text: str, trust: TrustStore) -> Consent:
     return consent
 
 
-def _signer_of(text: str, trust: TrustStore) -> Signer:
+def _signer_of(text: str, trust: Signers) -> Signer:
     if len(text) > MAX_JWS:
         raise ConsentRefused("malformed", f"a consent of {len(text)} characters; at most {MAX_JWS}")
     try:

@@ -50,8 +50,9 @@ class Budget:
 class Spent:
     """What responses cost one owner within the last hour, this one not included."""
 
-    responses: int = 0
-    criticality: float = 0.0
+    responses: int = 0  # on its own targets
+    criticality: float = 0.0  # by responses on its own targets
+    suffered: float = 0.0  # criticality too, by responses on other owners' targets that its services depend on
 
 
 @dataclass(frozen=True, slots=True)
@@ -62,7 +63,7 @@ class Case:
     playbook: str
     consent_class: ConsentClass
     owners: tuple[str, ...]  # whose consent is needed
-    criticality: Mapping[str, float]  # per owner, share 0..1 touched
+    criticality: Mapping[str, float]  # per owner, share 0..1 that stops serving; also owners that are only notified
     sources: int  # independent sources behind the evidence
     consents: tuple[GivenConsent, ...]
     is_active: Callable[[str, str], bool]  # (playbook id, owner): signed and active for that owner
@@ -72,6 +73,8 @@ class Case:
     never_touch: frozenset[str] = frozenset()
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     spent: Mapping[str, Spent] = field(default_factory=dict)
+    touched: frozenset[str] = frozenset()  # ids beside the targets: ends of links, and all that stops serving
+    done_by: str = ""  # id of another response, started already, that does the same to the same
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,8 +119,13 @@ def _playbook_not_active(case: Case) -> str:
 
 
 def _never_touch(case: Case) -> str:
-    listed = sorted(case.never_touch.intersection(case.binding.targets))
-    return f"target {listed[0]!r} is on the never-touch list; its owner must take it off" if listed else ""
+    named = sorted(case.never_touch.intersection(case.binding.targets))
+    if named:
+        return f"target {named[0]!r} is on the never-touch list; its owner must take it off"
+    for asset in sorted(case.never_touch & case.touched):  # not named: the caller may not see it
+        owner = asset.split("/")[0]
+        return f"it touches or stops an asset of {owner!r} that is on the never-touch list; {owner!r} must take it off"
+    return ""
 
 
 def _budget_spent(case: Case) -> str:
@@ -131,7 +139,23 @@ def _budget_spent(case: Case) -> str:
                 f"owner {owner!r} allows responses on {budget.max_criticality:.0%} of its criticality an hour, "
                 f"this makes {touched:.0%}; wait, or let it raise its budget"
             )
+    return _dependents_budget_spent(case)
+
+
+def _dependents_budget_spent(case: Case) -> str:
+    """Owners whose services stop with another's target: nobody takes them beyond their budget, or uses it up."""
+    for owner in sorted(set(case.criticality).difference(case.owners)):
+        share, spent = case.criticality[owner], case.spent.get(owner, Spent())
+        most = case.budgets.get(owner, Budget()).max_criticality
+        if share > 0 and spent.criticality + spent.suffered + share > most + 1e-9:
+            return (
+                f"it stops more services of owner {owner!r} than that allows an hour; wait, or let it raise its budget"
+            )
     return ""
+
+
+def _already_there(case: Case) -> str:
+    return f"response {case.done_by} does the same to the same; see it or undo it" if case.done_by else ""
 
 
 def _denied(case: Case) -> str:
@@ -183,6 +207,7 @@ CHECKS = (
     _no_owner,
     _playbook_not_active,
     _never_touch,
+    _already_there,
     _denied,
     _consent_lapsed,
     _consent_expired,

@@ -14,7 +14,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any
+from typing import Annotated, Any, Protocol
 
 from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
@@ -56,7 +56,24 @@ class Signer:
     key: OKPKey
 
 
-OwnerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
+class Callers(Protocol):
+    """Whoever knows what tokens count now."""
+
+    def caller(self, token: str) -> Caller | None:
+        """Give who the token stands for."""
+        ...
+
+
+class Signers(Protocol):
+    """Whoever knows what keys count now."""
+
+    def signer(self, kid: str) -> Signer | None:
+        """Give whose key it is, None for a key nobody vouches for."""
+        ...
+
+
+OWNER_ID = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"
+OwnerId = Annotated[str, StringConstraints(pattern=OWNER_ID)]
 
 
 class TokenEntry(BaseModel):

@@ -15,6 +15,7 @@ from ..twin.graph import Twin
 from . import audit
 from .asking import case_of
 from .clock import iso
+from .competing import MAX_PROPOSED, STARTED, WAITING, in_the_way, proposed_lately
 from .guard import refusal_before_asking
 from .lifecycle import State
 from .proposals import Proposal
@@ -22,16 +23,6 @@ from .records import BY_NODE, Response, insert_response, list_responses, new_id
 from .shelf import IsActive, Shelf, Shelved
 from .targets import Resolved, resolve
 from .terms import Terms
-
-LIVE = (
-    State.PROPOSED,
-    State.REHEARSED,
-    State.AWAITING_CONSENT,
-    State.APPROVED,
-    State.EXECUTING,
-    State.VERIFYING,
-    State.SUCCEEDED,
-)
 
 
 class ProposalRefused(ValueError):  # noqa: N818  (a refusal, with its name in `reason`)
@@ -59,7 +50,8 @@ def propose(
     Owners are resolved from the twin; what the proposal says of them is not taken on trust.
 
     Raises:
-        ProposalRefused: unknown playbook, a response to the same effect lives already, or the guard's named refusal.
+        ProposalRefused: unknown playbook, a response to the same effect lives on terms at least as good, too many
+            proposals of one owner, or the guard's named refusal.
         TargetError: a target that is not there or that the playbook does not act on.
     """
     shelved = shelf.get(proposal.playbook)
@@ -70,8 +62,8 @@ def propose(
         )
     resolved = resolve(twin, proposal.targets, shelved.effect)
     _check_kinds(twin, shelved, resolved)
-    _refuse_twin(conn, shelved, resolved)
     response = response_of(proposal, shelved, resolved, terms=terms, now=now, proposer=proposer, person=person)
+    _refuse_needless(conn, response, now)
     case = case_of(
         response, (), twin=twin, shelf=shelf, terms=terms, is_active=is_active, spent={}, kill_switch=False, now=now
     )
@@ -119,10 +111,15 @@ def _check_kinds(twin: Twin, shelved: Shelved, resolved: Resolved) -> None:
             )
 
 
-def _refuse_twin(conn: sa.Connection, shelved: Shelved, resolved: Resolved) -> None:
-    for other in list_responses(conn, *LIVE):
-        if other.playbook == shelved.id and set(other.targets) & set(resolved.targets):
-            raise ProposalRefused("already_there", f"response {other.id} does the same to the same; see it or undo it")
+def _refuse_needless(conn: sa.Connection, response: Response, now: datetime) -> None:
+    other = in_the_way(response, list_responses(conn, *WAITING, *STARTED))
+    if other is not None:
+        raise ProposalRefused("already_there", f"response {other.id} does the same to the same; see it or undo it")
+    if response.proposer != BY_NODE and proposed_lately(conn, response.proposer, now) >= MAX_PROPOSED:
+        raise ProposalRefused(
+            "too_many_proposals",
+            f"{MAX_PROPOSED} proposals of {response.proposer!r} within an hour; wait, or see what became of them",
+        )
 
 
 def response_of(

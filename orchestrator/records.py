@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import uuid
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, fields
+from dataclasses import asdict, dataclass, fields, replace
 from typing import Any
 
 import sqlalchemy as sa
 
 from ..twin.vocabulary import ConsentClass
 from . import audit
+from .attest import proposal_digest
 from .clock import iso, parse_iso
 from .consent import Binding, ConsentRefused, Decision, forecast_digest, read_signed
 from .guard import Basis, GivenConsent, Spent
-from .identity import TrustStore
+from .identity import Signers
 from .lifecycle import Event, State, UnknownResponse
 from .proposals import Proposal, SeenFinding
 from .store import consents, event_counts, findings, responses, switches, transitions
@@ -97,8 +98,9 @@ def insert_response(conn: sa.Connection, response: Response) -> None:
         "reason": response.reason,
         "evidence": list(response.evidence),
         "sources": response.sources,
+        "proposal": proposal_digest(conn, response.id),
     }
-    audit.append(conn, time=response.created, kind="proposed", owners=response.owners, body=body)
+    audit.append_about(conn, response.id, time=response.created, kind="proposed", owners=response.owners, body=body)
 
 
 def update_response(conn: sa.Connection, response: str, **values: Any) -> None:
@@ -127,32 +129,36 @@ def list_responses(conn: sa.Connection, *states: State) -> list[Response]:
     return [_response(row) for row in conn.execute(query)]
 
 
-def insert_consent(conn: sa.Connection, given: GivenConsent, *, time: str, jws: str) -> bool:
-    """Write an owner's answer with its audit record; False: the same person gave the same answer before."""
+def record_consent(conn: sa.Connection, given: GivenConsent, trust: Signers, *, time: str, jws: str) -> bool:
+    """Write an owner's answer with its audit record.
+
+    The same answer of the same person takes the place of the one before, if it holds longer or that counts no more.
+
+    Returns:
+        False: nothing was written, the one before holds as long.
+    """
     response = given.binding.response
-    where = (
-        consents.c.response == response,
-        consents.c.owner == given.owner,
-        consents.c.person == given.person,
-        consents.c.decision == given.decision.value,
-    )
-    if conn.execute(sa.select(consents.c.id).where(*where)).first() is not None:
-        return False
     row = {
         "response": response,
         "owner": given.owner,
         "person": given.person,
         "decision": given.decision.value,
-        "basis": given.basis.value,
     }
-    values = {**row, "time": time, "expiry": iso(given.expiry), "jws": jws}
-    conn.execute(sa.insert(consents).values({**values, "binding": asdict(given.binding)}))
-    body = {**row, "expiry": values["expiry"], "jws": jws, "binding": _lists(asdict(given.binding))}
-    audit.append(conn, time=time, kind="consent", owners=read_response(conn, response).owners, body=body)
+    same = [consents.c[name] == value for name, value in row.items()]
+    before = conn.execute(sa.select(consents).where(*same)).first()
+    held = _given(before, trust) if before is not None else None
+    if held is not None and held.expiry >= given.expiry:
+        return False
+    row |= {"basis": given.basis.value, "expiry": iso(given.expiry), "jws": jws}
+    conn.execute(sa.delete(consents).where(*same))
+    conn.execute(sa.insert(consents).values({**row, "time": time, "binding": asdict(given.binding)}))
+    body = {**row, "binding": _lists(asdict(given.binding))}
+    owners = read_response(conn, response).owners
+    audit.append_about(conn, response, time=time, kind="consent", owners=owners, body=body)
     return True
 
 
-def list_consents(conn: sa.Connection, response: str, trust: TrustStore) -> list[GivenConsent]:
+def list_consents(conn: sa.Connection, response: str, trust: Signers) -> list[GivenConsent]:
     """Give the owners' answers to a response, in the order they came.
 
     What a signed one says is read from its signature anew: a row that nobody signed, or whose key its owner took back
@@ -162,7 +168,7 @@ def list_consents(conn: sa.Connection, response: str, trust: TrustStore) -> list
     return [given for given in (_given(row, trust) for row in rows) if given is not None]
 
 
-def _given(row: Any, trust: TrustStore) -> GivenConsent | None:
+def _given(row: Any, trust: Signers) -> GivenConsent | None:
     if row.basis == Basis.RULE.value:
         binding = Binding(**{**row.binding, "targets": tuple(row.binding["targets"])})
         return GivenConsent(row.owner, row.person, Decision(row.decision), Basis.RULE, binding, parse_iso(row.expiry))
@@ -198,15 +204,18 @@ def attempts(conn: sa.Connection, response: str, event: Event) -> int:
 def spent_since(conn: sa.Connection, since: str, *, but: str) -> dict[str, Spent]:
     """Give per owner what responses started since `since` (UTC) cost it, response `but` left out."""
     query = (
-        sa.select(responses.c.criticality)
+        sa.select(responses.c.owners, responses.c.criticality)
         .join(transitions, transitions.c.response == responses.c.id)
         .where(transitions.c.event == Event.EXECUTE.value, transitions.c.time > since, responses.c.id != but)
     )
     spent: dict[str, Spent] = {}
-    for (criticality,) in conn.execute(query):
+    for owners, criticality in conn.execute(query):
         for owner, share in criticality.items():
-            before = spent.get(owner, Spent())
-            spent[owner] = Spent(before.responses + 1, before.criticality + share)
+            was = spent.get(owner, Spent())
+            if owner in owners:
+                spent[owner] = replace(was, responses=was.responses + 1, criticality=was.criticality + share)
+            else:
+                spent[owner] = replace(was, suffered=was.suffered + share)
     return spent
 
 

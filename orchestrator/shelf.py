@@ -7,7 +7,7 @@ for an owner is what the playbooks room's vetting says of its signatures.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from ..playbooks.actions import Library
@@ -41,24 +41,29 @@ def shelf_of(library: Library) -> Shelf:
     }
 
 
-def active_by_signatures(
-    library: Library,
-    signatures: Sequence[Mapping[str, Any]],
-    trusted: Mapping[str, Mapping[str, Signatory]],
-    clock: Clock,
-) -> IsActive:
+@dataclass(frozen=True, slots=True)
+class Vetting:
+    """What the owners' files say of signatures at one moment."""
+
+    signatures: Sequence[Mapping[str, Any]] = ()  # detached signatures found for playbooks, trusted or not
+    trusted: Mapping[str, Mapping[str, Signatory]] = field(default_factory=dict)  # owner -> key thumbprint -> signatory
+
+
+def active_by_signatures(library: Library, vetting: Callable[[], Vetting], clock: Clock) -> IsActive:
     """Give the function that says whether a playbook is active for an owner, at the node's time.
 
     Args:
         library: the playbooks.
-        signatures: detached signatures found for them, trusted or not.
-        trusted: per owner, its signatories by key thumbprint; an owner that trusts nobody has nothing active.
+        vetting: asked at every use, as signatures and keys may be taken back; an owner that trusts nobody has nothing
+            active.
         clock: the node's.
     """
     playbooks = {playbook.id: playbook for playbook in library.playbooks}
 
     def is_active(playbook: str, owner: str) -> bool:
-        found = playbooks.get(playbook)
-        return found is not None and refusal(found, owner, signatures, trusted.get(owner, {}), clock.now()) is None
+        found, now = playbooks.get(playbook), vetting()
+        if found is None:
+            return False
+        return refusal(found, owner, now.signatures, now.trusted.get(owner, {}), clock.now()) is None
 
     return is_active

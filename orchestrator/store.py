@@ -8,6 +8,8 @@ SQLite connection.
 from __future__ import annotations
 
 import sqlite3
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -93,6 +95,15 @@ findings = sa.Table(
     sa.Column("body", Json, nullable=False),
 )
 
+pending_events = sa.Table(
+    "pending_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("owner", Text, nullable=False),
+    sa.Column("body", Json, nullable=False),  # a checked event, see twin.sensing.events
+    sqlite_autoincrement=True,  # numbers are not used again
+)
+
 event_counts = sa.Table(
     "event_counts",
     metadata,
@@ -120,6 +131,7 @@ audit_head = sa.Table(
 )
 
 GENESIS = "0" * 64
+READS = "tocsin_reads"  # execution option of connections that only read
 
 
 class StoreError(ValueError):
@@ -142,8 +154,19 @@ def open_store(url: str) -> sa.Engine:
                 conn.execute(sa.insert(audit_head).values(id=1, seq=0, hash=GENESIS))
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise StoreError(f"store {_shown(url)}: {reason}; give a SQLite file or the URL of a database") from None
+        raise StoreError(f"store {shown_url(url)}: {reason}; give a SQLite file or the URL of a database") from None
     return engine
+
+
+@contextmanager
+def reading(engine: sa.Engine) -> Iterator[sa.Connection]:
+    """Open a transaction that sees the store as it is now, cannot write, and neither waits nor holds writers up."""
+    with engine.connect() as conn:
+        conn.execution_options(**{READS: True})
+        if engine.dialect.name == "postgresql":
+            conn.execution_options(isolation_level="REPEATABLE READ", postgresql_readonly=True)
+        with conn.begin():
+            yield conn
 
 
 def open_existing(place: Path | str) -> sa.Engine:
@@ -157,17 +180,21 @@ def open_existing(place: Path | str) -> sa.Engine:
     if path is not None and not Path(path).is_file():
         raise StoreError(f"store {path}: no such file; name the store of a node that ran")
     engine = sa.create_engine(url)
+    if engine.dialect.name == "sqlite":
+        _say_begin(engine)
     try:
-        missing = {audit_records.name, audit_head.name} - set(sa.inspect(engine).get_table_names())
+        with reading(engine) as conn:
+            missing = {audit_records.name, audit_head.name} - set(sa.inspect(conn).get_table_names())
     except sa.exc.SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise StoreError(f"store {_shown(url)}: {reason}; name the store of a node") from None
+        raise StoreError(f"store {shown_url(url)}: {reason}; name the store of a node") from None
     if missing:
-        raise StoreError(f"store {_shown(url)}: holds no audit log; name the store of a node")
+        raise StoreError(f"store {shown_url(url)}: holds no audit log; name the store of a node")
     return engine
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
+    """Give a store's URL without its password."""
     return sa.make_url(url).render_as_string(hide_password=True) if "://" in url else url
 
 
@@ -178,13 +205,23 @@ def sqlite_url(path: Path) -> str:
 
 def _settle_sqlite(engine: sa.Engine) -> None:
     """Write-ahead log, full synchronisation (no commit is lost at power loss), writers one after the other."""
+    _say_begin(engine)
 
     @sa.event.listens_for(engine, "connect")
     def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
-        connection.isolation_level = None  # we say BEGIN ourselves, below
         for pragma in ("journal_mode=WAL", "synchronous=FULL", "foreign_keys=ON", "busy_timeout=10000"):
             connection.execute(f"PRAGMA {pragma}")
 
+
+def _say_begin(engine: sa.Engine) -> None:
+    """Begin transactions ourselves: those that write take the lock at once, those that read take none."""
+
+    @sa.event.listens_for(engine, "connect")
+    def _on_connect(connection: sqlite3.Connection, _record: Any) -> None:
+        connection.isolation_level = None
+
     @sa.event.listens_for(engine, "begin")
     def _on_begin(conn: sa.Connection) -> None:
-        conn.exec_driver_sql("BEGIN IMMEDIATE")
+        reads = bool(conn.get_execution_options().get(READS))
+        conn.exec_driver_sql(f"PRAGMA query_only={int(reads)}")
+        conn.exec_driver_sql("BEGIN" if reads else "BEGIN IMMEDIATE")

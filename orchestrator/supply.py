@@ -10,6 +10,7 @@ A home without them has no active playbook: the node observes and proposes, and 
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from pathlib import Path
 
 from ..envs.game import Game, make_game
@@ -21,9 +22,10 @@ from ..twin.graph import Twin
 from .advise import Policy, Situation, TwinAdvisor
 from .assemble import Supply
 from .clock import Clock
+from .revocable import Fresh
 from .rules_policy import ThresholdPolicy
 from .settings import Home
-from .shelf import active_by_signatures, shelf_of
+from .shelf import Vetting, active_by_signatures, shelf_of
 
 
 def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
@@ -34,14 +36,27 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     """
     library = load_library()
     game = make_game(read_scenario(), twin, library)
-    vetting = home.path / "vetting"
-    trusted = {path.stem: read_trust(path, owner=path.stem) for path in sorted((vetting / "trust").glob("*.json"))}
-    signatures = read_signatures(vetting / "signatures") if (vetting / "signatures").is_dir() else []
+    read_vetting(home.path / "vetting")  # once, to say what is wrong
     return Supply(
         shelf=shelf_of(library),
-        is_active=active_by_signatures(library, signatures, trusted, clock),
+        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock),
         advisor=TwinAdvisor(game.compiled, library, game.effects, game.assumed, policy_of(game, policy)),
     )
+
+
+def live_vetting(folder: Path) -> Callable[[], Vetting]:
+    """Give what says, at every call, which signatures count at that moment."""
+    return Fresh(lambda: folder.glob("*/*.json"), lambda: read_vetting(folder), Vetting()).now
+
+
+def read_vetting(folder: Path) -> Vetting:
+    """Read signatures and signatories; a folder that is not there holds none.
+
+    Raises:
+        PlaybookError: a broken signature or trust file.
+    """
+    trusted = {path.stem: read_trust(path, owner=path.stem) for path in sorted((folder / "trust").glob("*.json"))}
+    return Vetting(read_signatures(folder / "signatures"), trusted)
 
 
 def policy_of(game: Game, path: Path | None) -> Policy:

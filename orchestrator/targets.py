@@ -17,6 +17,7 @@ from ..twin.facts import key_of
 from ..twin.graph import Asset, Link, Owner, Twin
 from ..twin.rulebook.effects import Effect
 from ..twin.vocabulary import LinkKind, Mode, TargetType
+from .crossing import cut_off
 
 MAX_TARGETS = 32  # assumed: a playbook for more targets is several responses, each with its own consents
 _INTERRUPTING = frozenset({Mode.ISOLATED, Mode.DOWN, Mode.RESTORING})  # modes in which an asset serves nobody
@@ -33,7 +34,8 @@ class Resolved:
     targets: tuple[str, ...]  # sorted
     owners: tuple[str, ...]  # whose consent is needed, sorted
     notified: tuple[str, ...]  # other owners of services that depend on the targets, sorted
-    criticality: Mapping[str, float]  # per owner, share 0..1 of its criticality that goes out of service meanwhile
+    stopped: frozenset[str]  # ids of assets that go out of service meanwhile, whoever owns them
+    criticality: Mapping[str, float]  # per owner of targets or of what stops, the share 0..1 of its criticality
     twin_part: str  # SHA-256, 64 hex digits
 
 
@@ -51,13 +53,15 @@ def resolve(twin: Twin, names: Iterable[str], effect: Effect) -> Resolved:
     assets = {id_ for part in found for id_ in _assets_of(part)}
     owners = {part.id if isinstance(part, Owner) else "" for part in found} - {""}
     owners |= {twin.asset_by_id[id_].owner for id_ in assets}
-    interrupted = _dependents(twin, _interrupted(twin, found, effect))
+    stopped = frozenset(_dependents(twin, _interrupted(twin, found, effect)))
+    touched = owners | {twin.asset_by_id[id_].owner for id_ in stopped}
     dependents = {twin.asset_by_id[id_].owner for id_ in _dependents(twin, assets)}
     return Resolved(
         targets=targets,
         owners=tuple(sorted(owners)),
-        notified=tuple(sorted(dependents - owners)),
-        criticality={owner: _share(twin, owner, interrupted) for owner in sorted(owners)},
+        notified=tuple(sorted((dependents | touched) - owners)),
+        stopped=stopped,
+        criticality={owner: _share(twin, owner, stopped) for owner in sorted(touched)},
         twin_part=_digest(twin, found, assets),
     )
 
@@ -88,7 +92,10 @@ def _assets_of(part: Asset | Link | Owner) -> tuple[str, ...]:
 
 
 def _dependents(twin: Twin, assets: set[str]) -> set[str]:
-    """Assets that stand or fall with `assets`: what depends on them, runs on them, and so on."""
+    """Assets that stand or fall with `assets`: what depends on them, runs on them, and so on.
+
+    Alternatives (`need` of a group) are not counted on: the others may be down already.
+    """
     above: dict[str, list[str]] = {}
     for link in twin.links:
         if link.kind in (LinkKind.DEPENDS_ON, LinkKind.RUNS_ON):
@@ -105,15 +112,13 @@ def _dependents(twin: Twin, assets: set[str]) -> set[str]:
 def _interrupted(twin: Twin, found: list[Asset | Link | Owner], effect: Effect) -> set[str]:
     """Assets whose service the playbook itself takes away: isolated ones, and those cut off from what they need."""
     if effect.cut:
-        needs = {(link.source, link.target) for link in twin.links if link.kind is LinkKind.DEPENDS_ON}
-        ends = [(link.source, link.target) for link in found if isinstance(link, Link)]
-        return {a for a, b in (*ends, *((b, a) for a, b in ends)) if (a, b) in needs}
+        return {id_ for link in found if isinstance(link, Link) for id_ in cut_off(twin, link)}
     if effect.mode in _INTERRUPTING or effect.mode_during in _INTERRUPTING:
         return {asset.id for asset in found if isinstance(asset, Asset)}
     return set()
 
 
-def _share(twin: Twin, owner: str, touched: set[str]) -> float:
+def _share(twin: Twin, owner: str, touched: frozenset[str]) -> float:
     """Share of the owner's criticality that sits on the assets, 0..1."""
     weights = {asset.id: asset.criticality for asset in twin.assets if asset.owner == owner}
     total = sum(weights.values())

@@ -54,6 +54,7 @@ class TwinState:
         self.world = new_state(self.compiled, self.parameters, 1)
         self.world.attacker["onset"][:] = NEVER
         self.world.world["run_n"] = self.world.run.shape[1]  # rows are written here one by one, wherever one is free
+        self._said_cut = np.zeros((self.compiled.sizes[1], 2), np.bool_)  # [L, 2]: what each end says of a link
 
     @property
     def tick(self) -> int:
@@ -93,11 +94,10 @@ class TwinState:
         world.run["state"][world.run["state"] == RunState.AWAITING_CONSENT] = RunState.FREE
         return world
 
-    def worked(self, playbook: str, assets: Iterable[int], since: int) -> Work | None:
-        """The last report, since a tick, that a playbook's work ended at one of these assets."""
-        wanted = set(assets)
+    def worked(self, playbook: str, asset: int, since: int) -> Work | None:
+        """The last report, since a tick, that a playbook's work ended at this asset; of another end it says nothing."""
         found = [
-            one for one in self.work.values() if one.playbook == playbook and one.asset in wanted and one.tick >= since
+            one for one in self.work.values() if one.playbook == playbook and one.asset == asset and one.tick >= since
         ]
         return found[-1] if found else None
 
@@ -111,10 +111,15 @@ class TwinState:
         was, now = bool(status & UNSERVED), NOT_SERVING in words
         owner = int(self.compiled.arrays.asset["owner"][number])
         self.world.rate["service"][0, owner] += share * (int(now) - int(was))
-        cut = {word.removeprefix(CUT) for word in words if word.startswith(CUT)}
+        self._set_cuts(number, {word.removeprefix(CUT) for word in words if word.startswith(CUT)})
+
+    def _set_cuts(self, number: int, cut: set[str]) -> None:
+        """Take what one end says of its links: a link counts as cut while both ends say so, as open otherwise."""
+        first = len(self.world.asset[0])
         for link, ends in enumerate(self.compiled.arrays.link_end):
             if number in ends:
-                self.world.cut[0, link] = self.compiled.target_name(len(asset) + link) in cut
+                self._said_cut[link, ends == number] = self.compiled.target_name(first + link) in cut
+                self.world.cut[0, link] = self._said_cut[link].all()
 
     def _note_work(self, number: int, event: Event) -> int:
         """Remember that work ended; give the ceiling that it put on attackers' access."""

@@ -19,29 +19,36 @@ from . import audit, forecasts
 from .actuators.base import Actuator
 from .asking import case_of, quorums, rule_consents
 from .clock import Clock, iso, parse_iso
+from .competing import STARTED, WAITING, in_turn
 from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
-from .identity import TrustStore
-from .lifecycle import TERMINAL, Event, State, record_transition
+from .identity import Signers
+from .lease import Lease
+from .lifecycle import Event, State, record_transition
 from .proposals import Advisor, Verification
 from .records import (
     Response,
     attempts,
-    insert_consent,
     kill_switch,
     list_consents,
     list_responses,
+    record_consent,
     spent_since,
     time_of,
     update_response,
 )
-from .run import Ending, Phase, Script, carry_out
+from .run import Ending, Hindrance, Phase, Result, Script, carry_out
 from .shelf import IsActive, Shelf
+from .store import reading
 from .terms import Terms
 
-OPEN = (State.PROPOSED, State.REHEARSED, State.AWAITING_CONSENT, State.APPROVED)
 HOLDING = (State.VERIFYING, State.SUCCEEDED)
-ENDS = {"consent_lapsed": Event.EXPIRE, "consent_expired": Event.EXPIRE, "denied": Event.DENY}
+ENDS = {
+    "consent_lapsed": Event.EXPIRE,
+    "consent_expired": Event.EXPIRE,
+    "already_there": Event.EXPIRE,
+    "denied": Event.DENY,
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +59,13 @@ class Workflow:
     shelf: Shelf
     is_active: IsActive
     terms: Terms
-    trust: TrustStore
+    trust: Signers
     engine: sa.Engine
     clock: Clock
     advisor: Advisor
     actuator: Actuator
     script: Script
+    lease: Lease
 
     def advance(self) -> None:
         """Bring every response as far as it can go at this time.
@@ -67,9 +75,9 @@ class Workflow:
         """
         faults: list[Exception] = []
         for states, step in self._steps():
-            with self.engine.begin() as conn:
+            with reading(self.engine) as conn:
                 found = list_responses(conn, *states)
-            for response in found:
+            for response in in_turn(found) if states == (State.PROPOSED,) else found:
                 try:
                     step(response)
                 except Exception as fault:  # noqa: BLE001  (one response's fault must not hold up another's; raised below)
@@ -79,14 +87,14 @@ class Workflow:
 
     def recall(self) -> None:
         """After a start, tell the advisor which responses hold."""
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             holding = list_responses(conn, *HOLDING)
         for response in holding:
             self.advisor.applied(response.proposal, holds=True)
 
     def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
         return (
-            (OPEN, self._expire),
+            (WAITING, self._expire),
             ((State.PROPOSED,), self._rehearse),
             ((State.REHEARSED,), self._ask),
             ((State.AWAITING_CONSENT,), self._decide),
@@ -128,7 +136,7 @@ class Workflow:
             asked = time_of(conn, response.id, Event.REQUEST_CONSENT)
             given = list_consents(conn, response.id, self.trust)
             for answer in rule_consents(self.twin, response, given, asked=asked, now=now):
-                insert_consent(conn, answer, time=iso(now), jws="")
+                record_consent(conn, answer, self.trust, time=iso(now), jws="")
                 given.append(answer)
             denials = [consent for consent in given if consent.decision is Decision.DENY]
             if denials:
@@ -156,15 +164,18 @@ class Workflow:
         with self.engine.begin() as conn:
             refused = self._refusal(conn, response, now)
             if refused is None:
+                shares = {owner: response.criticality.get(owner, 0.0) for owner in response.owners}
                 update_response(conn, response.id, blocked="")
-                self._record_in(conn, response, Event.EXECUTE, {"criticality": dict(response.criticality)})
+                self._record_in(conn, response, Event.EXECUTE, {"criticality": shares})
             elif refused.name in ENDS:
                 body = {"refusal": refused.name, "reason": refused.reason}
                 self._record_in(conn, response, ENDS[refused.name], body)
             elif response.blocked != refused.name:
                 update_response(conn, response.id, blocked=refused.name)
-                body = {"response": response.id, "refusal": refused.name, "reason": refused.reason}
-                audit.append(conn, time=iso(now), kind="guard_refused", owners=response.owners, body=body)
+                body = {"refusal": refused.name, "reason": refused.reason}
+                audit.append_about(
+                    conn, response.id, time=iso(now), kind="guard_refused", owners=response.owners, body=body
+                )
 
     def _refusal(self, conn: sa.Connection, response: Response, now: datetime) -> Refusal | None:
         case = case_of(
@@ -177,11 +188,20 @@ class Workflow:
             spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
             kill_switch=kill_switch(conn),
             now=now,
+            living=list_responses(conn, *STARTED),
         )
         return refusal(case)
 
+    def _hindrance(self, conn: sa.Connection, response: Response) -> str:
+        """Why the next order of a response that is being carried out must not go out now; empty: it may."""
+        self.lease.check()
+        if response.undo_wanted:
+            return f"{response.undo_wanted} wants it undone"
+        refused = self._refusal(conn, response, self._now())
+        return "" if refused is None or refused.name == "budget_spent" else refused.reason  # its cost is booked already
+
     def _forecast_changed(self, response: Response) -> bool:
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             rehearsed = parse_iso(time_of(conn, response.id, Event.REHEARSE))
         if (self._now() - rehearsed).total_seconds() <= self.terms.fresh_s:
             return False
@@ -189,7 +209,7 @@ class Workflow:
 
     def _execute(self, response: Response) -> None:
         now = self._now()
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             if response.undo_wanted or kill_switch(conn):
                 return
             refused = self._refusal(conn, response, now)
@@ -203,8 +223,7 @@ class Workflow:
         if shelved is None or shelved.digest != response.playbook_digest:
             self._fail(response, "its playbook is no longer on the shelf as it was consented to")
             return
-        document = shelved.document
-        result = carry_out(self.engine, self.clock, self.actuator, self.script, document, response.id, Phase.DO)
+        result = self._run(shelved.document, response, Phase.DO, self._hindrance)
         if result.ending is Ending.DONE:
             hold_s = shelved.effect.hold_s
             until = iso(self._now() + timedelta(seconds=hold_s)) if hold_s > 0 else ""
@@ -215,8 +234,17 @@ class Workflow:
         elif result.ending is Ending.FAILED:
             self._fail(response, result.reason)
 
+    def _run(self, document: Any, response: Response, phase: Phase, hindrance: Hindrance) -> Result:
+        return carry_out(
+            self.engine, self.clock, self.actuator, self.script, document, response.id, phase, hindrance=hindrance
+        )
+
+    def _hindrance_of_undo(self, _conn: sa.Connection, _response: Response) -> str:
+        self.lease.check()
+        return ""
+
     def _verify(self, response: Response) -> None:
-        with self.engine.begin() as conn:
+        with reading(self.engine) as conn:
             since = parse_iso(time_of(conn, response.id, Event.COMPLETE))
         found = self.advisor.verify(response.proposal, since)
         waited_s = (self._now() - since).total_seconds()
@@ -234,8 +262,8 @@ class Workflow:
 
     def _call_person(self, conn: sa.Connection, response: Response, reason: str) -> None:
         contacts = {owner: self.twin.owner_by_id[owner].contact for owner in response.owners}
-        body = {"response": response.id, "reason": reason, "contacts": contacts}
-        audit.append(conn, time=iso(self._now()), kind="person_called", owners=response.owners, body=body)
+        body, time = {"reason": reason, "contacts": contacts}, iso(self._now())
+        audit.append_about(conn, response.id, time=time, kind="person_called", owners=response.owners, body=body)
 
     def _undo(self, response: Response) -> None:
         """Take back what somebody wants undone or what has held long enough; on failure call a person, once."""
@@ -247,8 +275,7 @@ class Workflow:
         if shelved is None or shelved.digest != response.playbook_digest:
             self._undo_failed(response, "its playbook is no longer on the shelf as it was carried out")
             return
-        document = shelved.document
-        result = carry_out(self.engine, self.clock, self.actuator, self.script, document, response.id, Phase.UNDO)
+        result = self._run(shelved.document, response, Phase.UNDO, self._hindrance_of_undo)
         if result.ending is Ending.DONE:
             with self.engine.begin() as conn:
                 update_response(conn, response.id, undo_wanted="", holds_until="")
@@ -262,8 +289,3 @@ class Workflow:
             update_response(conn, response.id, undo_wanted="", holds_until="")
             self._record_in(conn, response, Event.UNDO_FAIL, {"reason": reason})
             self._call_person(conn, response, f"it could not be undone: {reason}")
-
-
-def is_over(response: Response) -> bool:
-    """Whether nothing more will happen to the response by itself."""
-    return response.state in TERMINAL or response.state is State.FAILED

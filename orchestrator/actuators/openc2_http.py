@@ -7,7 +7,9 @@ Messages via HTTPS" v1.1 (POST, media type, message of headers and body) and "Op
 
 from __future__ import annotations
 
+import asyncio
 import json
+import ssl
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -37,23 +39,18 @@ class Endpoint:
 
 @dataclass(slots=True)
 class OpenC2Http:
-    """Sends orders to owners' OpenC2 consumers; lives as long as its node, one connection pool."""
+    """Sends orders to owners' OpenC2 consumers, each over a connection of its own; lives as long as its node."""
 
     endpoints: Mapping[str, Endpoint]  # by owner id
-    timeout_s: float = 5.0
+    timeout_s: float = 5.0  # for one try as a whole: connecting, headers, body
     ca_file: str | None = None  # trust these certificates instead of the system's
     sleep: Callable[[float], None] = time.sleep
-    _client: httpx.Client = field(init=False, repr=False)
+    _verify: ssl.SSLContext = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
         for owner, endpoint in self.endpoints.items():
             check_url(endpoint.url, f"OpenC2 address of owner {owner!r},")
-        verify: Any = True
-        if self.ca_file is not None:
-            import ssl
-
-            verify = ssl.create_default_context(cafile=self.ca_file)
-        self._client = httpx.Client(verify=verify, timeout=self.timeout_s, follow_redirects=False, trust_env=False)
+        self._verify = ssl.create_default_context(cafile=self.ca_file)
 
     @property
     def removes_duplicates(self) -> bool:
@@ -82,36 +79,35 @@ class OpenC2Http:
         """None: OpenC2 has no such question, and none is needed where the consumer removes duplicates."""
         return None
 
-    def close(self) -> None:
-        """Close the connections."""
-        self._client.close()
-
     def _send(self, endpoint: Endpoint, order: Order) -> Outcome:
+        place = f"order {order.key} to {order.owner!r}"
+        try:
+            code, content = asyncio.run(self._exchange(endpoint, order, place))
+        except TimeoutError:
+            raise Unavailable(f"{place}: its answer took longer than {self.timeout_s:g} s; try again later") from None
+        except httpx.HTTPError as error:
+            raise Unavailable(f"{place}: not reached ({type(error).__name__}); is it running?") from None
+        return _read_answer(place, code, content)
+
+    async def _exchange(self, endpoint: Endpoint, order: Order, place: str) -> tuple[int, bytes]:
+        """Status and body as they came, within a size and a time: who drips, headers too, must not hold up others."""
         headers = {
             "Content-Type": CONTENT_TYPE,
             "Accept": CONTENT_TYPE,
             "Accept-Encoding": "identity",  # a small answer must not unpack to a large one
             "Authorization": f"Bearer {endpoint.token}",
         }
-        body = rfc8785.dumps(request_message(order))
-        place = f"order {order.key} to {order.owner!r}"
-        try:
-            with self._client.stream("POST", endpoint.url, content=body, headers=headers) as answer:
-                content = self._read(answer, place)
-        except httpx.HTTPError as error:
-            raise Unavailable(f"{place}: not reached ({type(error).__name__}); is it running?") from None
-        return _read_answer(place, answer.status_code, content)
-
-    def _read(self, answer: httpx.Response, place: str) -> bytes:
-        """The body as it came, within a size and a time: who drips must not hold up other owners."""
-        deadline, content = time.monotonic() + self.timeout_s, bytearray()
-        for chunk in answer.iter_raw():
-            content += chunk
-            if len(content) > MAX_ANSWER:
-                raise Malformed(f"{place}: an OpenC2 answer of more than {MAX_ANSWER} bytes")
-            if time.monotonic() > deadline:
-                raise Unavailable(f"{place}: its answer took longer than {self.timeout_s:g} s; try again later")
-        return bytes(content)
+        body, content = rfc8785.dumps(request_message(order)), bytearray()
+        async with (
+            asyncio.timeout(self.timeout_s),
+            httpx.AsyncClient(verify=self._verify, timeout=self.timeout_s, trust_env=False) as client,
+            client.stream("POST", endpoint.url, content=body, headers=headers) as answer,
+        ):
+            async for chunk in answer.aiter_raw():
+                content += chunk
+                if len(content) > MAX_ANSWER:
+                    raise Malformed(f"{place}: an OpenC2 answer of more than {MAX_ANSWER} bytes")
+            return answer.status_code, bytes(content)
 
 
 def request_message(order: Order) -> dict[str, Any]:

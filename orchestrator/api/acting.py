@@ -9,10 +9,9 @@ from __future__ import annotations
 from fastapi import APIRouter, Request
 from starlette.concurrency import run_in_threadpool
 
-from ...twin.sensing.events import MAX_BYTES, read_events
+from ...twin.sensing.events import read_events
 from .bodies import Accepted, ConsentBody, KillSwitchBody, ProposalBody, ResponseBody, TickBody, TickedBody
 from .callers import Approver, Operator, Sensor, TheNode
-from .errors import TooLarge
 
 router = APIRouter(prefix="/v1")
 
@@ -30,14 +29,10 @@ _EVENTS_BODY = {
 @router.post("/events", status_code=202, summary="Post OCSF events", tags=["detection"], openapi_extra=_EVENTS_BODY)
 async def events(node: TheNode, caller: Sensor, request: Request) -> Accepted:
     """NDJSON or a JSON list, about assets of your own only; all are taken or none, and observed at the next tick."""
-    body = bytearray()
-    async for chunk in request.stream():
-        body += chunk
-        if len(body) > MAX_BYTES:
-            raise TooLarge(f"a body over {MAX_BYTES} bytes; send fewer events at once")
+    body = await request.body()
 
     def take() -> int:
-        return node.take_events(caller, read_events(bytes(body)))
+        return node.take_events(caller, read_events(body))
 
     return Accepted(accepted=await run_in_threadpool(take))
 

@@ -1,6 +1,6 @@
-"""Who calls: the bearer token of a request, turned into a caller with the role a route asks for.
+"""Who calls: what the door found, with the role a route asks for.
 
-Flows in: the Authorization header. Flows out: a `Caller`, or 401 without a token that counts, 403 without the role.
+Flows in: `state.caller` of a request. Flows out: a `Caller`, or 401 without a token that counts, 403 without the role.
 """
 
 from __future__ import annotations
@@ -26,13 +26,13 @@ def node_of(request: Request) -> Node:
 TheNode = Annotated[Node, Depends(node_of)]
 
 
-def caller_of(node: TheNode, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
-    """Give who calls.
+def caller_of(request: Request, _shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+    """Give who calls, as the door found it.
 
     Raises:
         HTTPException: 401, no token or one that counts for nobody.
     """
-    caller = node.tokens.caller(credentials.credentials) if credentials else None
+    caller: Caller | None = getattr(request.state, "caller", None)
     if caller is None:
         reason = "no token that counts; send Authorization: Bearer and your owner's token"
         raise HTTPException(401, {"error": "no_token", "mend": reason}, headers={"WWW-Authenticate": "Bearer"})

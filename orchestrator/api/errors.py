@@ -27,10 +27,6 @@ from ..timely import FromTheFuture
 log = logging.getLogger("tocsin.api")
 
 
-class TooLarge(ValueError):  # noqa: N818
-    """A body larger than is read."""
-
-
 # A consent that is about something else than it should be, or comes too late, is a conflict; a signer without standing
 # is forbidden; what cannot be read is unprocessable.
 CONSENT_STATUS: Mapping[str, int] = {
@@ -50,7 +46,6 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     ForeignAsset: (403, "foreign_asset"),
     PermissionError: (403, "not_an_owner_of_targets"),
     Overloaded: (503, "overloaded"),
-    TooLarge: (413, "too_large"),
     EventError: (422, "bad_events"),
     FromTheFuture: (422, "event_from_the_future"),
     TargetError: (422, "bad_target"),
@@ -90,7 +85,9 @@ def _consent_refused(_request: Request, error: Exception) -> JSONResponse:
 
 def _proposal_refused(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, ProposalRefused)
-    status = {"unknown_playbook": 422, "wrong_kind": 422, "already_there": 409}.get(error.reason, 403)
+    status = {"unknown_playbook": 422, "wrong_kind": 422, "already_there": 409, "too_many_proposals": 429}.get(
+        error.reason, 403
+    )
     return answer(status, error.reason, str(error))
 
 
@@ -102,6 +99,8 @@ def _bad_request(_request: Request, error: Exception) -> JSONResponse:
 
 def _http(_request: Request, error: Exception) -> JSONResponse:
     assert isinstance(error, HTTPException)
+    if error.status_code == 400:  # how the framework answers a body that it cannot read, whatever the reason
+        return answer(422, "bad_request", "body: not JSON, or nested too deeply; mend it there")
     detail: Any = error.detail
     if isinstance(detail, dict):
         return JSONResponse(detail, error.status_code, headers=error.headers)

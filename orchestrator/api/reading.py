@@ -13,6 +13,7 @@ from ... import __version__
 from .. import audit
 from ..clock import iso
 from ..records import kill_switch, list_consents, list_findings, list_transitions
+from ..store import reading
 from .bodies import (
     AssetBody,
     AuditBody,
@@ -32,7 +33,7 @@ Limit = Annotated[int, Query(ge=1, le=1000)]
 @router.get("/health", summary="Whether the node works", tags=["node"])
 def health(node: TheNode) -> HealthBody:
     """Needs no token; says nothing of the chain."""
-    with node.engine.begin() as conn:
+    with reading(node.engine) as conn:
         head, is_stopped = audit.read_head(conn), kill_switch(conn)
     return HealthBody(
         status="ok",
@@ -67,7 +68,7 @@ def assets(node: TheNode, caller: Viewer) -> list[AssetBody]:
 @router.get("/findings", summary="Findings on your assets and those shared with you", tags=["detection"])
 def findings(node: TheNode, caller: Viewer, limit: Limit = 100) -> list[FindingBody]:
     """Newest first."""
-    with node.engine.begin() as conn:
+    with reading(node.engine) as conn:
         seen = list_findings(conn, node.view(caller).findings, limit=limit)
     return [FindingBody(uid=one.uid, time=one.time, asset=one.asset, body=dict(one.body)) for one in seen]
 
@@ -94,7 +95,7 @@ def responses(node: TheNode, caller: Viewer) -> list[ResponseBody]:
 def response(node: TheNode, caller: Viewer, response: str) -> ResponseDetail:
     """404 also where there is one that you may not see."""
     row, view = node.response(caller, response), node.view(caller)
-    with node.engine.begin() as conn:
+    with reading(node.engine) as conn:
         history, given = list_transitions(conn, row.id), list_consents(conn, row.id, node.trust)
     is_asked = caller.owner in row.owners
     shown = [
@@ -115,7 +116,7 @@ def audit_records(
     node: TheNode, caller: Viewer, after: Annotated[int, Query(ge=0, lt=2**63)] = 0, limit: Limit = 100
 ) -> list[AuditBody]:
     """In order; `after` is the last `seq` you have."""
-    with node.engine.begin() as conn:
+    with reading(node.engine) as conn:
         own = audit.read_of(conn, caller.owner, after=after, limit=limit)
     return [
         AuditBody(seq=one.seq, time=one.time, kind=one.kind, body=one.content, previous=one.previous, hash=one.hash)

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import gzip
+import socket
+import threading
 from collections.abc import Iterator
+from contextlib import suppress
 from dataclasses import replace
 
 import pytest
@@ -25,9 +28,7 @@ def consumer() -> Iterator[Consumer]:
 @pytest.fixture
 def actuator(consumer: Consumer) -> Iterator[OpenC2Http]:
     """Make the OpenC2 actuator that talks to it."""
-    it = OpenC2Http({"edge": Endpoint(consumer.url, consumer.token)}, timeout_s=5, sleep=lambda _s: None)
-    yield it
-    it.close()
+    yield OpenC2Http({"edge": Endpoint(consumer.url, consumer.token)}, timeout_s=5, sleep=lambda _s: None)
 
 
 def test_order_is_carried_out(actuator: OpenC2Http, consumer: Consumer) -> None:
@@ -114,7 +115,29 @@ def test_an_answer_that_drips_is_given_up(consumer: Consumer) -> None:
     it = OpenC2Http({"edge": Endpoint(consumer.url, consumer.token)}, timeout_s=0.5, sleep=lambda _s: None)
     with pytest.raises(Unavailable, match=r"longer than 0.5 s"):
         it.carry_out(ORDER)
-    it.close()
+
+
+def test_headers_that_drip_are_given_up_too() -> None:
+    """A byte of header now and then never ends; the order is given up after its time, every try of it."""
+    with socket.create_server(("127.0.0.1", 0)) as listener:
+        over = threading.Event()
+
+        def drip() -> None:
+            for _ in range(3):
+                connection, _ = listener.accept()
+                with connection, suppress(OSError):
+                    connection.sendall(b"HTTP/1.1 200 OK\r\nX-Slow: ")
+                    while not over.wait(0.05):
+                        connection.sendall(b"x")
+
+        dripping = threading.Thread(target=drip, daemon=True)
+        dripping.start()
+        url = f"http://127.0.0.1:{listener.getsockname()[1]}/openc2"
+        it = OpenC2Http({"edge": Endpoint(url, "t")}, timeout_s=0.3, sleep=lambda _s: None)
+        with pytest.raises(Unavailable, match=r"longer than 0.3 s"):
+            it.carry_out(ORDER)
+        over.set()
+        dripping.join(5)
 
 
 def test_an_answer_that_unpacks_to_more_is_not_unpacked(actuator: OpenC2Http, consumer: Consumer) -> None:

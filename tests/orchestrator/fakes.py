@@ -16,11 +16,11 @@ import sqlalchemy as sa
 from joserfc.jwk import OKPKey
 from tocsin.orchestrator.actuators.base import Order, Outcome, Refused, Unavailable
 from tocsin.orchestrator.clock import LockstepClock
-from tocsin.orchestrator.identity import TokenStore, TrustStore
 from tocsin.orchestrator.keys import load_key, make_home, read_token
 from tocsin.orchestrator.node import Node
 from tocsin.orchestrator.proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
 from tocsin.orchestrator.records import Response
+from tocsin.orchestrator.revocable import LiveTokens, LiveTrust
 from tocsin.orchestrator.run import StepOrder, StepOutcome
 from tocsin.orchestrator.shelf import Shelved
 from tocsin.orchestrator.store import open_store, sqlite_url
@@ -231,8 +231,8 @@ def house(
         shelf=shelf(hold_s=hold_s),
         is_active=lambda _playbook, _owner: True,
         engine=open_store(store_url or sqlite_url(path / "store.sqlite")),
-        tokens=TokenStore.load(path / "tokens.json"),
-        trust=TrustStore.load(path / "trust"),
+        tokens=LiveTokens(path / "tokens.json", OWNERS),
+        trust=LiveTrust(path / "trust"),
         clock=LockstepClock(START),
         advisor=advisor,
         actuator=actuator,

@@ -112,3 +112,45 @@ def test_what_comes_between_ticks_of_the_rulebook_is_kept_for_the_next(game: Gam
     blind.observe([], noon + timedelta(seconds=60))
     held = [{row.asset: row.user for row in one.belief("csms")}[HELD] for one in (piecemeal, at_once, blind)]
     assert held[0] == held[1] > held[2]
+
+
+def report(game: Game, asset: str, *, success: bool = True, states: tuple[str, ...] | None = None) -> Event:
+    """What an owner's inventory says of its own asset: work of block-link ended, or the states it is in."""
+    block = game.library.playbooks[game.library.index_of("block-link")].id
+    owner = asset.split("/")[0]
+    if states is not None:
+        return Event("s", EventClass.CONFIG_STATE, 1, 0, asset, owner, "inventory", states=states)
+    return Event("w", EventClass.REMEDIATION, 99, 0, asset, owner, "inventory", success=success, operation=block)
+
+
+def test_one_end_of_a_link_does_not_report_for_the_other(game: Game) -> None:
+    """Blocking a link is confirmed once both ends say so; one end alone leaves it open, one no contradicts it."""
+    link = game.compiled.links[0]
+    name = game.compiled.target_name(len(game.compiled.twin.assets))
+    noon = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    for said, expected in (
+        ({link.source: True}, Verification.PENDING),
+        ({link.target: True}, Verification.PENDING),
+        ({link.source: True, link.target: True}, Verification.CONFIRMED),
+        ({link.source: True, link.target: False}, Verification.CONTRADICTED),
+        ({link.target: False}, Verification.CONTRADICTED),
+    ):
+        ours = advisor(game, always(action(game, "block-link", name)))
+        ours.observe([], noon)
+        (proposal,) = ours.propose()
+        ours.applied(proposal, holds=True)
+        events = [report(game, asset, success=success) for asset, success in said.items()]
+        ours.observe(events, noon + timedelta(seconds=60))
+        assert ours.verify(proposal, noon) is expected, said
+
+
+def test_one_end_of_a_link_does_not_say_for_the_other_that_it_is_cut(game: Game) -> None:
+    """The twin takes a link as cut while both ends report it, so one owner cannot feign safety for its neighbour."""
+    link = game.compiled.links[0]
+    name = game.compiled.target_name(len(game.compiled.twin.assets))
+    ours, now = advisor(game, always(0)), datetime(2026, 11, 1, 12, tzinfo=UTC)
+    cut: tuple[str, ...] = (f"cut {name}",)
+    for end, states, is_cut in ((link.source, cut, 0), (link.target, cut, 1), (link.source, (), 0)):
+        ours.observe([report(game, end, states=states)], now)
+        now += timedelta(seconds=60)
+        assert ours.state.world.cut[0, 0] == is_cut

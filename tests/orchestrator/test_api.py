@@ -291,5 +291,13 @@ def test_every_route_is_documented(site: Site) -> None:
 
 def test_unknown_route_is_answered_in_the_same_form(site: Site) -> None:
     """Also an unknown path is JSON with error and mend."""
-    answer = site.http.get("/v1/none")
-    assert answer.status_code == 404 and set(answer.json()) == {"error", "mend"}
+    assert refused(site.client("edge", "viewer").get, "/v1/none") == (404, "http")
+    assert site.http.get("/none").status_code == 404 and set(site.http.get("/none").json()) == {"error", "mend"}
+
+
+def test_a_body_nested_too_deeply_is_a_bad_request(site: Site) -> None:
+    """JSON that cannot be read gets the usual form, on every route that takes JSON."""
+    headers = {"Authorization": f"Bearer {site.home.token('edge', 'approver')}", "Content-Type": "application/json"}
+    for body in (b"[" * 100_000, b'{"a":' * 30_000, b"{", b"\xff"):
+        answer = site.http.post("/v1/responses", content=body, headers=headers)
+        assert answer.status_code == 422 and answer.json()["error"] == "bad_request"

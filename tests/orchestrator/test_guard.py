@@ -44,6 +44,8 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("no_owner", {"owners": ()}),
     ("playbook_not_active", {"is_active": lambda _playbook, _owner: False}),
     ("never_touch", {"never_touch": frozenset(BINDING.targets)}),
+    ("never_touch", {"never_touch": frozenset({"shop/service/web"}), "touched": frozenset({"shop/service/web"})}),
+    ("already_there", {"done_by": "response--2"}),
     ("denied", {"consents": (answer(), answer(decision=Decision.DENY))}),
     ("consent_lapsed", {"consents": (answer(binding=replace(BINDING, twin_part="0" * 64)),)}),
     ("consent_expired", {"consents": (answer(expiry=START),)}),
@@ -57,6 +59,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("budget_spent", {"spent": {"edge": Spent(1, 0.8)}}),
     ("budget_spent", {"criticality": {}, "budgets": {"edge": Budget(6, 0.5)}}),
     ("budget_spent", {"budgets": {"edge": Budget(0, 1.0)}}),
+    ("budget_spent", {"criticality": {"edge": 0.1, "shop": 0.6}, "spent": {"shop": Spent(1, 0.3, 0.2)}}),
 ]
 
 
@@ -95,6 +98,12 @@ def test_findings_cannot_widen_the_blast_radius() -> None:
     """However many sources claim an attack, the budget of the owner holds."""
     refused = refusal(case(sources=1000, spent={"edge": Spent(6, 0.75)}))
     assert refused is not None and refused.name == "budget_spent"
+
+
+def test_what_others_cost_an_owner_does_not_keep_it_from_its_own_responses() -> None:
+    """A response on another's target counts against the budget of whom it stops, never against what that may do."""
+    assert refusal(case(spent={"edge": Spent(0, 0.0, suffered=5.0)})) is None
+    assert refusal(case(criticality={"edge": 0.1, "shop": 0.0}, spent={"shop": Spent(9, 9.0, 9.0)})) is None
 
 
 @given(st.lists(st.sampled_from(REFUSED), min_size=1, max_size=5))

@@ -223,7 +223,6 @@ def test_with_the_real_node_and_actuator(tmp_path: Path) -> None:
         assert (outcome.status, "starts" in outcome.text) == (200, True)
         with pytest.raises(Refused, match="403"):
             actuator.carry_out(Order("r/do/1/2", "shop", command({"asset": CHARGER})))
-        actuator.close()
 
 
 def test_a_node_that_is_away_fails_the_delivery() -> None:

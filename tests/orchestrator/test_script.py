@@ -11,7 +11,7 @@ from tocsin.orchestrator.proposing import response_of
 from tocsin.orchestrator.records import Response
 from tocsin.orchestrator.run import StepOutcome
 from tocsin.orchestrator.script import CacaoScript, owner_of_target
-from tocsin.orchestrator.shelf import Shelved, active_by_signatures, shelf_of
+from tocsin.orchestrator.shelf import Shelved, Vetting, active_by_signatures, shelf_of
 from tocsin.orchestrator.targets import resolve
 from tocsin.orchestrator.terms import Terms
 from tocsin.playbooks.actions import load_library
@@ -103,5 +103,5 @@ def test_link_is_blocked_where_it_leads() -> None:
 @pytest.mark.parametrize("shelved", SHELF.values(), ids=lambda shelved: shelved.name)
 def test_unsigned_playbook_is_active_for_nobody(shelved: Shelved) -> None:
     """Without signatures no shipped playbook may run, for no owner."""
-    is_active = active_by_signatures(LIBRARY, [], {}, SystemClock())
+    is_active = active_by_signatures(LIBRARY, Vetting, SystemClock())
     assert not is_active(shelved.id, "edge") and not is_active("playbook--none", "edge")

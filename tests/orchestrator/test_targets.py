@@ -8,8 +8,8 @@ import pytest
 from tocsin.orchestrator.targets import TargetError, resolve
 from tocsin.tests.orchestrator.fakes import CONTROLLER, CROSSING, CUT, GATEWAY, ISOLATE, METER, WEB, chain, shelf
 from tocsin.twin.facts import key_of
-from tocsin.twin.graph import Link, Twin, Weakness
-from tocsin.twin.vocabulary import LinkKind, TargetType
+from tocsin.twin.graph import Asset, Link, Owner, Twin, Weakness
+from tocsin.twin.vocabulary import AssetKind, LinkKind, TargetType
 
 ISOLATES, CUTS = shelf()[ISOLATE].effect, shelf()[CUT].effect
 
@@ -27,7 +27,7 @@ def test_both_ends_of_a_boundary_link_are_asked() -> None:
 
 def test_criticality_counts_what_stops() -> None:
     """Isolating the gateway stops a quarter of edge; cutting the link stops shop, which needs the gateway, not edge."""
-    assert resolve(chain(), [GATEWAY], ISOLATES).criticality == {"edge": 0.25}
+    assert resolve(chain(), [GATEWAY], ISOLATES).criticality == {"edge": 0.25, "shop": 1.0}
     assert resolve(chain(), [key_of(CROSSING)], CUTS).criticality == {"edge": 0.0, "shop": 1.0}
 
 
@@ -62,3 +62,44 @@ def test_digest_changes_with_the_part_and_only_with_it() -> None:
     assert all(resolve(other, [GATEWAY], ISOLATES).twin_part != before for other in at_target)
     elsewhere = replace(twin, weaknesses=(Weakness("CVE-2021-44228", METER), Weakness("CWE-250", WEB)))
     assert resolve(elsewhere, [GATEWAY], ISOLATES).twin_part == before
+
+
+def layered() -> Twin:
+    """A shop's service on a container on a host; it needs edge's controller behind a segment; meter needs it."""
+    assets = [
+        Asset("shop/host/h", AssetKind.HOST, "shop", "h"),
+        Asset("shop/container/c", AssetKind.CONTAINER, "shop", "c"),
+        Asset("shop/service/s", AssetKind.SERVICE, "shop", "s", criticality=1.0),
+        Asset("edge/segment/lan", AssetKind.SEGMENT, "edge", "lan"),
+        Asset("edge/host/x", AssetKind.HOST, "edge", "x"),
+        Asset("edge/service/controller", AssetKind.SERVICE, "edge", "controller"),
+        Asset("meter/service/board", AssetKind.SERVICE, "meter", "board"),
+    ]
+    links = [
+        Link(LinkKind.RUNS_ON, "shop/container/c", "shop/host/h"),
+        Link(LinkKind.RUNS_ON, "shop/service/s", "shop/container/c"),
+        Link(LinkKind.RUNS_ON, "edge/service/controller", "edge/host/x"),
+        ROAD,
+        Link(LinkKind.REACHES, "edge/segment/lan", "edge/host/x"),
+        Link(LinkKind.DEPENDS_ON, "shop/service/s", "edge/service/controller"),
+        Link(LinkKind.DEPENDS_ON, "meter/service/board", "shop/service/s"),
+    ]
+    return Twin.build(owners=[Owner("shop"), Owner("edge"), Owner("meter")], assets=assets, links=links)
+
+
+ROAD = Link(LinkKind.REACHES, "shop/host/h", "edge/segment/lan")
+
+
+def test_what_runs_on_an_isolated_host_stops_with_it() -> None:
+    """Containers and services above the host stop, and what needs them in turn, whoever owns it."""
+    found = resolve(layered(), ["shop/host/h"], ISOLATES)
+    assert found.stopped == {"shop/host/h", "shop/container/c", "shop/service/s", "meter/service/board"}
+    assert found.notified == ("meter",) and set(found.criticality) == {"shop", "meter"}
+
+
+def test_what_needs_a_cut_link_stops() -> None:
+    """A service whose only road to what it needs crosses the link stops; with another road it does not."""
+    twin = layered()
+    assert resolve(twin, [key_of(ROAD)], CUTS).stopped == {"shop/service/s", "meter/service/board"}
+    detour = replace(twin, links=(*twin.links, Link(LinkKind.REACHES, "shop/container/c", "edge/host/x")))
+    assert resolve(detour, [key_of(ROAD)], CUTS).stopped == frozenset()

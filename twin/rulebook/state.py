@@ -95,7 +95,14 @@ class WorldState(NamedTuple):
 
 
 def new_state(
-    compiled_twin: Compiled, parameters: Parameters, count: int, *, seats: int = 1, runs: int = RUNS, trace: int = 0
+    compiled_twin: Compiled,
+    parameters: Parameters,
+    count: int,
+    *,
+    seats: int = 1,
+    runs: int = RUNS,
+    trace: int = 0,
+    held: int = HELD_LIMIT,
 ) -> WorldState:
     """Allocate `count` worlds; they must be reset before use.
 
@@ -106,9 +113,10 @@ def new_state(
         seats: deciding seats, S >= 1.
         runs: responses that may run at once in a world.
         trace: occurrences kept per tick; 0 keeps none.
+        held: assets that attackers may hold at once in a world.
     """
     assets, links, owners = compiled_twin.sizes
-    held = min(assets, HELD_LIMIT)
+    held = min(assets, held)
 
     def zeros(dtype: Any, *shape: int) -> npt.NDArray[Any]:
         array = np.zeros((count, *shape), dtype)

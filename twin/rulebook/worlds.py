@@ -19,7 +19,7 @@ from .kernel import roll_worlds, tick_worlds
 from .legal import Legal, list_legal_of, new_legal, write_legal
 from .mask import fill_masks, static_mask
 from .parameters import Parameters
-from .state import RUNS, WorldState, copy_worlds, new_state, reset_worlds
+from .state import HELD_LIMIT, RUNS, WorldState, copy_worlds, new_state, reset_worlds
 
 # Streams of draws: forecasts never see the future of a plant or an environment.
 STREAM_ENVIRONMENT, STREAM_EVALUATION, STREAM_PLANT, STREAM_FORECAST = 1, 2, 3, 4
@@ -47,6 +47,7 @@ class Worlds:
         seat_owners: Sequence[int] = (-1,),
         runs: int = RUNS,
         trace: int = 0,
+        held: int = HELD_LIMIT,
     ) -> Worlds:
         """Make and reset one world per id.
 
@@ -60,13 +61,15 @@ class Worlds:
             seat_owners: owner number of each seat; -1 is the coalition.
             runs: responses that may run at once in a world.
             trace: occurrences kept per tick.
+            held: assets that attackers may hold at once in a world; beyond it they gain no more.
 
         Raises:
             ValueError: no world, or no seat.
         """
         if len(world_ids) == 0 or len(seat_owners) == 0:
             raise ValueError("worlds need at least one world id and one seat")
-        state = new_state(compiled, parameters, len(world_ids), seats=len(seat_owners), runs=runs, trace=trace)
+        seats = len(seat_owners)
+        state = new_state(compiled, parameters, len(world_ids), seats=seats, runs=runs, trace=trace, held=held)
         state.world["stream"] = stream
         state.world["id"] = world_ids
         state.world["episode"] = episode

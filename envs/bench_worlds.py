@@ -1,0 +1,205 @@
+"""How fast worlds tick: random legal play on a generated chain, one tick of all worlds after the other.
+
+Flows in: sizes and what goes on in a tick. Flows out: figures. Worlds are played for a while before they are measured,
+so that attacks are under way; `active` bounds what attackers have at once, so that equal activity can be compared
+across sizes. False findings come in equal number at every size, at drawn places. A defender acts in one tick of ten.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numba
+import numpy as np
+import numpy.typing as npt
+
+from ..playbooks.actions import load_library
+from ..twin.rulebook.defenders import decide_randoms
+from ..twin.rulebook.legal import list_legal
+from ..twin.rulebook.state import bytes_per_world
+from ..twin.rulebook.worlds import STREAM_EVALUATION, Worlds
+from ..twin.sensing.belief import BeliefState, gather_all_evidence, new_belief, update_beliefs
+from ..twin.sensing.observe import Observed, new_observation, observe_all
+from .game import Game, make_game
+from .generate import generate_twin
+from .scenario import Scenario, parse_scenario
+
+PARTS = ("rules", "observation", "belief")
+FALSE_PER_TICK = 0.1  # false findings a world has in a tick, whatever its size
+WARM_TICKS, BLOCKS = 120, 3  # ticks played before; blocks of which the quickest counts
+SAMPLE = 8  # worlds whose bytes are compared
+
+
+@dataclass(frozen=True, slots=True)
+class Settings:
+    """What is measured."""
+
+    assets: int = 100  # about so many
+    worlds: int = 1024
+    threads: int = 2
+    active: int = 4096  # assets that attackers may hold at once in one world
+    part: str = "rules"  # of PARTS, each with what comes before it
+    ticks: int = 200
+    seed: int = 0
+
+
+def check(settings: Settings) -> Scenario:
+    """Refuse what cannot be measured, and give the scenario of the rest.
+
+    Raises:
+        ValueError: a setting out of range; names it and the mend.
+    """
+    most = numba.config.NUMBA_NUM_THREADS
+    for name, value, high in (
+        ("worlds", settings.worlds, 1_000_000),
+        ("threads", settings.threads, most),
+        ("active", settings.active, 4096),
+        ("ticks", settings.ticks, 1_000_000),
+    ):
+        if not 1 <= value <= high:
+            raise ValueError(f"--{name} {value}: give 1 to {high}")
+    if settings.part not in PARTS:
+        raise ValueError(f"--with {settings.part!r}: give one of {', '.join(PARTS)}")
+    owners = max(2, min(6, settings.assets // 13))
+    content = {
+        "name": "bench",
+        "generate": {"assets": settings.assets, "owners": owners, "seed": settings.seed},
+        "attackers": [{"onset_s": [0, 600], "absent": 0.0}],
+    }
+    return parse_scenario(content, "bench")
+
+
+def bench(settings: Settings, tell: Callable[[str, float], None] = lambda doing, share: None) -> dict[str, Any]:
+    """Measure, telling what is being done and the share that is done.
+
+    Raises:
+        ValueError: a setting out of range; names it and the mend.
+    """
+    scenario = check(settings)
+    tell("making the chain", 0.0)
+    assert scenario.generate is not None
+    game = make_game(scenario, generate_twin(scenario.generate), load_library())
+    threads = numba.get_num_threads()
+    numba.set_num_threads(settings.threads)
+    try:
+        return _measured(settings, game, tell)
+    finally:
+        numba.set_num_threads(threads)
+
+
+def _measured(settings: Settings, game: Game, tell: Callable[[str, float], None]) -> dict[str, Any]:
+    play = _Play.make(settings, game)
+    for tick in range(WARM_TICKS):
+        play.tick()
+        tell("playing until attacks are under way", 0.1 + 0.4 * tick / WARM_TICKS)
+    seconds, active = [], []
+    for block in range(BLOCKS):
+        tell("measuring", 0.5 + 0.5 * block / BLOCKS)
+        started = time.perf_counter()
+        for _ in range(settings.ticks):
+            play.tick()
+        seconds.append(time.perf_counter() - started)
+        active.append(float(play.worlds.state.world["held_n"].mean()))
+    return {
+        "assets": game.compiled.sizes[0],
+        "attack_steps": len(game.compiled.steps),
+        "worlds": settings.worlds,
+        "threads": settings.threads,
+        "with": settings.part,
+        "world_ticks_per_s": round(settings.worlds * settings.ticks / min(seconds)),
+        "mean_active": round(float(np.mean(active)), 2),
+        "mean_running": round(float((play.worlds.state.run["state"] != 0).sum(axis=1).mean()), 2),
+        "bytes_per_world": bytes_per_world(play.worlds.state),
+        "bytes_written_per_tick": round(play.bytes_changed(), 1),
+        "shared_bytes": _shared(game),
+        "compile_s": round(_compile_seconds(game), 4),
+        "seed": settings.seed,
+    }
+
+
+@dataclass
+class _Play:
+    """Worlds at random play with what learners would see of them; lives for one measurement."""
+
+    worlds: Worlds
+    part: str
+    belief: BeliefState
+    observed: Observed
+    lanes: npt.NDArray[np.int64]
+    actions: npt.NDArray[np.int32]
+
+    @classmethod
+    def make(cls, settings: Settings, game: Game) -> _Play:
+        places = max(game.parameters.false_total, 1e-12)
+        parameters = game.parameters._replace(false_total=FALSE_PER_TICK if places > 1e-12 else 0.0)
+        worlds = Worlds.make(
+            game.compiled,
+            game.effects,
+            parameters,
+            world_ids=range(settings.worlds),
+            stream=STREAM_EVALUATION,
+            episode=settings.seed,
+            held=settings.active,
+        )
+        views = settings.worlds if settings.part != "rules" else 1
+        lanes, actions = np.arange(settings.worlds), np.zeros(settings.worlds, np.int32)
+        return cls(
+            worlds,
+            settings.part,
+            new_belief(game.compiled, views),
+            new_observation(game.compiled, views),
+            lanes,
+            actions,
+        )
+
+    def tick(self) -> None:
+        """One tick of all worlds: a random legal action, the rules, and what the part asks for."""
+        worlds = self.worlds
+        arrays, effects, state = worlds.compiled.arrays, worlds.effects, worlds.state
+        decide_randoms(worlds.legal, arrays, effects, state, self.actions)
+        worlds.tick(self.actions[:, None])
+        if self.part == "rules":
+            return
+        list_legal(arrays, effects, state, worlds.legal)
+        if self.part == "belief":
+            update_beliefs(self.lanes, arrays, effects, worlds.parameters, state, self.belief)
+        else:
+            gather_all_evidence(self.lanes, state, self.belief)
+        observe_all(self.lanes, arrays, state, self.belief, self.observed)
+
+    def bytes_changed(self) -> float:
+        """Bytes of one world, with its legal list, belief and observation, that are others after a tick; a mean."""
+        rows = slice(0, min(SAMPLE, self.worlds.count))
+        kept = list(self.worlds.state)
+        if self.part != "rules":
+            kept += [self.worlds.legal.closed, self.worlds.legal.opened, self.observed.rows, self.belief.evidence]
+        if self.part == "belief":
+            kept.append(self.belief.asset)
+        changed, ticks = 0, 5
+        for _ in range(ticks):
+            before = [array[rows].tobytes() for array in kept]
+            self.tick()
+            after = [array[rows].tobytes() for array in kept]
+            changed += sum(
+                int(np.count_nonzero(np.frombuffer(one, np.uint8) != np.frombuffer(two, np.uint8)))
+                for one, two in zip(before, after, strict=True)
+            )
+        return changed / ticks / min(SAMPLE, self.worlds.count)
+
+
+def _shared(game: Game) -> int:
+    """Bytes that all worlds read and none writes."""
+    tables = (*game.compiled.arrays, *game.effects, *game.parameters)
+    return sum(array.nbytes for array in tables if isinstance(array, np.ndarray))
+
+
+def _compile_seconds(game: Game) -> float:
+    """Seconds to turn the twin and its attack steps into arrays; deriving them is not in it."""
+    from ..twin.compiled import compile_twin
+
+    started = time.perf_counter()
+    compile_twin(game.compiled.twin, game.compiled.steps, tick_s=game.compiled.tick_s)
+    return time.perf_counter() - started
