@@ -33,6 +33,7 @@ PUBLIC = (
     "sensing.detectors",
     "sensing.events",
     "sensing.findings",
+    "sensing.following",
     "sensing.observe",
     "sources",
     "sources.safe_yaml",
