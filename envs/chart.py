@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..twin.graph import Asset, Twin
 
 PAD, HEAD = 8.0, 22.0  # room around the squares of an area, and over them for its name
-LARGEST = 30.0  # side of a square with its gap
+LARGEST = 42.0  # side of a square with its gap
 
 
 @dataclass(frozen=True, slots=True)
