@@ -82,7 +82,9 @@ class OwnersEnv(ParallelEnv):
         self.possible_agents = list(self._worlds.owners)
         self.agents: list[str] = []
         self._views = {lane.view.owner: lane.view for lane in self._worlds.lanes}
-        self.observation_spaces = {name: _observed(len(v.always), v.compiled.targets) for name, v in self._views.items()}
+        self.observation_spaces = {
+            name: _observed(len(v.always), v.compiled.targets) for name, v in self._views.items()
+        }
         self.action_spaces = {name: spaces.Discrete(len(view.always)) for name, view in self._views.items()}
         self._next_episode = 0
 

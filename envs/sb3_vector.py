@@ -111,7 +111,9 @@ class ResponseVecEnv(VecEnv):
         """bool[B, 1 + P * T] of legal actions; a new array."""
         return self._worlds.legal.copy()
 
-    def env_method(self, method_name: str, *method_args: Any, indices: Indices = None, **method_kwargs: Any) -> list[Any]:
+    def env_method(
+        self, method_name: str, *method_args: Any, indices: Indices = None, **method_kwargs: Any
+    ) -> list[Any]:
         """What a method of each lane gives; lanes have `action_masks` and `legal_pairs`.
 
         Raises:

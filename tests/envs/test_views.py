@@ -84,7 +84,11 @@ def test_what_an_owner_cannot_see_changes_nothing_in_its_view(seed: int) -> None
 
 def scrambled(state: WorldState, game: Game, owner: str, rng: np.random.Generator) -> WorldState:
     """The same worlds with everything changed that the owner has no right to see."""
-    other, twin, (assets, links, owners) = copy_worlds(state, np.arange(WORLDS)), game.compiled.twin, game.compiled.sizes
+    other, twin, (assets, links, owners) = (
+        copy_worlds(state, np.arange(WORLDS)),
+        game.compiled.twin,
+        game.compiled.sizes,
+    )
     visible, heard = twin.visible_assets(owner), twin.visible_findings(owner)
     unseen = np.array([asset.id not in visible for asset in twin.assets])
     for name in ("user", "admin", "persist"):
