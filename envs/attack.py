@@ -1,7 +1,7 @@
 """The attacker's seat as a Gymnasium environment, against a scripted defender.
 
-Flows in: a scenario or a game, a defender's name, actions. Flows out: what Gymnasium's interface promises. The rules are
-the kernel's: this module only chooses steps for one attacker and shows what that attacker knows.
+Flows in: a scenario or a game, a defender's name, actions. Flows out: what Gymnasium's interface promises. The rules
+are the kernel's: this module only chooses steps for one attacker and shows what that attacker knows.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from ..twin.graph import Asset, Twin
 
 PAD, HEAD = 8.0, 22.0  # room around the squares of an area, and over them for its name
+PLEASANT = 1.3  # width of an area by its height
 LARGEST = 42.0  # side of a square with its gap
 
 
@@ -56,7 +57,7 @@ def lay_chart(twin: Twin, *, width: float, height: float) -> Chart:
 
 def _areas(twin: Twin, width: float, height: float) -> tuple[Area, ...]:
     count = len(twin.owners)
-    across = max(1, min(count, round(math.sqrt(count * width / height))))
+    across = min(range(1, count + 1), key=lambda one: _misfit(one, count, width, height), default=1)
     down = -(-count // across)
     wide, high = width / across, height / down
     return tuple(
@@ -69,6 +70,13 @@ def _areas(twin: Twin, width: float, height: float) -> tuple[Area, ...]:
         )
         for number, owner in enumerate(twin.owners)
     )
+
+
+def _misfit(across: int, count: int, width: float, height: float) -> float:
+    """How far areas are from a pleasant shape, and how much room stays empty."""
+    down = -(-count // across)
+    shape = abs(math.log(width / across / (height / down) / PLEASANT))
+    return shape + (across * down - count) / count
 
 
 def _step(area: Area, count: int) -> float:

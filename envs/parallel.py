@@ -18,7 +18,7 @@ from pettingzoo import ParallelEnv
 
 from ..twin.sensing.observe import FEATURES
 from .game import Game, load_game
-from .owners import Observations, OwnerWorlds, OwnersStep
+from .owners import Observations, OwnersStep, OwnerWorlds
 from .response import checked_world
 from .reward import owner_rewards, told_losses
 from .scenario import read_scenario

@@ -18,7 +18,6 @@ from gymnasium import spaces
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from ..twin.sensing.observe import FEATURES
 from .game import Game, load_game
-from .registration import RESPONSE as ENV_ID
 from .registration import register as register
 from .render import Picture, in_words, running
 from .reward import told_losses
@@ -61,7 +60,8 @@ class ResponseEnv(gymnasium.Env):
     give equal episodes.
 
     End: never terminated, as an attacker may always come back; truncated at `horizon_ticks`, with the true last
-    observation and, in `info["episode_loss"]`, the episode's loss by owner and cause. A step takes `decide_every` ticks.
+    observation and, in `info["episode_loss"]`, the episode's loss by owner and cause. A step takes `decide_every`
+    ticks.
 
     Render: `ansi`, a table of what is believed, what runs, what is lost; `rgb_array`, a picture of the chain. Both show
     the observation and public state, never the truth.

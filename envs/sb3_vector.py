@@ -30,8 +30,8 @@ Indices = int | Sequence[int] | None
 class ResponseVecEnv(VecEnv):
     """B worlds of `ResponseEnv` side by side, as SB3 wants them; its data sheet holds for every lane.
 
-    Observation and actions are those of `ResponseEnv`; `env_method("action_masks")` gives the masks, as MaskablePPO asks
-    for them, `env_method("legal_pairs")` the legal (playbook, target).
+    Observation and actions are those of `ResponseEnv`; `env_method("action_masks")` gives the masks, as MaskablePPO
+    asks for them, `env_method("legal_pairs")` the legal (playbook, target).
 
     Start: `seed(n)` and the next `reset()` play episode 0 of worlds n to n + B - 1; without a seed every world's next
     episode begins.
@@ -77,7 +77,7 @@ class ResponseVecEnv(VecEnv):
             self._next_episode[:] = 0
         self._reset_seeds()
         self._reset_options()
-        self.reset_infos = [{} for _ in range(self.num_envs)]
+        self.reset_infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
         observation = self._worlds.reset(self._next_episode)
         self._next_episode += 1
         return observation

@@ -1,7 +1,7 @@
 """Many worlds of one game for learners: observe, decide, step, with belief and observation kept alongside.
 
-Flows in: actions, one per world. Flows out: observations, rewards, losses, episode ends, legal actions. Every lane has a
-world id and an episode number of its own, so what it returns does not depend on the other lanes. Episodes end at the
+Flows in: actions, one per world. Flows out: observations, rewards, losses, episode ends, legal actions. Every lane has
+a world id and an episode number of its own, so what it returns does not depend on the other lanes. Episodes end at the
 horizon (truncated, never terminated: an attacker may always come back); this class, not the kernel, starts the next.
 """
 
@@ -43,17 +43,25 @@ class Step:
 class ResponseWorlds:
     """B worlds of a game, one coalition seat each; lives as long as its learner."""
 
-    def __init__(self, game: Game, world_ids: Sequence[int], *, stream: int = STREAM_ENVIRONMENT) -> None:
+    def __init__(
+        self, game: Game, world_ids: Sequence[int], *, stream: int = STREAM_ENVIRONMENT, trace: int = 0
+    ) -> None:
         """Make and reset one world per id.
 
         Args:
             game: the game.
             world_ids: one per world; equal ids and streams play equal episodes.
             stream: of draws, see `rulebook.worlds.STREAM_*`.
+            trace: occurrences kept per tick.
         """
         self.game = game
         self.worlds = Worlds.make(
-            game.compiled, game.effects, game.parameters, world_ids=np.asarray(world_ids, np.int64), stream=stream
+            game.compiled,
+            game.effects,
+            game.parameters,
+            world_ids=np.asarray(world_ids, np.int64),
+            stream=stream,
+            trace=trace,
         )
         self.belief = new_belief(game.compiled, len(world_ids))
         self._lanes = np.arange(len(world_ids), dtype=np.int64)

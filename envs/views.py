@@ -1,8 +1,8 @@
 """What one owner sees of a chain: a twin of its own, and worlds as they look through it.
 
-Flows in: a game, an owner, whole worlds. Flows out: a `View` (static) and a `ViewLanes` (worlds, belief, observation and
+Flows in: a game, an owner, whole worlds. Flows out: a `View` (static) and a `ViewLanes` (worlds, belief, observation,
 legal actions of that view). A view holds its own assets and those that others share with it; the far ends of its own
-links as something outside; and for every owner that shares findings but not assets one opaque asset on which these fall.
+links as something outside; for every owner that shares findings but not assets one opaque asset on which these fall.
 Everything that belief, observation and masks read is copied out of the whole world through the view first, so nothing
 that the owner cannot see, not even the number of hidden assets, can make a difference (tested as a law).
 """

@@ -113,12 +113,13 @@ def test_two_seats_that_want_one_target_get_it_in_order() -> None:
     worlds = OwnerWorlds(short_game(), [7])
     worlds.reset()
     first, second = worlds.owners.index("csms"), worlds.owners.index("energy")
-    theirs = [lanes.whole(np.flatnonzero(m[0]).astype(np.int32)) for lanes, m in zip(worlds.lanes, worlds.masks())]
+    masks = worlds.masks()
+    theirs = [one.whole(np.flatnonzero(m[0]).astype(np.int32)) for one, m in zip(worlds.lanes, masks, strict=True)]
     both = set(theirs[first]) & set(theirs[second]) - {0}
     wanted = min(both)
     actions = np.zeros((1, len(worlds.owners)), np.int32)
     for seat in (first, second):
-        actions[0, seat] = np.flatnonzero(worlds.masks()[seat][0])[list(theirs[seat]).index(wanted)]
+        actions[0, seat] = np.flatnonzero(masks[seat][0])[list(theirs[seat]).index(wanted)]
     step = worlds.step(actions)
     assert step.refused[0].nonzero()[0].tolist() == [second]
 

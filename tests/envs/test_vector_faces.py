@@ -1,4 +1,4 @@
-"""The vector faces of Gymnasium and SB3: each lane is a `ResponseEnv`, ends are told truly, both libraries take them."""
+"""The vector faces of Gymnasium and SB3: each lane is a `ResponseEnv`, ends are told truly, the libraries take them."""
 
 from __future__ import annotations
 
