@@ -20,8 +20,8 @@ from ..twin.rulebook.attacking import NO_STEP, TAKES_ITS_OWN
 from ..twin.rulebook.rules import BLOCKING
 from ..twin.rulebook.state import IMPACTED
 from ..twin.vocabulary import LossCause
+from .checks import EnvError, checked_mode, checked_world
 from .game import Game, load_game
-from .response import checked_mode, checked_world
 from .reward import REWARD_SCALE, told_losses
 from .scenario import read_scenario
 from .scripted import defender as scripted
@@ -88,7 +88,7 @@ class AttackEnv(gymnasium.Env):
 
         Raises:
             ScenarioError: the scenario cannot be used.
-            ValueError: there is no such defender, attacker, render mode or world, or the attacker never comes.
+            EnvError: there is no such defender, attacker, render mode or world, or the attacker never comes.
         """
         self.render_mode = checked_mode(render_mode, self.metadata["render_modes"])
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
@@ -112,10 +112,10 @@ class AttackEnv(gymnasium.Env):
     def _checked_attacker(self, attacker: int) -> int:
         count = len(self.game.parameters.attacker)
         if not 0 <= attacker < count:
-            raise ValueError(f"attacker {attacker}: the scenario has {count}; give 0..{count - 1}")
+            raise EnvError(f"attacker {attacker}: the scenario has {count}; give 0..{count - 1}")
         profile = self.game.parameters.attacker[attacker]
         if profile.absent >= 1.0 or profile.first >= self.game.scenario.horizon_ticks:
-            raise ValueError(f"attacker {attacker} never comes before the horizon; mend absent or onset_s")
+            raise EnvError(f"attacker {attacker} never comes before the horizon; mend absent or onset_s")
         return attacker
 
     def reset(
@@ -124,7 +124,7 @@ class AttackEnv(gymnasium.Env):
         """Start an episode in the tick in which the attacker has come. There are no options.
 
         Raises:
-            ValueError: the seed is no number of a world, or the attacker hardly ever comes.
+            EnvError: the seed is no number of a world, or the attacker hardly ever comes.
         """
         if seed is not None:
             checked_world(seed)
@@ -146,7 +146,7 @@ class AttackEnv(gymnasium.Env):
             self._next_episode += 1
             if self._onset < self.game.scenario.horizon_ticks - 1:
                 return
-        raise ValueError(
+        raise EnvError(
             f"the attacker did not come in {TRIED_EPISODES} episodes; lower absent or onset_s in the scenario"
         )
 

@@ -18,8 +18,8 @@ from gymnasium.vector.utils import batch_space
 
 from ..twin.sensing.observe import FEATURES
 from ..twin.vocabulary import LossCause
+from .checks import checked_mode, checked_world, checked_worlds
 from .game import Game, load_game
-from .response import checked_mode, checked_world
 from .scenario import read_scenario
 from .vector import ResponseWorlds, Step
 
@@ -64,7 +64,7 @@ class ResponseVectorEnv(VectorEnv):
 
         Raises:
             ScenarioError: the scenario cannot be used.
-            ValueError: no world at all, or no such world.
+            EnvError: no such world.
         """
         self.render_mode = checked_mode(render_mode, self.metadata["render_modes"])
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
@@ -85,9 +85,9 @@ class ResponseVectorEnv(VectorEnv):
         """Start an episode in every world; gives uint8[B, T, FEATURES]. There are no options.
 
         Raises:
-            ValueError: not one seed per world, or a seed that is no number of a world.
+            EnvError: not one seed per world, or a seed that is no number of a world.
         """
-        ids = None if seed is None else worlds_of(seed, self.num_envs)
+        ids = None if seed is None else checked_worlds(seed, self.num_envs)
         super().reset(seed=None if ids is None else ids[0])
         if ids is not None:
             self._worlds.worlds.state.world["id"] = ids
@@ -128,15 +128,3 @@ class ResponseVectorEnv(VectorEnv):
     def legal_pairs(self, world: int) -> npt.NDArray[np.int32]:
         """int32[n, 2] of legal (playbook, target) in one lane; waiting is always legal and not among them."""
         return self._worlds.legal_pairs(world)
-
-
-def worlds_of(seed: int | Sequence[int], count: int) -> list[int]:
-    """The numbers of `count` worlds that a seed, or one seed each, names.
-
-    Raises:
-        ValueError: not one seed per world, or a seed that is no number of a world.
-    """
-    ids = [seed + number for number in range(count)] if isinstance(seed, int | np.integer) else list(seed)
-    if len(ids) != count:
-        raise ValueError(f"{len(ids)} seeds for {count} worlds; give one each, or a single one to count from")
-    return [checked_world(number) for number in ids]

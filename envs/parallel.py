@@ -17,9 +17,9 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
 from ..twin.sensing.observe import FEATURES
+from .checks import EnvError, checked_world
 from .game import Game, load_game
 from .owners import Observations, OwnersStep, OwnerWorlds
-from .response import checked_world
 from .reward import owner_rewards, told_losses
 from .scenario import read_scenario
 
@@ -71,10 +71,10 @@ class OwnersEnv(ParallelEnv):
 
         Raises:
             ScenarioError: the scenario cannot be used.
-            ValueError: `own_share` is out of range, or there is no such world.
+            EnvError: `own_share` is out of range, or there is no such world.
         """
         if not 0.0 <= own_share <= 1.0:
-            raise ValueError(f"own_share {own_share!r}: give a number within 0..1")
+            raise EnvError(f"own_share {own_share!r}: give a number within 0..1")
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
         self.own_share = own_share
         self.render_mode = None
@@ -111,7 +111,7 @@ class OwnersEnv(ParallelEnv):
         """Start an episode. There are no options.
 
         Raises:
-            ValueError: the seed is no number of a world.
+            EnvError: the seed is no number of a world.
         """
         if seed is not None:
             self._worlds.worlds.state.world["id"] = checked_world(seed)

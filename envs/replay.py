@@ -1,8 +1,9 @@
 """An episode as one HTML file that a person can scrub through, with no network.
 
 Flows in: a game, the number of a world, a defender. Flows out: a record of every tick, as JSON values, and a page made
-of it. The page shows the hidden truth beside the belief and says which is which. All names in it are data, never markup:
-the record is escaped into one JSON block, the script only sets text, and the page's policy allows that script alone.
+of it. The page shows the hidden truth beside the belief and says which is which. All names in it are data, never
+markup: the record is escaped into one JSON block, the script only sets text, and the page's policy allows that script
+alone.
 """
 
 from __future__ import annotations
@@ -21,9 +22,9 @@ import numpy as np
 from ..twin.rulebook.state import IMPACTED
 from ..twin.vocabulary import AssetKind, Confidence, OccurrenceKind, RunState, SensorClass, StepClass
 from .chart import lay_chart
+from .checks import checked_world
 from .game import Game
 from .render import COLUMN, probability
-from .response import checked_world
 from .scripted import Defender
 from .vector import ResponseWorlds
 
@@ -59,7 +60,7 @@ def record_episode(game: Game, decide: Defender, *, world: int = 0, defended_by:
 
     Raises:
         ReplayError: the chain is too large for a page.
-        ValueError: there is no such world.
+        EnvError: there is no such world.
     """
     if len(game.compiled.twin.assets) > MOST_ASSETS:
         raise ReplayError(

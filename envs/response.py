@@ -17,6 +17,7 @@ from gymnasium import spaces
 
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from ..twin.sensing.observe import FEATURES
+from .checks import INTEGERS, checked_mode, checked_world
 from .game import Game, load_game
 from .registration import register as register
 from .render import Picture, in_words, running
@@ -25,8 +26,6 @@ from .scenario import read_scenario
 from .vector import ResponseWorlds, pairs_of
 
 Observation = npt.NDArray[np.uint8]
-INTEGERS = (int, np.integer)
-LAST_WORLD = 2**63 - 1  # worlds are numbered by 64 bits
 
 
 class ResponseEnv(gymnasium.Env):
@@ -87,7 +86,7 @@ class ResponseEnv(gymnasium.Env):
 
         Raises:
             ScenarioError: the scenario cannot be used.
-            ValueError: there is no such render mode, or no such world.
+            EnvError: there is no such render mode, or no such world.
         """
         self.render_mode = checked_mode(render_mode, self.metadata["render_modes"])
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
@@ -109,7 +108,7 @@ class ResponseEnv(gymnasium.Env):
         """Start an episode; gives uint8[T, FEATURES]. There are no options.
 
         Raises:
-            ValueError: the seed is no number of a world.
+            EnvError: the seed is no number of a world.
         """
         if seed is not None:
             checked_world(seed)
@@ -169,25 +168,3 @@ class ResponseEnv(gymnasium.Env):
         number = f"world {world['id']}, episode {max(self._next_episode - 1, 0)}"
         horizon = self.game.scenario.horizon_ticks
         return f"{number}, the end" if self._is_over else f"{number}, tick {world['tick']} of {horizon}"
-
-
-def checked_mode(mode: str | None, known: list[str]) -> str | None:
-    """Give the render mode back.
-
-    Raises:
-        ValueError: there is none of this name.
-    """
-    if mode is not None and mode not in known:
-        raise ValueError(f"render mode {mode!r} is unknown; take one of {', '.join(known)}, or None")
-    return mode
-
-
-def checked_world(number: int) -> int:
-    """Give the number of a world back.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if isinstance(number, bool) or not isinstance(number, INTEGERS) or not 0 <= number <= LAST_WORLD:
-        raise ValueError(f"world {number!r}: give an integer within 0..{LAST_WORLD}; a seed is the number of a world")
-    return number

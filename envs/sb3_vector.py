@@ -16,9 +16,8 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..twin.sensing.observe import FEATURES
+from .checks import checked_world, checked_worlds
 from .game import Game, load_game
-from .gymnasium_vector import worlds_of
-from .response import checked_world
 from .reward import told_losses
 from .scenario import read_scenario
 from .vector import ResponseWorlds, Step
@@ -54,7 +53,7 @@ class ResponseVecEnv(VecEnv):
 
         Raises:
             ScenarioError: the scenario cannot be used.
-            ValueError: no world at all, or no such world.
+            EnvError: no such world.
         """
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
         self.static = self.game.static
@@ -70,10 +69,10 @@ class ResponseVecEnv(VecEnv):
         """Start an episode in every world; gives uint8[B, T, FEATURES].
 
         Raises:
-            ValueError: a seed that was given is no number of a world.
+            EnvError: a seed that was given is no number of a world.
         """
         if self._seeds[0] is not None:
-            self._worlds.worlds.state.world["id"] = worlds_of(self._seeds, self.num_envs)
+            self._worlds.worlds.state.world["id"] = checked_worlds(self._seeds, self.num_envs)
             self._next_episode[:] = 0
         self._reset_seeds()
         self._reset_options()

@@ -19,6 +19,7 @@ from ..twin.rulebook.defenders import (
     decide_thresholds,
     service_at_stake,
 )
+from .checks import EnvError
 from .game import Game
 from .vector import ResponseWorlds
 
@@ -32,10 +33,10 @@ def defender(game: Game, name: str) -> Defender:
     """Give the scripted defender of this name.
 
     Raises:
-        ValueError: there is none; names those that there are.
+        EnvError: there is none; names those that there are.
     """
     if name not in DEFENDERS:
-        raise ValueError(f"defender {name!r} is unknown; take one of {', '.join(DEFENDERS)}")
+        raise EnvError(f"defender {name!r} is unknown; take one of {', '.join(DEFENDERS)}")
     return DEFENDERS[name](game)
 
 
