@@ -14,8 +14,11 @@ PUBLIC = (
     "policy_file",
     "reward",
     "scenario",
+    "scripted",
     "vector",
     "response",
+    "owners",
+    "replay",
 )
 EXPORTS = {
     "Scenario": "scenario",
@@ -24,6 +27,12 @@ EXPORTS = {
     "load_game": "game",
     "ResponseWorlds": "vector",
     "ResponseEnv": "response",
+    "ResponseVectorEnv": "gymnasium_vector",
+    "ResponseVecEnv": "sb3_vector",
+    "OwnerWorlds": "owners",
+    "OwnersEnv": "parallel",
+    "AttackEnv": "attack",
+    "record_episode": "replay",
     "load_policy": "policy_file",
 }
 

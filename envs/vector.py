@@ -1,8 +1,8 @@
 """Many worlds of one game for learners: observe, decide, step, with belief and observation kept alongside.
 
-Flows in: actions, one per world. Flows out: observations, rewards, episode ends, masks. Every lane has a world id and
-an episode number of its own, so what it returns does not depend on the other lanes. Episodes end at the horizon
-(truncated, never terminated: an attacker may always come back); this class, not the kernel, starts the next.
+Flows in: actions, one per world. Flows out: observations, rewards, losses, episode ends, legal actions. Every lane has
+a world id and an episode number of its own, so what it returns does not depend on the other lanes. Episodes end at the
+horizon (truncated, never terminated: an attacker may always come back); this class, not the kernel, starts the next.
 """
 
 from __future__ import annotations
@@ -13,14 +13,18 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
+from ..twin.compiled import NANO
+from ..twin.rulebook.attacking import TAKES_ITS_OWN
 from ..twin.rulebook.mask import fill_masks
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
 from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
+from ..twin.sensing.following import follow_world
 from ..twin.sensing.observe import new_observation, observe_all, reset_observation
 from .game import Game
 from .reward import rewards
 
 Bools = npt.NDArray[np.bool_]
+NONE = np.zeros(0, np.int64)
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,6 +33,7 @@ class Step:
 
     observation: npt.NDArray[np.uint8]  # [B, T, FEATURES], of the next episode where one ended
     reward: npt.NDArray[np.float32]  # [B]
+    loss: npt.NDArray[np.float64]  # [B, O, LossCause] of this step
     truncated: Bools  # [B]
     ended: npt.NDArray[np.int64]  # rows whose episode ended
     terminal_observation: npt.NDArray[np.uint8]  # [len(ended), T, FEATURES]
@@ -38,34 +43,48 @@ class Step:
 class ResponseWorlds:
     """B worlds of a game, one coalition seat each; lives as long as its learner."""
 
-    def __init__(self, game: Game, world_ids: Sequence[int], *, stream: int = STREAM_ENVIRONMENT) -> None:
+    def __init__(
+        self, game: Game, world_ids: Sequence[int], *, stream: int = STREAM_ENVIRONMENT, trace: int = 0
+    ) -> None:
         """Make and reset one world per id.
 
         Args:
             game: the game.
             world_ids: one per world; equal ids and streams play equal episodes.
             stream: of draws, see `rulebook.worlds.STREAM_*`.
+            trace: occurrences kept per tick.
         """
         self.game = game
         self.worlds = Worlds.make(
-            game.compiled, game.effects, game.parameters, world_ids=np.asarray(world_ids, np.int64), stream=stream
+            game.compiled,
+            game.effects,
+            game.parameters,
+            world_ids=np.asarray(world_ids, np.int64),
+            stream=stream,
+            trace=trace,
         )
         self.belief = new_belief(game.compiled, len(world_ids))
         self._lanes = np.arange(len(world_ids), dtype=np.int64)
         self._observed = new_observation(game.compiled, len(world_ids))
         self._masks = np.empty((len(world_ids), game.actions), np.bool_)
+        self._masks_are_new = False
+        self._decisions = np.zeros((game.scenario.decide_every, len(world_ids), 1), np.int32)
+        self._attack = np.full(len(game.parameters.attacker), TAKES_ITS_OWN, np.int32)
+        self._loss = self.worlds.state.loss  # int64[B, O, LossCause]
+        self._tick = np.asarray(self.worlds.state.world)["tick"]  # int32[B], a plain view: records are slow in Python
 
     @property
     def count(self) -> int:
         """B."""
         return len(self._lanes)
 
-    def reset(self, episode: int = 0) -> npt.NDArray[np.uint8]:
-        """Start every world's given episode; gives uint8[B, T, FEATURES]."""
+    def reset(self, episode: int | npt.NDArray[np.int32] = 0) -> npt.NDArray[np.uint8]:
+        """Start every world's given episode, or int32[B] one each; gives uint8[B, T, FEATURES]."""
         self.worlds.state.world["episode"] = episode
         self.worlds.reset(self._lanes)
         reset_belief(self._lanes, self.belief)
         reset_observation(self._lanes, self._observed)
+        self._masks_are_new = False
         return self.observe()
 
     @property
@@ -80,10 +99,23 @@ class ResponseWorlds:
         observe_all(self._lanes, self.game.compiled.arrays, self.worlds.state, self.belief, self._observed)
         return self._observed.rows.copy()
 
+    @property
+    def legal(self) -> Bools:
+        """bool[B, 1 + P * T] as the last reset or step left it, not to be written to: cheaper than `masks`."""
+        if not self._masks_are_new:
+            self._fill_masks()
+        legal = self._masks.view()
+        legal.flags.writeable = False
+        return legal
+
     def masks(self) -> Bools:
-        """bool[B, 1 + P * T] of legal actions; a new array."""
-        fill_masks(self.game.always, self.game.compiled.arrays, self.game.effects, self.worlds.state, self._masks)
+        """bool[B, 1 + P * T] of actions that are legal as the worlds stand; a new array."""
+        self._fill_masks()
         return self._masks.copy()
+
+    def legal_pairs(self, world: int = 0) -> npt.NDArray[np.int32]:
+        """int32[n, 2]: (playbook, target) of each proposal that is legal in a world now; waiting is always legal."""
+        return self.worlds.legal_pairs(world)
 
     def held(self) -> npt.NDArray[np.float32]:
         """float32[B, N] believed probability that an attacker has any access; a new array."""
@@ -97,6 +129,10 @@ class ResponseWorlds:
         is_new = last >= self.worlds.state.world["tick"][:, None] - self.game.scenario.decide_every
         return np.where(is_new, last, -1).astype(np.int32)
 
+    def _fill_masks(self) -> None:
+        fill_masks(self.game.always, self.game.compiled.arrays, self.game.effects, self.worlds.state, self._masks)
+        self._masks_are_new = True
+
     def step(self, actions: npt.NDArray[np.integer]) -> Step:
         """Propose one legal action per world, then let `decide_every` ticks go by.
 
@@ -106,12 +142,12 @@ class ResponseWorlds:
         Raises:
             ValueError: wrong shape or type, out of range, or illegal; no world has changed then.
         """
-        decision = self._decision(actions)
-        illegal = np.flatnonzero(~self.masks()[self._lanes, decision[:, 0]])
+        chosen = self.checked(actions)
+        illegal = np.flatnonzero(~self.masks()[self._lanes, chosen])
         if len(illegal):
             lane = illegal[0]
-            raise ValueError(f"world {lane}: action {decision[lane, 0]} is not legal now; take one that masks() allows")
-        return self._advance(decision)
+            raise ValueError(f"world {lane}: action {chosen[lane]} is not legal now; take one that masks() allows")
+        return self.advance(chosen)
 
     def step_refusing(self, actions: npt.NDArray[np.integer]) -> Step:
         """As `step`, but an illegal action becomes an occurrence `refused`, and its world waits.
@@ -119,57 +155,89 @@ class ResponseWorlds:
         Raises:
             ValueError: wrong shape or type, or out of range; no world has changed then.
         """
-        return self._advance(self._decision(actions))
+        return self.advance(self.checked(actions))
 
-    def _decision(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
-        """int32[B, 1] of actions that are numbers of actions."""
+    def checked(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        """int32[B] of actions that are numbers of actions, legal or not.
+
+        Raises:
+            ValueError: wrong shape or type, or out of range.
+        """
         given = np.asarray(actions)
-        if given.shape != (self.count,) or not np.issubdtype(given.dtype, np.integer):
+        if given.shape != (self.count,) or given.dtype.kind not in "iu":
             raise ValueError(
                 f"actions are {given.dtype}{list(given.shape)}; give integers, one for each world: [{self.count}]"
             )
         if given.min() < 0 or given.max() >= self.game.actions:
             raise ValueError(f"actions hold {given.min()}..{given.max()}; give 0..{self.game.actions - 1}")
-        return given.astype(np.int32).reshape(-1, 1)
+        return given.astype(np.int32)
 
-    def _advance(self, decision: npt.NDArray[np.int32]) -> Step:
-        before = self._losses()
-        self._tick(decision)
-        for _ in range(self.game.scenario.decide_every - 1):
-            self._tick(np.zeros_like(decision))
-        gained = rewards(before, self._losses())
-        truncated = self.worlds.state.world["tick"] >= self.game.scenario.horizon_ticks
-        ended = np.flatnonzero(truncated)
-        observation = self.observe()
-        terminal, loss = observation[ended], self.worlds.losses()[ended]
+    def advance(self, actions: npt.NDArray[np.int32]) -> Step:
+        """As `step_refusing`, of actions that are as `checked` gives them."""
+        before = self._loss.copy()
+        self._decisions[0, :, 0] = actions
+        self.follow(self._decisions)
+        loss = (self._loss - before) / NANO
+        truncated = self._tick >= self.game.scenario.horizon_ticks
+        observation = self._observed.rows.copy()
+        ended = np.flatnonzero(truncated) if np.count_nonzero(truncated) else NONE
+        terminal, total = observation[ended], self._loss[ended] / NANO
         if len(ended):
             self.worlds.state.world["episode"][ended] += 1
             self.worlds.reset(ended)
             reset_belief(ended, self.belief)
             reset_observation(ended, self._observed)
+            self._masks_are_new = False
             observation = self.observe()
-        return Step(observation, gained, truncated, ended, terminal, loss)
+        return Step(observation, rewards(loss), loss, truncated, ended, terminal, total)
 
-    def _tick(self, decision: npt.NDArray[np.int32]) -> None:
-        self.worlds.tick(decision)
-        self._follow()
+    def follow(self, decisions: npt.NDArray[np.int32], attack: npt.NDArray[np.int32] | None = None) -> None:
+        """Let one tick go by for each row of decisions, then observe; no world is started again.
 
-    def _follow(self) -> None:
-        """Bring belief in step with the tick that the worlds have just made."""
+        Args:
+            decisions: int32[ticks, B, 1], numbers of actions.
+            attack: int32[B, K], steps of attackers for every tick, see `Worlds.tick`; all their own if left out.
+        """
         game, state = self.game, self.worlds.state
-        update_beliefs(self._lanes, game.compiled.arrays, game.effects, game.assumed, state, self.belief)
-
-    def _losses(self) -> npt.NDArray[np.float64]:
-        total: npt.NDArray[np.float64] = self.worlds.losses().sum(axis=(1, 2))
-        return total
+        self._masks_are_new = False
+        if self.count == 1:  # one way into compiled code instead of one for each tick and sense
+            compiled, legal = game.compiled.arrays, self._masks[0]
+            follow_world(
+                0,
+                decisions[:, 0],
+                self._attack if attack is None else attack[0],
+                game.always,
+                compiled,
+                game.effects,
+                game.parameters,
+                game.assumed,
+                state,
+                self.belief,
+                self._observed,
+                legal,
+            )
+            self._masks_are_new = True
+            return
+        for decision in decisions:
+            self.worlds.tick(decision, attack)
+            update_beliefs(self._lanes, game.compiled.arrays, game.effects, game.assumed, state, self.belief)
+        observe_all(self._lanes, game.compiled.arrays, state, self.belief, self._observed)
 
 
 class UnseenWorlds(ResponseWorlds):
     """The same worlds without belief and observation, for policies that read neither: several times as fast."""
 
+    def __init__(self, game: Game, world_ids: Sequence[int], *, stream: int = STREAM_ENVIRONMENT) -> None:
+        """As `ResponseWorlds`; observations have no rows."""
+        super().__init__(game, world_ids, stream=stream)
+        self._observed = self._observed._replace(rows=self._observed.rows[:, :0])
+
     def observe(self) -> npt.NDArray[np.uint8]:
         """uint8[B, 0, FEATURES]: nothing is seen."""
-        return self._observed.rows[:, :0]
+        return self._observed.rows.copy()
 
-    def _follow(self) -> None:
-        """Believe nothing."""
+    def follow(self, decisions: npt.NDArray[np.int32], attack: npt.NDArray[np.int32] | None = None) -> None:
+        """Let the ticks go by and believe nothing."""
+        self._masks_are_new = False
+        for decision in decisions:
+            self.worlds.tick(decision, attack)

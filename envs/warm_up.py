@@ -34,10 +34,10 @@ def compile_kernels() -> None:
 
     from ..agents.model import ChainModel
     from ..twin.analysis.forecast import rehearse
-    from ..twin.rulebook.defenders import decide_clairvoyants, decide_randoms, decide_thresholds, service_at_stake
     from ..twin.rulebook.mask import is_legal
     from .game import load_game
     from .scenario import read_scenario
+    from .scripted import DEFENDERS, defender
     from .vector import ResponseWorlds
 
     game = load_game(read_scenario())
@@ -45,12 +45,14 @@ def compile_kernels() -> None:
     worlds.reset()
     worlds.masks()
     worlds.step(np.zeros(2, np.int32))
-    compiled, effects, state, actions = game.compiled.arrays, game.effects, worlds.worlds.state, np.zeros(2, np.int32)
-    decide_thresholds(worlds.held(), 0.5, 0, 0, compiled, effects, state, actions)
-    decide_randoms(worlds.worlds.legal, compiled, effects, state, actions)
-    worlds.worlds.legal_pairs(0)
-    stake, none = service_at_stake(compiled), np.full(4, -1, np.int32)
-    decide_clairvoyants(none, stake, compiled, effects, game.parameters, state, actions)
+    for name in DEFENDERS:
+        defender(game, name)(worlds)
+    worlds.legal_pairs(0)
+    alone = ResponseWorlds(game, [0])  # one world alone goes another way
+    alone.reset()
+    alone.step(np.zeros(1, np.int32))
+    worlds.worlds.open_steps(0)
+    compiled, effects, state = game.compiled.arrays, game.effects, worlds.worlds.state
     is_legal(0, 1, compiled, effects, state)
     ChainModel(game.compiled, effects, game.parameters).step()
     rehearse(

@@ -34,6 +34,7 @@ PUBLIC = (
     "sensing.detectors",
     "sensing.events",
     "sensing.findings",
+    "sensing.following",
     "sensing.observe",
     "sources",
     "sources.safe_yaml",

@@ -56,7 +56,7 @@ def test_rewards_add_up_to_the_loss_of_the_episode() -> None:
 
 def test_reward_is_less_what_was_lost() -> None:
     """One owner-hour lost costs `REWARD_SCALE`."""
-    assert rewards(np.array([1.0, 2.0]), np.array([1.0, 3.0])).tolist() == [0.0, -REWARD_SCALE]
+    assert rewards(np.array([[[0.0, 0.0, 0.0]], [[0.25, 0.5, 0.25]]])).tolist() == [0.0, -REWARD_SCALE]
 
 
 @pytest.mark.parametrize(

@@ -98,11 +98,16 @@ def reset_observation(rows: npt.NDArray[np.int64], observed: Observed) -> None:
 def observe_all(which: npt.NDArray[np.int64], t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
     """Write what each view sees into `o.rows`; which: int64[V], the world each view looks at."""
     for i in numba.prange(len(which)):
-        b = which[i]
-        if o.stale[i] == 1 or s.world[b].overflow == 1:
-            observe_afresh(i, b, t, s, v, o)
-        else:
-            observe_on(i, b, t, s, v, o)
+        observe(i, which[i], t, s, v, o)
+
+
+@inner
+def observe(i: int, b: int, t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
+    """Write what view `i` sees of world `b`."""
+    if o.stale[i] == 1 or s.world[b].overflow == 1:
+        observe_afresh(i, b, t, s, v, o)
+    else:
+        observe_on(i, b, t, s, v, o)
 
 
 @inner

@@ -1,0 +1,225 @@
+"""What one owner sees of a chain: a twin of its own, and worlds as they look through it.
+
+Flows in: a game, an owner, whole worlds. Flows out: a `View` (static) and a `ViewLanes` (worlds, belief, observation,
+legal actions of that view). A view holds its own assets and those that others share with it; the far ends of its own
+links as something outside; for every owner that shares findings but not assets one opaque asset on which these fall.
+Everything that belief, observation and masks read is copied out of the whole world through the view first, so nothing
+that the owner cannot see, not even the number of hidden assets, can make a difference (tested as a law).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+
+from ..twin.attack.steps import derive_steps
+from ..twin.compiled import Compiled, compile_twin
+from ..twin.facts import key_of
+from ..twin.graph import Asset, Link, Owner, Twin
+from ..twin.rulebook.mask import fill_masks, static_mask
+from ..twin.rulebook.parameters import GameSettings, Parameters, build_parameters
+from ..twin.rulebook.state import RUNS, UNSERVED, WorldState, new_state
+from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
+from ..twin.sensing.confusion import shipped_confusion
+from ..twin.sensing.observe import new_observation, observe_all, reset_observation, static_observation
+from ..twin.vocabulary import AssetKind, LinkKind, RunState, SensorClass
+from .game import Game
+
+REST = "opaque/rest"  # `owner/opaque/rest`: all that an owner does not show
+Int64 = npt.NDArray[np.int64]
+Bools = npt.NDArray[np.bool_]
+
+
+@dataclass(frozen=True)
+class View:
+    """What an owner may know of a game, with the way its numbers lie in the whole game's."""
+
+    owner: str
+    compiled: Compiled  # of what it sees
+    assumed: Parameters
+    always: Bools  # bool[1 + P * T'] actions legal when nothing runs; none on what only stands for hidden assets
+    static: npt.NDArray[np.float32]  # float32[T', STATIC_FEATURES]
+    sees: Bools  # bool[N'] findings on this asset are visible
+    assets: Int64  # [N'] number in the whole game, -1: stands for something hidden
+    links: Int64  # [L']
+    targets: Int64  # [T'] number in the whole game, or -1
+    local: Int64  # [T] number in this view, or -1: not seen
+    lands: Int64  # [N] where findings on an asset of the whole game fall in this view, or -1: not seen
+    shown: Bools  # [O'] owners whose outages are seen: itself and those that share assets
+    owners: Int64  # [O']
+
+
+def view_of(game: Game, owner: str) -> View:
+    """Compile what an owner sees.
+
+    Raises:
+        KeyError: there is no such owner; names those that are.
+    """
+    whole = game.compiled
+    if owner not in whole.owner_number:
+        raise KeyError(f"owner {owner!r} is not in the chain; it has {', '.join(whole.owner_number)}")
+    twin = seen_twin(whole.twin, owner)
+    compiled = compile_twin(twin, derive_steps(twin), tick_s=whole.tick_s)
+    visible, heard = whole.twin.visible_assets(owner), whole.twin.visible_findings(owner)
+    assets = np.array([whole.asset_number[a.id] if a.id in visible else -1 for a in twin.assets], np.int64)
+    number = {key_of(link): one for one, link in enumerate(whole.links)}
+    links = np.array([number[key_of(link)] for link in compiled.links], np.int64)
+    owners = np.array([whole.owner_number[one.id] for one in twin.owners], np.int64)
+    targets = _in_targets(whole, assets, links, owners)
+    local = np.full(whole.targets, -1, np.int64)
+    local[targets[targets >= 0]] = np.flatnonzero(targets >= 0)
+    always = static_mask(compiled.arrays, game.effects)
+    always[1:].reshape(-1, compiled.targets)[:, targets < 0] = False
+    sharers = {a.owner for a in whole.twin.assets if a.id in visible}
+    return View(
+        owner=owner,
+        compiled=compiled,
+        assumed=_assumed(game, compiled),
+        always=always,
+        static=static_observation(compiled),
+        sees=np.array([a.id in heard or a.id not in visible for a in twin.assets], np.bool_),
+        assets=assets,
+        links=links,
+        targets=targets,
+        local=local,
+        lands=np.array([_lands(a, visible, heard, compiled) for a in whole.twin.assets], np.int64),
+        shown=np.array([one.id in sharers for one in twin.owners], np.bool_),
+        owners=owners,
+    )
+
+
+def seen_twin(twin: Twin, viewer: str) -> Twin:
+    """The part of a twin that an owner sees, with what stands for the rest. Equal parts give equal twins."""
+    visible, heard = twin.visible_assets(viewer), twin.visible_findings(viewer)
+    links = [link for link in twin.links if _is_known(twin, link, viewer, visible)]
+    kept = {asset.id: asset for asset in twin.assets if asset.id in visible}
+    for end in (end for link in links for end in (link.source, link.target) if end not in visible):
+        far = twin.asset_by_id[end]
+        kept[end] = Asset(end, AssetKind.EXTERNAL, far.owner, far.name)
+    for owner in sorted({twin.asset_by_id[one].owner for one in heard - visible}):
+        rest = f"{owner}/{REST}"
+        kept[rest] = Asset(rest, AssetKind.OPAQUE, owner, "what it does not show", sensors=tuple(SensorClass))
+    there = {asset.owner for asset in kept.values()}
+    sharers = {twin.asset_by_id[one].owner for one in visible}
+    return Twin.build(
+        owners=[_as_seen(one, one.id in sharers) for one in twin.owners if one.id in there],
+        assets=list(kept.values()),
+        links=links,
+        weaknesses=[one for one in twin.weaknesses if one.asset in visible],
+        consent=[rule for rule in twin.consent if rule.owner in there],
+    )
+
+
+def _is_known(twin: Twin, link: Link, viewer: str, visible: frozenset[str]) -> bool:
+    """Whether an owner knows of a link: it sees both ends, or one is its own. Who depends on it is not its business."""
+    if link.source in visible and link.target in visible:
+        return True
+    if link.kind is LinkKind.DEPENDS_ON and link.source not in visible:
+        return False
+    return viewer in (twin.asset_by_id[link.source].owner, twin.asset_by_id[link.target].owner)
+
+
+def _as_seen(owner: Owner, shares: bool) -> Owner:
+    return owner if shares else Owner(owner.id, owner.name)
+
+
+def _lands(asset: Asset, visible: Iterable[str], heard: Iterable[str], compiled: Compiled) -> int:
+    if asset.id not in heard:
+        return -1
+    return compiled.asset_number[asset.id if asset.id in visible else f"{asset.owner}/{REST}"]
+
+
+def _in_targets(whole: Compiled, assets: Int64, links: Int64, owners: Int64) -> Int64:
+    """Numbers of a view's targets in the whole game: assets, then links, then owners."""
+    count, boundary, _ = whole.sizes
+    return np.concatenate([assets, count + links, count + boundary + owners])
+
+
+def _assumed(game: Game, compiled: Compiled) -> Parameters:
+    """The game that an owner believes in: attackers come from outside, where else they begin is not known."""
+    settings = GameSettings(repair_h=game.scenario.repair_h, labour_rate=game.scenario.labour_rate)
+    profiles = [replace(attacker.profile, entry=()) for attacker in game.scenario.attackers]
+    return build_parameters(compiled, profiles, shipped_confusion(), settings)
+
+
+class ViewLanes:
+    """B worlds as one view sees them; lives as long as those."""
+
+    def __init__(self, game: Game, view: View, worlds: int, *, seat: int, runs: int) -> None:
+        """Make lanes for `worlds` worlds in which the owner has a seat and `runs` responses may run at once."""
+        self.view = view
+        self._game = game
+        self._seat = seat
+        self._state = new_state(view.compiled, view.assumed, worlds, runs=runs)
+        self._state.world["run_n"] = runs  # they lie where they lie in the whole worlds
+        self._belief = new_belief(view.compiled, worlds, sees=view.sees)
+        self._lanes = np.arange(worlds, dtype=np.int64)
+        self._observed = new_observation(view.compiled, worlds)
+        self._masks = np.empty((worlds, len(view.always)), np.bool_)
+
+    def reset(self, whole: WorldState) -> None:
+        """Forget everything and look at worlds that have just begun."""
+        reset_belief(self._lanes, self._belief)
+        self._look(whole)
+
+    def follow(self, whole: WorldState) -> None:
+        """Bring belief in step with the tick that the worlds have just made."""
+        self._look(whole)
+        compiled, effects, assumed = self.view.compiled.arrays, self._game.effects, self.view.assumed
+        update_beliefs(self._lanes, compiled, effects, assumed, self._state, self._belief)
+
+    def observe(self) -> npt.NDArray[np.uint8]:
+        """uint8[B, T', FEATURES]; a new array."""
+        reset_observation(self._lanes, self._observed)  # the state is copied, not ticked: all of it has to be read
+        observe_all(self._lanes, self.view.compiled.arrays, self._state, self._belief, self._observed)
+        return self._observed.rows.copy()
+
+    def masks(self) -> Bools:
+        """bool[B, 1 + P * T'] of actions that the owner may propose, as far as it can see; a new array.
+
+        A seat has at most `RUNS` responses on their way at once, so that none is refused for others' sake.
+        """
+        fill_masks(self.view.always, self.view.compiled.arrays, self._game.effects, self._state, self._masks)
+        mine = (self._state.run["state"] != RunState.FREE) & (self._state.run["seat"] == self._seat)
+        masks = self._masks.copy()
+        masks[mine.sum(axis=1) >= RUNS, 1:] = False
+        return masks
+
+    def whole(self, actions: npt.NDArray[np.int32]) -> npt.NDArray[np.int32]:
+        """int32[B]: the view's actions as numbers of the whole game's."""
+        playbook, target = np.divmod(actions - 1, self.view.compiled.targets)
+        there = 1 + playbook * self._game.compiled.targets + self.view.targets[target]
+        return np.where(actions > 0, there, 0).astype(np.int32)
+
+    def _look(self, whole: WorldState) -> None:
+        """Copy what the view shows of the whole worlds: public fields and visible findings."""
+        view, state = self.view, self._state
+        seen = view.assets >= 0
+        state.world["tick"] = whole.world["tick"]
+        state.asset["modes"][:, seen] = whole.asset["modes"][:, view.assets[seen]]
+        state.asset["status"][:, seen] = whole.asset["status"][:, view.assets[seen]] & UNSERVED
+        state.cut[:] = whole.cut[:, view.links]
+        state.rate["service"] = np.where(view.shown, whole.rate["service"][:, view.owners], 0)
+        target = view.local[whole.run["target"]]
+        state.run[:] = whole.run
+        state.run["target"] = target
+        state.run[(target < 0) | (whole.run["state"] == RunState.FREE)] = 0
+        state.world["finding_n"] = _keep(whole.finding, whole.world["finding_n"], view.lands, state.finding)
+        local = view.local[: len(view.lands)]
+        state.world["cleaned_n"] = _keep(whole.cleaned, whole.world["cleaned_n"], local, state.cleaned)
+
+
+def _keep(
+    rows: npt.NDArray[np.int32], count: npt.NDArray[np.int32], lands: Int64, out: npt.NDArray[np.int32]
+) -> npt.NDArray[np.int64]:
+    """Write the rows [B, n, ...] whose asset (first column) a view sees, renumbered, to the front; gives how many."""
+    used = np.arange(rows.shape[1]) < count[:, None]
+    place = np.where(used, lands[np.where(used, rows[:, :, 0], 0)], -1)
+    order = np.argsort(place < 0, axis=1, kind="stable")
+    out[:] = np.take_along_axis(rows, order[:, :, None], axis=1)
+    out[:, :, 0] = np.take_along_axis(place, order, axis=1)
+    kept: npt.NDArray[np.int64] = (place >= 0).sum(axis=1)
+    return kept

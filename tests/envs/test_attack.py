@@ -1,0 +1,153 @@
+"""The attacker's seat: both checkers, what it sees, what it may try, what it is paid."""
+
+from __future__ import annotations
+
+from functools import cache
+
+import gymnasium
+import numpy as np
+import pytest
+from gymnasium.utils.env_checker import check_env
+from hypothesis import given
+from hypothesis import strategies as st
+from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
+from stable_baselines3.common.env_checker import check_env as check_env_sb3
+from tocsin.envs.attack import ATTACKER_FEATURES, AttackEnv
+from tocsin.envs.attackers import Attacker
+from tocsin.envs.game import Game, load_game
+from tocsin.envs.registration import ATTACK
+from tocsin.envs.scenario import Scenario
+from tocsin.envs.scripted import DEFENDERS, defender
+from tocsin.envs.vector import ResponseWorlds
+from tocsin.tests.envs.games import STEPS, TICKS, short_game
+from tocsin.tests.twin.random_twins import FEW, one_thread  # noqa: F401  (a fixture of the module)
+
+LOSSY = 6  # a world in which something is lost within thirty ticks
+
+
+@pytest.fixture
+def env() -> AttackEnv:
+    return AttackEnv(game=short_game())
+
+
+@cache
+def late_game() -> Game:
+    """Two attackers who come some time within the episode, or never."""
+    late = Attacker(onset_s=(0.0, 3600.0), absent=0.5)
+    return load_game(Scenario(name="late", attackers=(late, late), horizon_ticks=TICKS))
+
+
+def play(env: AttackEnv, seed: int | None, rng: np.random.Generator) -> list[float]:
+    """Rewards of an episode in which every open step is as likely."""
+    env.reset(seed=seed)
+    rewards, over = [], False
+    while not over:
+        _, reward, _, over, _ = env.step(int(rng.choice(np.flatnonzero(env.action_masks()))))
+        rewards.append(reward)
+    return rewards
+
+
+def test_both_checkers_find_nothing_wrong(env: AttackEnv) -> None:
+    """Gymnasium's and SB3's, and it is made by its name."""
+    check_env(env, skip_render_check=True)
+    check_env_sb3(env, warn=False)
+    assert is_masking_supported(env) and get_action_masks(env)[0]
+    gymnasium.make(ATTACK, game=short_game()).close()
+
+
+def test_an_attacker_holds_its_entry_when_the_episode_starts() -> None:
+    """Whenever it comes, the first observation shows what it holds, and something may be tried."""
+    env = AttackEnv(game=late_game(), attacker=1)
+    for seed in range(5):
+        seen, _ = env.reset(seed=seed)
+        held = seen["assets"][:, ATTACKER_FEATURES.index("user")]
+        assert held.any() and seen["open"].any() and (env.action_masks()[1:] == seen["open"]).all()
+
+
+def test_what_is_tried_may_be_gained_and_pays_what_owners_lose(env: AttackEnv) -> None:
+    """Random open steps take assets; rewards are the service and harm lost, labour of playbooks left out."""
+    rng = np.random.default_rng(0)
+    seen, _ = env.reset(seed=LOSSY)
+    before, paid, over = (seen["assets"][:, 0] > 0).sum(), 0.0, False
+    while not over:
+        seen, reward, terminated, over, told = env.step(int(rng.choice(np.flatnonzero(env.action_masks()))))
+        assert not terminated and not told["refused"]
+        lost = sum(causes["service"] + causes["harm"] for causes in told["loss"].values())
+        assert reward == pytest.approx(lost)
+        paid += reward
+    assert (seen["assets"][:, 0] > 0).sum() > before and paid > 0 and "episode_loss" in told
+    with pytest.raises(gymnasium.error.ResetNeeded):
+        env.step(0)
+
+
+def test_equal_seeds_give_equal_episodes(env: AttackEnv) -> None:
+    """And a bare reset the next one."""
+    first, second, again = (play(env, seed, np.random.default_rng(1)) for seed in (3, None, 3))
+    assert first == again and first != second
+
+
+def test_a_step_that_is_not_open_is_refused_and_one_out_of_range_raises(env: AttackEnv) -> None:
+    """Refused waits; no number of an action raises before anything changes."""
+    env.reset(seed=3)
+    for action in (-1, int(env.action_space.n), 0.5, "x"):
+        with pytest.raises(ValueError, match="give an integer within"):
+            env.step(action)  # type: ignore[arg-type]
+    shut = int(np.flatnonzero(~env.action_masks())[0])
+    refused = env.step(shut)
+    env.reset(seed=3)
+    waited = env.step(0)
+    assert refused[4]["refused"] and refused[1] == waited[1]
+    assert (refused[0]["assets"] == waited[0]["assets"]).all()
+
+
+@FEW
+@given(seed=st.integers(0, 2**16))
+def test_the_defenders_mind_is_not_seen(seed: int) -> None:
+    """Scrambled belief, findings, other attackers' access and modes of what it does not hold change nothing."""
+    rng, env = np.random.default_rng(seed), AttackEnv(game=late_game())
+    env.reset(seed=int(rng.integers(0, 1000)))
+    for _ in range(4):
+        if not env._is_over:
+            env.step(int(rng.choice(np.flatnonzero(env.action_masks()))))
+    before, masks = env._see(), env.action_masks()
+    state, belief = env._worlds.worlds.state, env._worlds.belief
+    belief.asset["user"] = rng.random(belief.asset.shape)
+    state.finding[:] = rng.integers(0, 4, state.finding.shape)
+    state.world["finding_n"] = rng.integers(0, 64)
+    for name in ("user", "admin", "persist"):
+        state.asset[name] |= (rng.integers(0, 2, state.asset.shape) << 1).astype(np.uint8)
+    after = env._see()
+    assert (after["assets"] == before["assets"]).all() and (env.action_masks() == masks).all()
+
+
+@pytest.mark.parametrize("name", DEFENDERS)
+def test_every_scripted_defender_defends(name: str) -> None:
+    """An episode against each; all but `nothing` propose something over a few worlds."""
+    play(AttackEnv(game=short_game(), defender=name), 3, np.random.default_rng(0))
+    worlds, acted = ResponseWorlds(short_game(), range(8)), False
+    rule = defender(short_game(), name)
+    worlds.reset()
+    for _ in range(STEPS - 1):
+        actions = rule(worlds)
+        acted |= bool(actions.any())
+        worlds.step(actions)
+    assert acted == (name != "nothing")
+
+
+def test_who_cannot_sit_there_is_named() -> None:
+    """An unknown defender, attacker, or one that never comes."""
+    with pytest.raises(ValueError, match="clairvoyant"):
+        AttackEnv(game=short_game(), defender="nobody")
+    with pytest.raises(ValueError, match="give 0..0"):
+        AttackEnv(game=short_game(), attacker=1)
+    never = load_game(Scenario(name="never", attackers=(Attacker(absent=1.0),)))
+    with pytest.raises(ValueError, match="never comes"):
+        AttackEnv(game=never)
+
+
+def test_the_text_lists_what_is_held_and_open() -> None:
+    """`ansi`: asset ids and techniques by action number."""
+    env = AttackEnv(game=short_game(), render_mode="ansi")
+    env.reset(seed=3)
+    text = env.render()
+    assert "internet/external/internet" in text and "T1190" in text
