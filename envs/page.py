@@ -15,6 +15,7 @@ from mesa.visualization.utils import update_counter
 from ..agents.drawing import draw_chain, draw_course
 from ..agents.model import ChainModel
 from .attackers import PRESETS
+from .scenario import EXAMPLE
 from .scenario_model import AS_WRITTEN, COALITION, DEFENDERS, OWNERS, ScenarioModel
 from .viz_commands import SCENARIOS
 
@@ -28,7 +29,7 @@ HELP = (
 @solara.component
 def Page() -> None:  # noqa: N802  (Solara looks for this name)
     """Controls at the side, chain above, plots below."""
-    scenarios = os.environ.get(SCENARIOS, "").split(os.pathsep)
+    scenarios = os.environ.get(SCENARIOS, EXAMPLE).split(os.pathsep)
     first = solara.use_memo(lambda: ScenarioModel(scenarios[0], defender="threshold"), [])
     model = solara.use_reactive(first)
     shows_truth = solara.use_reactive(True)
@@ -55,7 +56,7 @@ def parameters(scenarios: list[str]) -> dict[str, object]:
         return {"type": "Select", "label": label, "value": value, "values": values}
 
     return {
-        "scenario": select("Scenario file (empty: the shipped chain)", scenarios[0], scenarios),
+        "scenario": select("Scenario", scenarios[0], scenarios),
         "world": Slider("World id", 0, 0, 999, 1, dtype=int),
         "attacker": select("Attacker", AS_WRITTEN, [AS_WRITTEN, *PRESETS]),
         "defender": select("Defender", "threshold", list(DEFENDERS)),

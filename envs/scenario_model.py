@@ -21,7 +21,7 @@ from ..agents.model import ChainModel, MakeDefender
 from ..twin.vocabulary import AssetKind
 from .attackers import PRESETS, Attacker
 from .game import Game, load_game
-from .scenario import ScenarioError, read_scenario
+from .scenario import EXAMPLE, ScenarioError, read_scenario
 
 AS_WRITTEN = "as the scenario says"  # attackers
 COALITION, OWNERS = "coalition", "owners"  # seats
@@ -62,7 +62,7 @@ class ScenarioModel(ChainModel):
 
     def __init__(
         self,
-        scenario: str = "",
+        scenario: str = EXAMPLE,
         world: int = 0,
         attacker: str = AS_WRITTEN,
         defender: str = "nothing",
@@ -72,7 +72,7 @@ class ScenarioModel(ChainModel):
         """Make a world and its agents.
 
         Args:
-            scenario: a scenario file; the shipped one if empty.
+            scenario: a scenario file, or `EXAMPLE`, the shipped one.
             world: with the episode the key of all draws.
             attacker: a name of `PRESETS` in the place of the scenario's attackers, or `AS_WRITTEN`.
             defender: a name of `DEFENDERS`; it sits on every seat.
@@ -107,13 +107,14 @@ def load(scenario: str, attacker: str) -> Game:
     Raises:
         ScenarioError: the scenario cannot be used.
     """
-    read = read_scenario(Path(scenario) if scenario else None)
+    read = read_scenario(None if scenario == EXAMPLE else Path(scenario))
     game = load_game(read)
     if attacker == AS_WRITTEN:
         return game
-    entry = read.attackers[0].entry or (_desk(game) if PRESETS[attacker].needs_entry else ())
-    kept = {"onset_s": read.attackers[0].onset_s, "absent": read.attackers[0].absent}
-    return load_game(read.model_copy(update={"attackers": (Attacker(preset=attacker, entry=entry, **kept),)}))
+    first = read.attackers[0]
+    entry = first.entry or (_desk(game) if PRESETS[attacker].needs_entry else ())
+    chosen = Attacker(preset=attacker, entry=entry, onset_s=first.onset_s, absent=first.absent)
+    return load_game(read.model_copy(update={"attackers": (chosen,)}))
 
 
 def _desk(game: Game) -> tuple[str, ...]:
@@ -122,7 +123,7 @@ def _desk(game: Game) -> tuple[str, ...]:
     desks = [a.id for a in game.compiled.twin.assets if a.kind is AssetKind.HOST and a.id in holders]
     if not desks:
         raise ScenarioError(
-            f"scenario {game.scenario.name}: no host holds a credential, so an insider has no desk; give it entry: [...]"
+            f"scenario {game.scenario.name}: no host holds a credential, so an insider has no desk; give it an entry"
         )
     return (desks[0],)
 

@@ -47,7 +47,9 @@ def viz(
 
 def serve(scenarios: list[Path], port: int, *, opens: bool) -> int:
     """Serve the page until it is stopped; gives the server's exit code."""
-    chosen = os.pathsep.join(str(one.absolute()) for one in scenarios)
+    from .scenario import EXAMPLE
+
+    chosen = os.pathsep.join(str(one.absolute()) for one in scenarios) or EXAMPLE
     environment = {**os.environ, **QUIET, SCENARIOS: chosen}
     options = ["--host", "127.0.0.1", "--port", str(port), "--production", "--no-check-version"]
     options.append("--open" if opens else "--no-open")
