@@ -3,7 +3,8 @@
 Flows in: the observation vector of a step. Flows out: the number of an action. Flags become findings, the compiled
 filter turns them into belief, a proposer (a threshold on belief, or a policy file) names a playbook and a host, and the
 label says which action that is. A quiet world, in which nobody attacks, plays the agent's own responses: it says what
-is at work and what was cleaned. Between responses the agent keeps zones apart as the mission says.
+is at work and what was cleaned. Between responses the agent lays decoys. Traffic between zones is left alone: blocking
+what the mission keeps apart lost more than it saved, see docs/cage4.md.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ from .layout import Key, Layout, Sighting, read_layout, read_sighting
 from .zones import STEPS_OF, game_of, host_id
 
 COUNTERPART = {"restore-asset": "Restore", "raise-monitoring": "DeployDecoy"}  # what else the library has, it has not
-LEVEL = 0.3  # belief from which a host is restored; tried on a few episodes, see docs/cage4.md
+LEVEL = 0.05  # belief from which a host is restored; compared on few episodes, see docs/cage4.md
 _ONE = np.zeros(1, np.int64)
 
 
@@ -109,7 +110,7 @@ class BlueAgent:
             raise RuntimeError("no episode has begun; reset the environment that Submission.wrap gave")
         sighting = read_sighting(self._layout, observation)
         self._see(sighting)
-        action, key = (WAIT, ()) if self._busy else self._choose(sighting)
+        action, key = (WAIT, ()) if self._busy else self._choose()
         self._busy = max(0, self._busy - 1)
         self._seat.worlds.tick(np.array([[action]], np.int32))
         return self._layout.actions[key] if key else self._layout.sleep
@@ -130,14 +131,9 @@ class BlueAgent:
         state.world["finding_n"][0] = len(rows)
         update_beliefs(_ONE, game.compiled.arrays, game.effects, game.assumed, state, self._seat.belief)
 
-    def _choose(self, sighting: Sighting) -> tuple[int, Key]:
-        """A response with its counterpart; else a zone to keep apart or to open; else more to see by."""
-        for propose in (self._propose, None, watch):
-            if propose is None:
-                key = self._keep_zones(sighting)
-                if key:
-                    return WAIT, key
-                continue
+    def _choose(self) -> tuple[int, Key]:
+        """A response that has its counterpart in the other game; else more to see by."""
+        for propose in (self._propose, watch):
             action = propose(self._seat)
             key = self._counterpart(action)
             if key:
@@ -157,17 +153,6 @@ class BlueAgent:
             return ()
         self._busy = STEPS_OF[name]
         return key
-
-    def _keep_zones(self, sighting: Sighting) -> Key:
-        """Block the first subnet that the mission keeps apart, or open the first that it does not."""
-        assert self._layout is not None
-        for row, subnet in enumerate(self._layout.subnets):
-            for column, peer in enumerate(self._layout.peers):
-                blocked, forbidden = sighting.blocked[row, column], sighting.forbidden[row, column]
-                verb = "BlockTrafficZone" if forbidden else "AllowTrafficZone"
-                if peer != subnet and blocked != forbidden and (verb, subnet, peer) in self._layout.actions:
-                    return (verb, subnet, peer)
-        return ()
 
 
 def layout_of(wrapper: object, agent: str) -> Layout:

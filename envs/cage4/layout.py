@@ -19,7 +19,6 @@ MESSAGES = 4 * 8  # numbers at the end of an observation
 ON_HOST = re.compile(r"(Analyse|Remove|Restore|DeployDecoy) (\S+)")
 ON_ZONE = re.compile(r"(AllowTrafficZone|BlockTrafficZone) (\S+) \(\S+\) <- (\S+) \(\S+\)")
 Key = tuple[str, ...]  # verb and host; or verb, subnet and the subnet that it talks to
-Flags = npt.NDArray[np.bool_]
 
 
 class LayoutError(ValueError):
@@ -48,13 +47,11 @@ class Layout:
         return 1 + 3 * len(self.peers) * len(self.subnets) + 2 * len(self.hosts) + MESSAGES
 
 
-@dataclass(frozen=True, slots=True, eq=False)
+@dataclass(frozen=True, slots=True)
 class Sighting:
     """One observation, told apart."""
 
-    phase: int
-    blocked: Flags  # [own subnets, peers] traffic from the peer is blocked
-    forbidden: Flags  # [own subnets, peers] the mission keeps the two apart
+    phase: int  # of the mission, 0..2
     processes: tuple[str, ...]  # hosts with a malicious process
     connections: tuple[str, ...]  # hosts with a suspicious connection
 
@@ -100,11 +97,10 @@ def read_sighting(layout: Layout, observation: npt.NDArray[np.integer]) -> Sight
     vector = np.asarray(observation)
     if vector.ndim != 1 or len(vector) < layout.size:
         raise LayoutError(f"{layout.agent}: an observation of shape {vector.shape}, not of {layout.size} numbers")
-    peers, per_subnet = len(layout.peers), len(layout.hosts) // len(layout.subnets)
-    blocks = vector[1 : layout.size - MESSAGES].reshape(len(layout.subnets), -1).astype(bool)
-    blocked, forbidden = blocks[:, peers : 2 * peers], blocks[:, 2 * peers : 3 * peers]
-    flags = blocks[:, 3 * peers :].reshape(len(layout.subnets), 2, per_subnet)
+    subnets = len(layout.subnets)
+    blocks = vector[1 : layout.size - MESSAGES].reshape(subnets, -1).astype(bool)
+    flags = blocks[:, 3 * len(layout.peers) :].reshape(subnets, 2, -1)
     processes, connections = (
         tuple(host for host, flag in zip(layout.hosts, flags[:, kind].ravel(), strict=True) if flag) for kind in (0, 1)
     )
-    return Sighting(int(vector[0]), blocked, forbidden, processes, connections)
+    return Sighting(int(vector[0]), processes, connections)

@@ -1,7 +1,7 @@
 """Tocsin as a submission to CAGE Challenge 4, as CybORG's own evaluation loads it.
 
 Flows in: an environment of CybORG's. Flows out: the environment that the evaluation plays, which tells the agents when
-an episode begins. `TOCSIN_POLICY` in the environment names a policy file to play by; without it the threshold rule plays.
+an episode begins. The variable `TOCSIN_POLICY` names a policy file to play by; without it the threshold rule plays.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """The zones of one agent of CAGE Challenge 4 as a Tocsin game: a twin, what playbooks do there, what is believed.
 
-Flows in: a `Layout`. Flows out: a `Game` with one tick a step. A subnet is a segment, a host a host that the segment and
-the other zones reach; every host is taken to have a weakness that a network opens and one for its user, since the game
-does not say which have. One owner, who agrees to everything at once: the game knows no consent.
+Flows in: a `Layout`. Flows out: a `Game` with one tick a step. A subnet is a segment, a host a host that the segment
+and the other zones reach; every host is taken to have a weakness that a network opens and one for its user, since the
+game does not say which have. One owner, who agrees to everything at once: the game knows no consent.
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ from .layout import Layout
 
 OWNER, OUTSIDE = "zone", "zone/external/others"
 TICK_S = 60.0
-STEPS_OF = {"restore-asset": 5, "raise-monitoring": 2}  # steps that the game's own action takes, a playbook in its place
+STEPS_OF = {
+    "restore-asset": 5,
+    "raise-monitoring": 2,
+}  # steps that the game's own action takes, a playbook in its place
 WATCHED = (SensorClass.HOST, SensorClass.NETWORK)
 ONE_BIN = (0.0, 0.0, 1.0)  # a flag is a flag: all findings have one confidence
 # Measured over two episodes of 500 steps of CybORG (commit 8c3c50c, FiniteStateRedAgent, sleeping defenders): of 412
@@ -97,9 +100,7 @@ def _twin(subnets: tuple[str, ...], hosts: tuple[str, ...]) -> Twin:
             Weakness("CWE-269", host_id(host), access=Access.ADMIN, success=ESCALATION_SUCCESS),
         )
     ]
-    agrees = [
-        ConsentRule(OWNER, one, proposer, ConsentMode.AT_ONCE) for one in ConsentClass for proposer in Proposer
-    ]
+    agrees = [ConsentRule(OWNER, one, proposer, ConsentMode.AT_ONCE) for one in ConsentClass for proposer in Proposer]
     return Twin.build(owners=[Owner(OWNER)], assets=assets, links=links, weaknesses=weaknesses, consent=agrees)
 
 
