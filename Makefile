@@ -26,6 +26,7 @@ test: $(STAMP)
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/twin/test_rulebook_keys.py tests/twin/test_rulebook_undo.py tests/twin/test_rulebook_laws.py
 
 test-systems: $(STAMP)
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz]'
 	$(BIN)/python -m pytest -m systems
 
 check: $(STAMP)

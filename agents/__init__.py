@@ -14,12 +14,17 @@ PUBLIC = (
     "attacker",
     "defender",
     "owner",
+    "recording",
+    "drawing",
 )
 EXPORTS = {
     "ChainModel": "model",
     "AttackerAgent": "attacker",
     "DefenderAgent": "defender",
     "OwnerAgent": "owner",
+    "Recording": "recording",
+    "record": "recording",
+    "replay": "recording",
 }
 
 

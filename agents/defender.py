@@ -7,6 +7,7 @@ themselves; a subclass that overrides `choose` is a defender of your own.
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
 from typing import TYPE_CHECKING
 
 import mesa
@@ -80,19 +81,33 @@ class ThresholdDefender(DefenderAgent):
     """Evicts where belief is strong enough."""
 
     def __init__(
-        self, model: ChainModel, seat: int = 0, *, belief: Belief, threshold: float, restore: int, revoke: int
+        self,
+        model: ChainModel,
+        seat: int = 0,
+        *,
+        threshold: float,
+        restore: int,
+        revoke: int,
+        belief: Belief | None = None,
     ) -> None:
         """Put it on a seat.
 
         Args:
             model: the model.
             seat: the seat.
-            belief: gives float32[N], the probability per asset that it is held.
             threshold: act from this probability on, 0..1.
             restore: number of the playbook that restores; -1: none.
             revoke: number of the playbook that revokes credentials; -1: none.
+            belief: gives float32[N], the probability per asset that it is held; left out: the model's `sight`.
+
+        Raises:
+            ValueError: there is no belief to act on.
         """
         super().__init__(model, seat)
+        if belief is None:
+            if model.sight is None:
+                raise ValueError("a threshold on belief needs one; give belief=, or the model assumed=")
+            belief = partial(_seen, seat=seat)
         self.belief, self.threshold, self.restore, self.revoke = belief, threshold, restore, revoke
 
     def choose(self) -> int:
@@ -100,6 +115,11 @@ class ThresholdDefender(DefenderAgent):
         worlds, belief = self.model.worlds, np.ascontiguousarray(self.belief(self.model), np.float32)
         numbers = (self.threshold, self.restore, self.revoke)
         return int(decide_threshold(0, belief, *numbers, worlds.compiled.arrays, worlds.effects, worlds.state))
+
+
+def _seen(model: ChainModel, *, seat: int) -> npt.NDArray[np.float32]:
+    assert model.sight is not None  # the defender was refused without
+    return model.sight.held(seat)
 
 
 class ClairvoyantDefender(DefenderAgent):

@@ -19,13 +19,14 @@ from ..playbooks.actions import encode
 from ..twin.compiled import Compiled
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.parameters import Parameters
-from ..twin.rulebook.settle import settle
 from ..twin.rulebook.state import UNSERVED
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
 from ..twin.vocabulary import AssetKind
 from .attacker import AttackerAgent
+from .decisions import Decisions, gather, settle_lane
 from .defender import DefenderAgent
 from .owner import OwnerAgent, Request, pending_requests
+from .sight import Sight
 
 TRACE = 1024  # occurrences kept per tick unless told otherwise
 Occurrence = tuple[int, int, int, int]  # kind, subject, object, value
@@ -46,8 +47,13 @@ class ChainModel(mesa.Model):
         attackers: one agent per attacker of the parameters.
         owners: one agent per owner of the twin, in order of their numbers.
         defenders: one agent per seat.
-        datacollector: per step: `loss <owner>` so far, `held` assets, `unserved` assets.
+        decisions: what all of them decided in the last tick; before the first there is none.
+        sight: what the seats believe; None unless the model was given an assumed game.
+        datacollector: per step: `loss <owner>` so far, `held` and `unserved` assets; with sight `believed`, how many
+            assets seat 0 expects to be held.
     """
+
+    decisions: Decisions
 
     def __init__(
         self,
@@ -62,6 +68,7 @@ class ChainModel(mesa.Model):
         attacker: MakeAttacker = AttackerAgent,
         owner: MakeOwner = OwnerAgent,
         defenders: Sequence[MakeDefender] = (),
+        assumed: Parameters | None = None,
         horizon: int | None = None,
         trace: int = TRACE,
     ) -> None:
@@ -78,6 +85,7 @@ class ChainModel(mesa.Model):
             attacker: makes the agent of attacker k.
             owner: makes the agent of owner o.
             defenders: makes the agent of each seat; seats left out wait.
+            assumed: the game that the seats believe to be in, mostly `parameters`; None: they hold no belief.
             horizon: ticks after which `running` ends; None: never.
             trace: occurrences kept of one tick, 1 or more.
 
@@ -98,32 +106,24 @@ class ChainModel(mesa.Model):
             trace=trace,
         )
         self.horizon = horizon
+        self.sight = None if assumed is None else Sight(self.worlds, assumed)
         self.attackers = [attacker(self, number) for number in range(len(parameters.attacker))]
         self.owners = [owner(self, number) for number in range(len(compiled.twin.owners))]
         absent = [DefenderAgent] * (len(seat_owners) - len(defenders))
         self.defenders = [make(self, seat) for seat, make in enumerate([*defenders, *absent])]
-        self.datacollector = DataCollector(model_reporters=_reporters(self.owners, compiled))
+        self.datacollector = DataCollector(model_reporters=_reporters(self))
         self.datacollector.collect(self)
 
     def step(self) -> None:
         """One tick: all decide, then the world settles."""
         self.agents.do("decide")
-        self._settle()
+        self.decisions = gather(self)
+        settle_lane(self.worlds, 0, self.decisions)
+        if self.sight is not None:
+            self.sight.follow()
         self.datacollector.collect(self)
         if self.horizon is not None and self.tick >= self.horizon:
             self.running = False
-
-    def _settle(self) -> None:
-        worlds, state = self.worlds, self.worlds.state
-        for attacker in self.attackers:
-            state.attacker["choice"][0, attacker.number] = attacker.decision
-        requests = self.requests()
-        state.answer[0] = 0
-        for request in requests:  # nobody answers for another
-            answer = self.owners[request.owner].decision[request.slot, request.side]
-            state.answer[0, request.slot, request.side] = answer
-        decision = np.array([defender.decision for defender in self.defenders], np.int32)
-        settle(0, decision, worlds.compiled.arrays, worlds.effects, worlds.parameters, state)
 
     @property
     def tick(self) -> int:
@@ -143,8 +143,10 @@ class ChainModel(mesa.Model):
 
     def held(self) -> npt.NDArray[np.int64]:
         """Numbers of the assets, externals apart, that an attacker has access to: the hidden truth."""
-        state, kinds = self.worlds.state.asset[0], self.worlds.compiled.arrays.asset["kind"]
-        return np.flatnonzero(((state["user"] | state["admin"]) != 0) & (kinds != AssetKind.EXTERNAL))
+        state, kinds = self.worlds.state, self.worlds.compiled.arrays.asset["kind"]
+        listed = np.sort(state.held[0, : state.world["held_n"][0]]).astype(np.int64)
+        assets = state.asset[0][listed]
+        return listed[((assets["user"] | assets["admin"]) != 0) & (kinds[listed] != AssetKind.EXTERNAL)]
 
     def unserved(self) -> list[int]:
         """Numbers of the assets that do not serve, in order."""
@@ -170,9 +172,11 @@ class ChainModel(mesa.Model):
         return encode(playbook, compiled.target_number[target], compiled.targets)
 
 
-def _reporters(owners: Sequence[OwnerAgent], compiled: Compiled) -> dict[str, Callable[[ChainModel], float]]:
-    losses = {f"loss {compiled.twin.owners[one.number].id}": partial(_loss, number=one.number) for one in owners}
-    return {**losses, "held": _held, "unserved": _unserved}
+def _reporters(model: ChainModel) -> dict[str, Callable[[ChainModel], float]]:
+    owners = model.worlds.compiled.twin.owners
+    losses = {f"loss {owners[one.number].id}": partial(_loss, number=one.number) for one in model.owners}
+    believed = {} if model.sight is None else {"believed": _believed}
+    return {**losses, "held": _held, "unserved": _unserved, **believed}
 
 
 def _loss(model: ChainModel, *, number: int) -> float:
@@ -185,3 +189,9 @@ def _held(model: ChainModel) -> int:
 
 def _unserved(model: ChainModel) -> int:
     return len(model.unserved())
+
+
+def _believed(model: ChainModel) -> float:
+    assert model.sight is not None  # only then is this collected
+    inside = model.worlds.compiled.arrays.asset["kind"] != AssetKind.EXTERNAL
+    return float(model.sight.held()[inside].sum())

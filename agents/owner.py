@@ -78,12 +78,12 @@ class OwnerAgent(mesa.Agent):
 def pending_requests(model: ChainModel) -> list[Request]:
     """All requests that wait for an answer, in order of slot and side."""
     worlds = model.worlds
+    runs = worlds.state.run.view(np.ndarray)[0]  # plain fields: those of a recarray cost Python ten times more
     found = []
-    for slot, run in enumerate(worlds.state.run[0]):
-        if run.state != RunState.AWAITING_CONSENT:
-            continue
-        for side, owner in enumerate(worlds.compiled.owners_of(int(run.target))):
-            if not int(run.agreed) >> side & 1:
+    for slot in np.flatnonzero(runs["state"] == RunState.AWAITING_CONSENT).tolist():
+        playbook, target, since, agreed = (int(runs[name][slot]) for name in ("playbook", "target", "since", "agreed"))
+        for side, owner in enumerate(worlds.compiled.owners_of(target)):
+            if not agreed >> side & 1:
                 number = worlds.compiled.owner_number[owner]
-                found.append(Request(slot, side, number, int(run.playbook), int(run.target), int(run.since)))
+                found.append(Request(slot, side, number, playbook, target, since))
     return found
