@@ -69,9 +69,9 @@ def by_policy(policy: NumpyPolicy) -> Proposer:
     """Propose what a policy file scores highest."""
 
     def propose(seat: Seat) -> int:
-        observation = new_observation(seat.game.compiled, 1)
-        observe_all(_ONE, seat.game.compiled.arrays, seat.worlds.state, seat.belief, observation)
-        return int(policy.act(observation, seat.game.static, seat.legal()[None], seat.game.effects)[0])
+        observed = new_observation(seat.game.compiled, 1)
+        observe_all(_ONE, seat.game.compiled.arrays, seat.worlds.state, seat.belief, observed)
+        return int(policy.act(observed.rows, seat.game.static, seat.legal()[None], seat.game.effects)[0])
 
     return propose
 
