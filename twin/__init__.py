@@ -22,6 +22,7 @@ PUBLIC = (
     "rulebook.effects",
     "rulebook.jit",
     "rulebook.kernel",
+    "rulebook.legal",
     "rulebook.mask",
     "rulebook.parameters",
     "rulebook.rules",
