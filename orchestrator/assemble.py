@@ -17,6 +17,8 @@ from .actuators.openc2_http import Endpoint, OpenC2Http
 from .clock import Clock, LockstepClock, SystemClock
 from .identity import IdentityError, TokenStore, TrustStore
 from .keys import read_token
+from .lease import take_lease
+from .naming import check_ids
 from .node import Node
 from .proposals import Advisor
 from .revocable import LiveTokens, LiveTrust
@@ -59,16 +61,19 @@ def build_node(home: Home, parts: Parts, supplier: Supplier | None = None) -> No
     """
     tokens, trust = TokenStore.load(home.tokens), TrustStore.load(home.trust)  # once, to say what is wrong
     twin = load_twin(parts.chain)
+    check_ids(twin)
     _check_owners(home, tokens, trust, twin)
     terms = _terms(home, parts.terms, twin)
     actuator = OpenC2Http(_endpoints(home, terms), ca_file=terms.ca_file)
     clock: Clock = LockstepClock() if parts.lockstep else SystemClock()
     supply = (supplier or _shipped())(twin, home, parts.policy, clock)
+    engine = open_store(home.store_url)
     return Node(
         twin=twin,
         shelf=supply.shelf,
         is_active=supply.is_active,
-        engine=open_store(home.store_url),
+        engine=engine,
+        lease=take_lease(engine),
         tokens=LiveTokens(home.tokens, twin.owner_by_id),
         trust=LiveTrust(home.trust),
         clock=clock,

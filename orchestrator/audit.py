@@ -1,8 +1,9 @@
 """The audit log: records chained by hash, so that no past record can be changed unseen.
 
 Flows in: kind and body of what happened, in the SQL transaction of the state change itself. Flows out: records, and a
-verdict that names the first broken one. It cannot see that a whole log was replaced by another consistent one: for that
-the head (`seq`, `hash`) must be kept elsewhere too, which `GET /v1/health` and `tocsin audit verify` give out.
+verdict that names the first broken one, or one that the tables contradict. It cannot see that a whole log was replaced
+by another consistent one: for that the head (`seq`, `hash`) must be kept elsewhere too, which `GET /v1/health` and
+`tocsin audit verify` give out.
 """
 
 from __future__ import annotations
@@ -10,13 +11,14 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import islice
 from typing import Any
 
 import rfc8785
 import sqlalchemy as sa
 
+from .attest import Said, contradiction, rows_digest
 from .store import GENESIS, audit_head, audit_records
 
 
@@ -89,6 +91,14 @@ def append(conn: sa.Connection, *, time: str, kind: str, owners: Sequence[str], 
     return record
 
 
+def append_about(
+    conn: sa.Connection, response: str, *, time: str, kind: str, owners: Sequence[str], body: Mapping[str, Any]
+) -> Record:
+    """Add a record about a response, after its rows were written: it carries their digest, see `attest.py`."""
+    rows = {"response": response, "rows": rows_digest(conn, response)}
+    return append(conn, time=time, kind=kind, owners=owners, body={**body, **rows})
+
+
 def read(conn: sa.Connection, *, after: int = 0) -> list[Record]:
     """Give all records in order, from the one after `after`."""
     query = sa.select(audit_records).where(audit_records.c.seq > after).order_by(audit_records.c.seq)
@@ -110,16 +120,26 @@ def read_head(conn: sa.Connection) -> Head:
 
 
 def verify(conn: sa.Connection) -> Verdict:
-    """Check the whole log of a store; what the database itself cannot read any more is broken too."""
+    """Check the whole log of a store, then the tables against it; what the database cannot read is broken too."""
     head, last = read_head(conn), 0
     try:
         for (last,) in conn.execute(sa.select(audit_records.c.seq).order_by(audit_records.c.seq)):
             conn.execute(sa.select(audit_records).where(audit_records.c.seq == last)).one()
         rows = conn.execute(sa.select(audit_records).order_by(audit_records.c.seq))
-        return verify_chain((Record(*row) for row in rows), head)
+        verdict = verify_chain((Record(*row) for row in rows), head)
+        return _verify_tables(conn, verdict) if verdict.is_whole else verdict
     except (sa.exc.DBAPIError, sa.exc.NoResultFound) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         return Verdict(last, head, last, f"the database cannot read it: {reason}")
+
+
+def _verify_tables(conn: sa.Connection, verdict: Verdict) -> Verdict:
+    said = Said()
+    rows = conn.execute(sa.select(audit_records).order_by(audit_records.c.seq).execution_options(yield_per=200))
+    for record in (Record(*row) for row in rows):
+        said.note(record.seq, record.kind, record.content)
+    found = contradiction(conn, said, verdict.head.seq)
+    return verdict if found is None else replace(verdict, broken_seq=found[0], reason=found[1])
 
 
 def verify_chain(records: Iterable[Record], head: Head) -> Verdict:

@@ -103,7 +103,7 @@ def audit_verify(
     store: Annotated[Path | None, typer.Option(help="SQLite file of the store; default: the home's store.")] = None,
     as_json: JsonFlag = False,
 ) -> None:
-    """Check that no audit record was changed; exit code 1 if one was. Example: tocsin audit verify --home node"""
+    """Check that no record, and no row they tell of, was changed; else exit code 1. Example: tocsin audit verify"""
     from . import audit as log
     from .store import open_existing, reading
 
@@ -114,8 +114,8 @@ def audit_verify(
         found = {"verified": verdict.is_whole, "records": verdict.records, "head": verdict.head.hash}
         typer.echo(json.dumps({**found, "broken": verdict.broken_seq, "reason": verdict.reason}))
     elif verdict.is_whole:
-        typer.echo(f"{verdict.records} records, all whole; head {verdict.head.hash}")
+        typer.echo(f"{verdict.records} records, all whole, and the tables as they say; head {verdict.head.hash}")
     else:
-        typer.echo(f"record {verdict.broken_seq} is broken: {verdict.reason}", err=True)
+        typer.echo(f"record {verdict.broken_seq} does not hold: {verdict.reason}", err=True)
     if not verdict.is_whole:
         raise typer.Exit(1)

@@ -69,7 +69,8 @@ class Signers(Protocol):
         ...
 
 
-OwnerId = Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$")]
+OWNER_ID = r"^[A-Za-z0-9_][A-Za-z0-9._-]{0,63}$"
+OwnerId = Annotated[str, StringConstraints(pattern=OWNER_ID)]
 
 
 class TokenEntry(BaseModel):

@@ -163,6 +163,6 @@ def record_transition(
             response=response, event=event.value, attempt=attempt, before=before.value, after=after.value, time=time
         )
     )
-    record = {"response": response, "event": event.value, "attempt": attempt, "from": before.value, "to": after.value}
-    audit.append(conn, time=time, kind="transition", owners=row.owners, body={**body, **record})
+    record = {"event": event.value, "attempt": attempt, "from": before.value, "to": after.value}
+    audit.append_about(conn, response, time=time, kind="transition", owners=row.owners, body={**body, **record})
     return Transition(response, event, attempt, before, after, time, is_new=True)

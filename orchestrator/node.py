@@ -17,23 +17,25 @@ import sqlalchemy as sa
 
 from ..twin.graph import Twin
 from ..twin.sensing.events import Event
-from . import audit
+from . import audit, inbox
 from .actuators.base import Actuator
 from .clock import Clock, ClockError, LockstepClock, iso, parse_iso
 from .consent import Decision, verify
 from .guard import Basis, GivenConsent
 from .identity import Caller, Callers, Signers
+from .lease import Lease, NoLease
 from .lifecycle import IllegalTransition, State, UnknownResponse
+from .naming import check_ids
 from .proposals import Advisor, BeliefRow, Proposal, SeenFinding
 from .proposing import ProposalRefused, Repeats, note_refusal, propose
 from .records import (
     Response,
     count_events,
-    insert_consent,
     insert_findings,
     kill_switch,
     list_responses,
     read_response,
+    record_consent,
     set_kill_switch,
     update_response,
 )
@@ -42,6 +44,7 @@ from .shelf import IsActive, Shelf
 from .store import reading
 from .targets import TargetError
 from .terms import Terms
+from .turns import InTurn
 from .views import View
 from .workflow import Workflow
 
@@ -86,15 +89,22 @@ class Node:
     actuator: Actuator
     script: Script
     terms: Terms = field(default_factory=Terms)
-    _lock: threading.RLock = field(default_factory=threading.RLock, init=False, repr=False)
-    _pending: list[Event] = field(default_factory=list, init=False, repr=False)
-    _waiting: Counter[str] = field(default_factory=Counter, init=False, repr=False)  # pending events per owner
+    lease: Lease = field(default_factory=NoLease)  # the right to act on the store
+    _advisor: InTurn = field(init=False, repr=False)
+    _ticking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
+    _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)  # of callers that write
+    _waiting: Counter[str] = field(init=False, repr=False)  # events per owner that wait for the next tick
+    _observed: int = field(default=0, init=False, repr=False)  # number of the last event that the advisor was told
     _unstored: list[SeenFinding] = field(default_factory=list, init=False, repr=False)
     _pending_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _workflow: Workflow = field(init=False, repr=False)
     _repeats: Repeats = field(init=False, repr=False)
 
     def __post_init__(self) -> None:
+        check_ids(self.twin)
+        self._advisor = InTurn(self.advisor)
+        with reading(self.engine) as conn:
+            self._waiting = inbox.count(conn)
         self._workflow = Workflow(
             twin=self.twin,
             shelf=self.shelf,
@@ -103,9 +113,10 @@ class Node:
             trust=self.trust,
             engine=self.engine,
             clock=self.clock,
-            advisor=self.advisor,
+            advisor=self._advisor,
             actuator=self.actuator,
             script=self.script,
+            lease=self.lease,
         )
         self._repeats = Repeats(self.terms.repropose_s)
         self._workflow.recall()
@@ -126,9 +137,9 @@ class Node:
             waiting = self._waiting[caller.owner]
             if waiting + len(events) > MAX_PENDING:
                 raise Overloaded(f"{waiting} events of {caller.owner!r} wait for the next tick; send again later")
-            with self.engine.begin() as conn:  # first: a store that fails keeps none, so that they can be sent again
+            with self.engine.begin() as conn:  # what is not stored is not acknowledged, so that it is sent again
                 count_events(conn, caller.owner, len(events))
-            self._pending.extend(events)
+                inbox.keep(conn, caller.owner, events)
             self._waiting[caller.owner] += len(events)
         return len(events)
 
@@ -137,19 +148,19 @@ class Node:
 
         Raises:
             ClockError: a time for a clock that runs by itself, or one that lies in the past.
+            LeaseLost: another node may act on the store now.
         """
-        with self._lock:
+        with self._ticking:
+            self.lease.check()
             if time is not None:
                 if not isinstance(self.clock, LockstepClock):
                     raise ClockError("this node's clock runs by itself; start it with --clock lockstep to set the time")
                 self.clock.set(time)
             now = self.clock.now()
-            with self._pending_lock:
-                events, self._pending = self._pending, []
-                self._waiting.clear()
+            events = self._take_waiting()
             try:
                 new = self._observe(events, now)
-                proposed = self._take_proposals(self.advisor.propose(), now)
+                proposed = self._take_proposals(self._advisor.propose(), now)
             finally:  # a fault of the advisor must not hold up what owners have consented to
                 self._workflow.advance()
             return Ticked(iso(now), len(events), new, tuple(proposed))
@@ -192,10 +203,8 @@ class Node:
             now = self.clock.now()
             given = verify(jws, self.trust, row.binding, row.owners, now=now)
             decision = Decision(given.decision)
-            may_come = row.state is State.AWAITING_CONSENT
-            may_be_taken_back = row.state is State.APPROVED and decision is Decision.DENY
-            if not (may_come or may_be_taken_back):
-                raise IllegalTransition(f"response {response} is {row.state}; consent is taken while it awaits consent")
+            if row.state not in (State.AWAITING_CONSENT, State.APPROVED):
+                raise IllegalTransition(f"response {response} is {row.state}; consent is taken until it is started")
             answer = GivenConsent(
                 owner=given.owner,
                 person=given.person,
@@ -204,7 +213,7 @@ class Node:
                 binding=given.binding,
                 expiry=parse_iso(given.expiry),
             )
-            insert_consent(conn, answer, time=iso(now), jws=jws)
+            record_consent(conn, answer, self.trust, time=iso(now), jws=jws)
             return row
 
     def want_undo(self, caller: Caller, response: str) -> Response:
@@ -226,8 +235,8 @@ class Node:
                 raise IllegalTransition(f"playbook {row.playbook} cannot be undone; propose one that mends its effect")
             if not row.undo_wanted:
                 update_response(conn, response, undo_wanted=caller.owner)
-                body = {"response": response, "by": caller.owner}
-                audit.append(conn, time=iso(self.clock.now()), kind="undo_wanted", owners=row.owners, body=body)
+                body, time = {"by": caller.owner}, iso(self.clock.now())
+                audit.append_about(conn, response, time=time, kind="undo_wanted", owners=row.owners, body=body)
             return row
 
     def set_kill_switch(self, caller: Caller, *, on: bool) -> None:
@@ -259,8 +268,7 @@ class Node:
     def belief(self, caller: Caller) -> list[BeliefRow]:
         """Give the belief of the caller's view, over the assets it may see."""
         visible = self.twin.visible_assets(caller.owner)
-        with self._lock:
-            return [row for row in self.advisor.belief(caller.owner) if row.asset in visible]
+        return [row for row in self._advisor.belief(caller.owner) if row.asset in visible]
 
     def view(self, caller: Caller) -> View:
         """Give what the caller may see."""
@@ -276,11 +284,19 @@ class Node:
             raise missing
         return row
 
+    def _take_waiting(self) -> list[Event]:
+        """Give the events not observed yet; they stay in the store until what is concluded from them is there."""
+        with self._pending_lock, reading(self.engine) as conn:
+            self._observed, events = inbox.waiting(conn, self._observed)
+            self._waiting.clear()
+        return events
+
     def _observe(self, events: Sequence[Event], now: datetime) -> int:
-        self._unstored += self.advisor.observe(events, now)  # kept until stored: the advisor will not say them again
+        self._unstored += self._advisor.observe(events, now)  # kept until stored: the advisor will not say them again
         owner_of = {asset.id: asset.owner for asset in self.twin.assets}
         with self.engine.begin() as conn:
             new = insert_findings(conn, self._unstored, owner_of, iso(now))
+            inbox.drop(conn, self._observed)
         self._unstored.clear()
         return new
 

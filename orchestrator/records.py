@@ -15,6 +15,7 @@ import sqlalchemy as sa
 
 from ..twin.vocabulary import ConsentClass
 from . import audit
+from .attest import proposal_digest
 from .clock import iso, parse_iso
 from .consent import Binding, ConsentRefused, Decision, forecast_digest, read_signed
 from .guard import Basis, GivenConsent, Spent
@@ -97,8 +98,9 @@ def insert_response(conn: sa.Connection, response: Response) -> None:
         "reason": response.reason,
         "evidence": list(response.evidence),
         "sources": response.sources,
+        "proposal": proposal_digest(conn, response.id),
     }
-    audit.append(conn, time=response.created, kind="proposed", owners=response.owners, body=body)
+    audit.append_about(conn, response.id, time=response.created, kind="proposed", owners=response.owners, body=body)
 
 
 def update_response(conn: sa.Connection, response: str, **values: Any) -> None:
@@ -127,28 +129,32 @@ def list_responses(conn: sa.Connection, *states: State) -> list[Response]:
     return [_response(row) for row in conn.execute(query)]
 
 
-def insert_consent(conn: sa.Connection, given: GivenConsent, *, time: str, jws: str) -> bool:
-    """Write an owner's answer with its audit record; False: the same person gave the same answer before."""
+def record_consent(conn: sa.Connection, given: GivenConsent, trust: Signers, *, time: str, jws: str) -> bool:
+    """Write an owner's answer with its audit record.
+
+    The same answer of the same person takes the place of the one before, if it holds longer or that counts no more.
+
+    Returns:
+        False: nothing was written, the one before holds as long.
+    """
     response = given.binding.response
-    where = (
-        consents.c.response == response,
-        consents.c.owner == given.owner,
-        consents.c.person == given.person,
-        consents.c.decision == given.decision.value,
-    )
-    if conn.execute(sa.select(consents.c.id).where(*where)).first() is not None:
-        return False
     row = {
         "response": response,
         "owner": given.owner,
         "person": given.person,
         "decision": given.decision.value,
-        "basis": given.basis.value,
     }
-    values = {**row, "time": time, "expiry": iso(given.expiry), "jws": jws}
-    conn.execute(sa.insert(consents).values({**values, "binding": asdict(given.binding)}))
-    body = {**row, "expiry": values["expiry"], "jws": jws, "binding": _lists(asdict(given.binding))}
-    audit.append(conn, time=time, kind="consent", owners=read_response(conn, response).owners, body=body)
+    same = [consents.c[name] == value for name, value in row.items()]
+    before = conn.execute(sa.select(consents).where(*same)).first()
+    held = _given(before, trust) if before is not None else None
+    if held is not None and held.expiry >= given.expiry:
+        return False
+    row |= {"basis": given.basis.value, "expiry": iso(given.expiry), "jws": jws}
+    conn.execute(sa.delete(consents).where(*same))
+    conn.execute(sa.insert(consents).values({**row, "time": time, "binding": asdict(given.binding)}))
+    body = {**row, "binding": _lists(asdict(given.binding))}
+    owners = read_response(conn, response).owners
+    audit.append_about(conn, response, time=time, kind="consent", owners=owners, body=body)
     return True
 
 

@@ -8,7 +8,7 @@ recorded outcomes, replayed. Whether a response may run at all is the guard's bu
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from enum import StrEnum
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from ..playbooks.cacao import PlaybookError
 from . import audit
 from .actuators.base import Actuator, Malformed, Order, Refused, Unavailable
 from .clock import Clock, iso
-from .records import Response, kill_switch, read_response, update_response
+from .records import Response, read_response, update_response
 from .store import reading
 
 MAX_TRIES = 3  # runs in which an order finds nobody before it counts as failed; assumed
@@ -83,15 +83,27 @@ class Result:
     reason: str = ""
 
 
+Hindrance = Callable[[sa.Connection, Response], str]  # why no order may go out now; empty: it may
+
+
 def carry_out(
-    engine: sa.Engine, clock: Clock, actuator: Actuator, script: Script, document: Any, response: str, phase: Phase
+    engine: sa.Engine,
+    clock: Clock,
+    actuator: Actuator,
+    script: Script,
+    document: Any,
+    response: str,
+    phase: Phase,
+    *,
+    hindrance: Hindrance,
 ) -> Result:
-    """Send the orders of a response that are still due, in the given direction, until it ends or one fails."""
+    """Send the orders of a response that are still due, in the given direction, until it ends, fails or is hindered."""
     while True:
         with reading(engine) as conn:
             row = read_response(conn, response)
-            if phase is Phase.DO and kill_switch(conn):
-                return Result(Ending.UNAVAILABLE, "the kill switch is on")
+            reason = hindrance(conn, row)
+        if reason:
+            return Result(Ending.UNAVAILABLE, reason)
         progress = _Progress.of(row)
         asked = progress.begun.removeprefix(f"{row.id}/{Phase.DO}/")
         if phase is Phase.UNDO and asked != progress.begun:  # nobody knows what became of this order
@@ -165,6 +177,8 @@ def _send(
     phase: Phase,
 ) -> Result | None:
     """Send one order; None: go on, its outcome is written."""
+    if due.owner not in row.owners:
+        return Result(Ending.FAILED, f"its order goes to owner {due.owner!r}, who was not asked; mend the playbook")
     number = sum(outcome.step == due.step for outcome in (progress.do if phase is Phase.DO else progress.undo))
     order = Order(f"{row.id}/{phase}/{due.step}/{number + 1}", due.owner, due.command)
     was_begun = progress.begun == order.key
@@ -192,4 +206,4 @@ def _write(
 ) -> None:
     with engine.begin() as conn:
         update_response(conn, row.id, run=progress.written())
-        audit.append(conn, time=iso(clock.now()), kind=kind, owners=row.owners, body={"response": row.id, **body})
+        audit.append_about(conn, row.id, time=iso(clock.now()), kind=kind, owners=row.owners, body=body)

@@ -95,6 +95,15 @@ findings = sa.Table(
     sa.Column("body", Json, nullable=False),
 )
 
+pending_events = sa.Table(
+    "pending_events",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("owner", Text, nullable=False),
+    sa.Column("body", Json, nullable=False),  # a checked event, see twin.sensing.events
+    sqlite_autoincrement=True,  # numbers are not used again
+)
+
 event_counts = sa.Table(
     "event_counts",
     metadata,
@@ -145,7 +154,7 @@ def open_store(url: str) -> sa.Engine:
                 conn.execute(sa.insert(audit_head).values(id=1, seq=0, hash=GENESIS))
     except (sa.exc.SQLAlchemyError, ImportError) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise StoreError(f"store {_shown(url)}: {reason}; give a SQLite file or the URL of a database") from None
+        raise StoreError(f"store {shown_url(url)}: {reason}; give a SQLite file or the URL of a database") from None
     return engine
 
 
@@ -178,13 +187,14 @@ def open_existing(place: Path | str) -> sa.Engine:
             missing = {audit_records.name, audit_head.name} - set(sa.inspect(conn).get_table_names())
     except sa.exc.SQLAlchemyError as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
-        raise StoreError(f"store {_shown(url)}: {reason}; name the store of a node") from None
+        raise StoreError(f"store {shown_url(url)}: {reason}; name the store of a node") from None
     if missing:
-        raise StoreError(f"store {_shown(url)}: holds no audit log; name the store of a node")
+        raise StoreError(f"store {shown_url(url)}: holds no audit log; name the store of a node")
     return engine
 
 
-def _shown(url: str) -> str:
+def shown_url(url: str) -> str:
+    """Give a store's URL without its password."""
     return sa.make_url(url).render_as_string(hide_password=True) if "://" in url else url
 
 

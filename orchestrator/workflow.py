@@ -23,20 +23,21 @@ from .competing import STARTED, WAITING, in_turn
 from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
 from .identity import Signers
+from .lease import Lease
 from .lifecycle import Event, State, record_transition
 from .proposals import Advisor, Verification
 from .records import (
     Response,
     attempts,
-    insert_consent,
     kill_switch,
     list_consents,
     list_responses,
+    record_consent,
     spent_since,
     time_of,
     update_response,
 )
-from .run import Ending, Phase, Script, carry_out
+from .run import Ending, Hindrance, Phase, Result, Script, carry_out
 from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
@@ -64,6 +65,7 @@ class Workflow:
     advisor: Advisor
     actuator: Actuator
     script: Script
+    lease: Lease
 
     def advance(self) -> None:
         """Bring every response as far as it can go at this time.
@@ -134,7 +136,7 @@ class Workflow:
             asked = time_of(conn, response.id, Event.REQUEST_CONSENT)
             given = list_consents(conn, response.id, self.trust)
             for answer in rule_consents(self.twin, response, given, asked=asked, now=now):
-                insert_consent(conn, answer, time=iso(now), jws="")
+                record_consent(conn, answer, self.trust, time=iso(now), jws="")
                 given.append(answer)
             denials = [consent for consent in given if consent.decision is Decision.DENY]
             if denials:
@@ -170,8 +172,10 @@ class Workflow:
                 self._record_in(conn, response, ENDS[refused.name], body)
             elif response.blocked != refused.name:
                 update_response(conn, response.id, blocked=refused.name)
-                body = {"response": response.id, "refusal": refused.name, "reason": refused.reason}
-                audit.append(conn, time=iso(now), kind="guard_refused", owners=response.owners, body=body)
+                body = {"refusal": refused.name, "reason": refused.reason}
+                audit.append_about(
+                    conn, response.id, time=iso(now), kind="guard_refused", owners=response.owners, body=body
+                )
 
     def _refusal(self, conn: sa.Connection, response: Response, now: datetime) -> Refusal | None:
         case = case_of(
@@ -187,6 +191,14 @@ class Workflow:
             living=list_responses(conn, *STARTED),
         )
         return refusal(case)
+
+    def _hindrance(self, conn: sa.Connection, response: Response) -> str:
+        """Why the next order of a response that is being carried out must not go out now; empty: it may."""
+        self.lease.check()
+        if response.undo_wanted:
+            return f"{response.undo_wanted} wants it undone"
+        refused = self._refusal(conn, response, self._now())
+        return "" if refused is None or refused.name == "budget_spent" else refused.reason  # its cost is booked already
 
     def _forecast_changed(self, response: Response) -> bool:
         with reading(self.engine) as conn:
@@ -211,8 +223,7 @@ class Workflow:
         if shelved is None or shelved.digest != response.playbook_digest:
             self._fail(response, "its playbook is no longer on the shelf as it was consented to")
             return
-        document = shelved.document
-        result = carry_out(self.engine, self.clock, self.actuator, self.script, document, response.id, Phase.DO)
+        result = self._run(shelved.document, response, Phase.DO, self._hindrance)
         if result.ending is Ending.DONE:
             hold_s = shelved.effect.hold_s
             until = iso(self._now() + timedelta(seconds=hold_s)) if hold_s > 0 else ""
@@ -222,6 +233,15 @@ class Workflow:
             self.advisor.applied(response.proposal, holds=True)
         elif result.ending is Ending.FAILED:
             self._fail(response, result.reason)
+
+    def _run(self, document: Any, response: Response, phase: Phase, hindrance: Hindrance) -> Result:
+        return carry_out(
+            self.engine, self.clock, self.actuator, self.script, document, response.id, phase, hindrance=hindrance
+        )
+
+    def _hindrance_of_undo(self, _conn: sa.Connection, _response: Response) -> str:
+        self.lease.check()
+        return ""
 
     def _verify(self, response: Response) -> None:
         with reading(self.engine) as conn:
@@ -242,8 +262,8 @@ class Workflow:
 
     def _call_person(self, conn: sa.Connection, response: Response, reason: str) -> None:
         contacts = {owner: self.twin.owner_by_id[owner].contact for owner in response.owners}
-        body = {"response": response.id, "reason": reason, "contacts": contacts}
-        audit.append(conn, time=iso(self._now()), kind="person_called", owners=response.owners, body=body)
+        body, time = {"reason": reason, "contacts": contacts}, iso(self._now())
+        audit.append_about(conn, response.id, time=time, kind="person_called", owners=response.owners, body=body)
 
     def _undo(self, response: Response) -> None:
         """Take back what somebody wants undone or what has held long enough; on failure call a person, once."""
@@ -255,8 +275,7 @@ class Workflow:
         if shelved is None or shelved.digest != response.playbook_digest:
             self._undo_failed(response, "its playbook is no longer on the shelf as it was carried out")
             return
-        document = shelved.document
-        result = carry_out(self.engine, self.clock, self.actuator, self.script, document, response.id, Phase.UNDO)
+        result = self._run(shelved.document, response, Phase.UNDO, self._hindrance_of_undo)
         if result.ending is Ending.DONE:
             with self.engine.begin() as conn:
                 update_response(conn, response.id, undo_wanted="", holds_until="")

@@ -119,6 +119,44 @@ def test_nobody_consents_for_another_owner(tmp_path: Path) -> None:
     assert only(home).state is State.AWAITING_CONSENT
 
 
+def test_a_renewed_approval_holds_as_long_as_it_says(tmp_path: Path) -> None:
+    """The same person signs again with a later expiry, also once approved; an older signature does not shorten it."""
+    home = house(tmp_path, terms=Terms(budgets={"edge": Budget(0, 1.0)}, response_s=1e5, fresh_s=1e5))
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    home.advisor.proposals = []
+    first = signed(home, "edge")
+    home.node.consent(caller("edge"), only(home).id, first)
+    home.tick(50)
+    assert (only(home).state, only(home).blocked) == (State.APPROVED, "budget_spent")
+    for jws in (signed(home, "edge"), first):
+        home.node.consent(caller("edge"), only(home).id, jws)
+    assert kinds(home).count("consent") == 2
+    home.tick(50)
+    assert only(home).state is State.APPROVED
+    home.tick(50)
+    assert only(home).state is State.EXPIRED
+
+
+def test_an_order_goes_to_owners_who_were_asked_only(tmp_path: Path) -> None:
+    """An interpreter that sends an order elsewhere is stopped before it goes out."""
+    home = house(tmp_path, twin=chain(at_once("edge")))
+    script = home.node.script
+
+    class Stray:
+        def __getattr__(self, name: str) -> Any:
+            return getattr(script, name)
+
+        def next_order(self, *given: Any) -> Any:
+            order = script.next_order(*given)
+            return order and replace(order, owner="shop")
+
+    object.__setattr__(home.node._workflow, "script", Stray())
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    assert only(home).state is State.FAILED and home.actuator.sent == []
+
+
 def test_denial_ends_it(tmp_path: Path) -> None:
     """An owner's no ends the response, also after its yes, as long as nothing was started."""
     home = house(tmp_path)
@@ -533,3 +571,58 @@ def test_a_store_that_fails_loses_and_doubles_nothing(tmp_path: Path, monkeypatc
         home.tick()
     assert home.advisor.observed == [event]
     assert home.node.tick(home.node.clock.now() + timedelta(minutes=1)).findings == 1
+
+
+def test_events_that_were_acknowledged_outlive_the_node(tmp_path: Path) -> None:
+    """A node that dies before its next tick is followed by one that observes them, once, and counts them as waiting."""
+    home = house(tmp_path)
+    events = [parse_event(ocsf(f"e{n}", GATEWAY)) for n in range(3)]
+    home.node.take_events(caller("edge"), events)
+    home.engine.dispose()
+    again = house(tmp_path)
+    assert again.node._waiting["edge"] == 3
+    again.tick()
+    again.tick()
+    assert again.advisor.observed == events and house(tmp_path).node._waiting["edge"] == 0
+
+
+def test_an_event_that_breaks_the_advisor_is_not_tried_at_every_tick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """One poisoned event costs its own batch, not all that come after."""
+    home = house(tmp_path)
+    home.node.take_events(caller("meter"), [parse_event(ocsf("poison", METER))])
+
+    def breaks(*_given: object) -> Any:
+        raise RuntimeError("poisoned")
+
+    with monkeypatch.context() as broken, pytest.raises(RuntimeError, match="poisoned"):
+        broken.setattr(home.advisor, "observe", breaks)
+        home.tick()
+    home.node.take_events(caller("edge"), [parse_event(ocsf("e", GATEWAY))])
+    home.tick()
+    assert [event.uid for event in home.advisor.observed] == ["e"]
+
+
+def test_nobody_waits_for_a_slow_actuator(tmp_path: Path) -> None:
+    """While an order is under way: propose, read belief, consent and want an undo; the undo stops the next order."""
+    actuator, done = FakeActuator(), list[object]()
+    home = house(tmp_path, twin=chain(at_once("edge")), actuator=actuator)
+    home.advisor.proposals = [isolate()]
+    carry_out, edge = actuator.carry_out, caller("edge")
+
+    def meanwhile(response: str) -> None:
+        done.append(home.node.belief(edge))
+        done.append(home.node.propose(edge, playbook=ISOLATE, targets=[CONTROLLER], reason=""))
+        done.append(home.node.want_undo(edge, response))
+
+    def slow(order: Order) -> Outcome:
+        if not done:
+            other = threading.Thread(target=meanwhile, args=(order.key.split("/")[0],))
+            other.start()
+            other.join(10)
+        return carry_out(order)
+
+    actuator.carry_out = slow  # type: ignore[method-assign]
+    home.tick()
+    assert len(done) == 3 and actuator.actions == ["deny", "allow"]
