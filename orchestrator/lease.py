@@ -50,7 +50,7 @@ def take_lease(engine: sa.Engine) -> Lease:
     if engine.dialect.name == "postgresql":
         return DatabaseLease(engine)
     if engine.dialect.name == "sqlite" and place not in (None, "", ":memory:"):
-        return FileLease(Path(f"{place}.lock"))
+        return FileLease(Path(f"{os.path.realpath(place)}.lock"))  # one store has one lock, by whatever path
     return NoLease()
 
 
@@ -69,7 +69,10 @@ class FileLease:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror or error}; the store's folder must be writable") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

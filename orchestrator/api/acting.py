@@ -8,7 +8,6 @@ from __future__ import annotations
 
 from fastapi import APIRouter
 
-from ...twin.sensing.events import read_events
 from .bodies import Accepted, ConsentBody, KillSwitchBody, ProposalBody, ResponseBody, TickBody, TickedBody
 from .callers import Approver, Operator, Sensor, TheNode, WholeBody
 
@@ -28,7 +27,7 @@ _EVENTS_BODY = {
 @router.post("/events", status_code=202, summary="Post OCSF events", tags=["detection"], openapi_extra=_EVENTS_BODY)
 def events(node: TheNode, body: WholeBody, caller: Sensor) -> Accepted:
     """NDJSON or a JSON list, about assets of your own only; all are taken or none, and observed at the next tick."""
-    return Accepted(accepted=node.take_events(caller, read_events(body)))
+    return Accepted(accepted=node.take_payload(caller, body))
 
 
 @router.post(
