@@ -44,14 +44,16 @@ def take_lease(engine: sa.Engine) -> Lease:
     """Take the right to act on a store.
 
     Raises:
-        StoreError: another node has it.
+        StoreError: another node has it, or the database has no such locks.
     """
     place = engine.url.database
     if engine.dialect.name == "postgresql":
         return DatabaseLease(engine)
-    if engine.dialect.name == "sqlite" and place not in (None, "", ":memory:"):
-        return FileLease(Path(f"{os.path.realpath(place)}.lock"))  # one store has one lock, by whatever path
-    return NoLease()
+    if engine.dialect.name != "sqlite":
+        raise StoreError(f"store {shown_url(str(engine.url))}: is neither SQLite nor PostgreSQL; give one of those")
+    if place in (None, "", ":memory:"):
+        return NoLease()
+    return FileLease(Path(f"{os.path.realpath(place)}.lock"))  # one store has one lock, by whatever path
 
 
 class NoLease:
