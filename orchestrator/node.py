@@ -94,7 +94,7 @@ class Node:
     _ticking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)  # of callers that write
     _waiting: Counter[str] = field(init=False, repr=False)  # events per owner that wait for the next tick
-    _observed: int = field(default=0, init=False, repr=False)  # number of the last event that the advisor was told
+    _observed: int = field(default=0, init=False, repr=False)  # last row of the inbox that the advisor was told
     _unstored: list[SeenFinding] = field(default_factory=list, init=False, repr=False)
     _intake: dict[str, threading.Lock] = field(init=False, repr=False)  # per owner
     _pending_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
@@ -147,13 +147,14 @@ class Node:
             if asset is None or asset.owner != caller.owner or event.owner != caller.owner:
                 who = f"{event.asset!r} of {event.owner!r}"
                 raise ForeignAsset(f"event {position}: {who} is no asset of {caller.owner!r}; send your own only")
+        payload = inbox.packed(events)
         with self._pending_lock:
             waiting = self._waiting[caller.owner]
             if waiting + len(events) > MAX_PENDING:
                 raise _overloaded(waiting, caller.owner)
             with self.engine.begin() as conn:  # what is not stored is not acknowledged, so that it is sent again
                 count_events(conn, caller.owner, len(events))
-                inbox.keep(conn, caller.owner, events)
+                inbox.keep(conn, caller.owner, len(events), payload)
             self._waiting[caller.owner] += len(events)
         return len(events)
 
