@@ -121,11 +121,26 @@ class TwinState:
         if event.success and record["ceiling"] != NO_CEILING and head["cleaned_n"][0] < self.world.cleaned.shape[1]:
             self.world.cleaned[0, head["cleaned_n"][0]] = (number, record["ceiling"])
             head["cleaned_n"][0] += 1
-        held = event.success and record["hold"] > 0
+        self._end_runs(playbook, number, held=event.success and record["hold"] > 0)
+        first = len(self.world.asset[0])
+        for link, ends in enumerate(self.compiled.arrays.link_end):
+            if number in ends:
+                self._end_link_runs(playbook, first + link, [int(end) for end in ends])
+
+    def _end_runs(self, playbook: int, target: int, *, held: bool) -> None:
         run = self.world.run
-        for row in self._rows(playbook, number):
+        for row in self._rows(playbook, target):
             run["state"][0, row] = RunState.HOLDING if held else RunState.FREE
-            run["due"][0, row] = self.tick + record["hold"]
+            run["due"][0, row] = self.tick + self.effects.playbook["hold"][playbook]
+
+    def _end_link_runs(self, playbook: int, link: int, ends: list[int]) -> None:
+        """End work on a link once both its ends have reported since it began."""
+        for row in self._rows(playbook, link):
+            since = int(self.world.run["since"][0, row])
+            works = [self.worked(self.playbooks[playbook], end, since) for end in ends]
+            if None not in works:
+                succeeded = all(one is not None and one.succeeded for one in works)
+                self._end_runs(playbook, link, held=succeeded and self.effects.playbook["hold"][playbook] > 0)
 
     def _write_findings(self, findings: Iterable[Finding]) -> None:
         rows = sorted(findings, key=lambda finding: -finding.confidence)
