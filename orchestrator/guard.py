@@ -143,11 +143,14 @@ def _budget_spent(case: Case) -> str:
 
 
 def _dependents_budget_spent(case: Case) -> str:
-    """Owners whose services stop with another's target: nobody takes them beyond their budget, or uses it up."""
+    """Owners whose services stop with another's target: what others cost them has the same bound, on its own account.
+
+    Else others could use up what an owner may do itself, and an owner, by its own responses, what others may do.
+    """
     for owner in sorted(set(case.criticality).difference(case.owners)):
         share, spent = case.criticality[owner], case.spent.get(owner, Spent())
         most = case.budgets.get(owner, Budget()).max_criticality
-        if share > 0 and spent.criticality + spent.suffered + share > most + 1e-9:
+        if share > 0 and spent.suffered + share > most + 1e-9:
             return (
                 f"it stops more services of owner {owner!r} than that allows an hour; wait, or let it raise its budget"
             )

@@ -44,14 +44,16 @@ def take_lease(engine: sa.Engine) -> Lease:
     """Take the right to act on a store.
 
     Raises:
-        StoreError: another node has it.
+        StoreError: another node has it, or the database has no such locks.
     """
     place = engine.url.database
     if engine.dialect.name == "postgresql":
         return DatabaseLease(engine)
-    if engine.dialect.name == "sqlite" and place not in (None, "", ":memory:"):
-        return FileLease(Path(f"{place}.lock"))
-    return NoLease()
+    if engine.dialect.name != "sqlite":
+        raise StoreError(f"store {shown_url(str(engine.url))}: is neither SQLite nor PostgreSQL; give one of those")
+    if place in (None, "", ":memory:"):
+        return NoLease()
+    return FileLease(Path(f"{os.path.realpath(place)}.lock"))  # one store has one lock, by whatever path
 
 
 class NoLease:
@@ -69,7 +71,10 @@ class FileLease:
 
     def __init__(self, path: Path) -> None:
         self._path = path
-        self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        try:
+            self._file = os.open(path, os.O_RDWR | os.O_CREAT, 0o600)
+        except OSError as error:
+            raise StoreError(f"{path}: {error.strerror or error}; the store's folder must be writable") from None
         try:
             fcntl.flock(self._file, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError:

@@ -16,7 +16,7 @@ from datetime import datetime
 import sqlalchemy as sa
 
 from ..twin.graph import Twin
-from ..twin.sensing.events import Event
+from ..twin.sensing.events import Event, read_events
 from . import audit, inbox
 from .actuators.base import Actuator
 from .clock import Clock, ClockError, LockstepClock, iso, parse_iso
@@ -95,8 +95,9 @@ class Node:
     _ticking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)  # of callers that write
     _waiting: Counter[str] = field(init=False, repr=False)  # events per owner that wait for the next tick
-    _observed: int = field(default=0, init=False, repr=False)  # number of the last event that the advisor was told
+    _observed: int = field(default=0, init=False, repr=False)  # last row of the inbox that the advisor was told
     _unstored: list[SeenFinding] = field(default_factory=list, init=False, repr=False)
+    _intake: dict[str, threading.Lock] = field(init=False, repr=False)  # per owner
     _pending_lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _workflow: Workflow = field(init=False, repr=False)
     _repeats: Repeats = field(init=False, repr=False)
@@ -104,6 +105,7 @@ class Node:
     def __post_init__(self) -> None:
         check_ids(self.twin)
         self._advisor = InTurn(self.advisor)
+        self._intake = {owner.id: threading.Lock() for owner in self.twin.owners}
         with reading(self.engine) as conn:
             self._waiting = inbox.count(conn)
         self._workflow = Workflow(
@@ -122,6 +124,18 @@ class Node:
         self._repeats = Repeats(self.terms.repropose_s)
         self._workflow.recall()
 
+    def take_payload(self, caller: Caller, payload: bytes) -> int:
+        """Read and keep an owner's events, one payload of it at a time, so that its flood leaves time for others.
+
+        Raises:
+            EventError: it holds no valid events.
+            ForeignAsset, Overloaded: see `take_events`.
+        """
+        with self._intake[caller.owner]:
+            if self._waiting[caller.owner] >= MAX_PENDING:  # not even read
+                raise _overloaded(self._waiting[caller.owner], caller.owner)
+            return self.take_events(caller, read_events(payload))
+
     def take_events(self, caller: Caller, events: Sequence[Event]) -> int:
         """Keep an owner's events for the next tick; give how many.
 
@@ -136,13 +150,14 @@ class Node:
                 who = f"{event.asset!r} of {event.owner!r}"
                 raise ForeignAsset(f"event {position}: {who} is no asset of {caller.owner!r}; send your own only")
         check_times(events, self.clock.latest())
+        payload = inbox.packed([replace(event, credential=caller.credential) for event in events])
         with self._pending_lock:
             waiting = self._waiting[caller.owner]
             if waiting + len(events) > MAX_PENDING:
-                raise Overloaded(f"{waiting} events of {caller.owner!r} wait for the next tick; send again later")
+                raise _overloaded(waiting, caller.owner)
             with self.engine.begin() as conn:  # what is not stored is not acknowledged, so that it is sent again
                 count_events(conn, caller.owner, len(events))
-                inbox.keep(conn, caller.owner, [replace(event, credential=caller.credential) for event in events])
+                inbox.keep(conn, caller.owner, len(events), payload)
             self._waiting[caller.owner] += len(events)
         return len(events)
 
@@ -279,6 +294,8 @@ class Node:
 
     def _visible(self, conn: sa.Connection, caller: Caller, response: str) -> Response:
         missing = NotInView(f"no response {response!r} in your view; list responses and mend the id")
+        if "\0" in response:  # some databases cannot even look for it
+            raise missing
         try:
             row = read_response(conn, response)
         except UnknownResponse:
@@ -328,3 +345,7 @@ class Node:
                     note_refusal(conn, proposal, reason, str(error), now=now)
             self._repeats.note(proposal, now)
         return taken
+
+
+def _overloaded(waiting: int, owner: str) -> Overloaded:
+    return Overloaded(f"{waiting} events of {owner!r} wait for the next tick; send again later")

@@ -95,13 +95,14 @@ findings = sa.Table(
     sa.Column("body", Json, nullable=False),
 )
 
-pending_events = sa.Table(
-    "pending_events",
+inbox = sa.Table(
+    "inbox",
     metadata,
     sa.Column("id", sa.Integer, primary_key=True),
     sa.Column("owner", Text, nullable=False),
-    sa.Column("body", Json, nullable=False),  # a checked event, see twin.sensing.events
-    sqlite_autoincrement=True,  # numbers are not used again
+    sa.Column("number", sa.Integer, nullable=False),  # of events
+    sa.Column("payload", Text, nullable=False),  # JSON list of checked events, see twin.sensing.events
+    sqlite_autoincrement=True,  # ids are not used again
 )
 
 event_counts = sa.Table(

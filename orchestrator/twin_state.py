@@ -128,13 +128,27 @@ class TwinState:
         self.work.pop((number, event.operation), None)
         self.work[number, event.operation] = Work(number, event.operation, event.success, self.tick)
         playbook = self.playbooks.index(event.operation)
-        record = self.effects.playbook[playbook]
-        held = event.success and record["hold"] > 0
+        self._end_runs(playbook, number, held=event.success and self.effects.playbook["hold"][playbook] > 0)
+        first = len(self.world.asset[0])
+        for link, ends in enumerate(self.compiled.arrays.link_end):
+            if number in ends:
+                self._end_link_runs(playbook, first + link, [int(end) for end in ends])
+        return int(self.effects.playbook["ceiling"][playbook]) if event.success else NO_CEILING
+
+    def _end_runs(self, playbook: int, target: int, *, held: bool) -> None:
         run = self.world.run
-        for row in self._rows(playbook, number):
+        for row in self._rows(playbook, target):
             run["state"][0, row] = RunState.HOLDING if held else RunState.FREE
-            run["due"][0, row] = self.tick + record["hold"]
-        return int(record["ceiling"]) if event.success else NO_CEILING
+            run["due"][0, row] = self.tick + self.effects.playbook["hold"][playbook]
+
+    def _end_link_runs(self, playbook: int, link: int, ends: list[int]) -> None:
+        """End work on a link once both its ends have reported since it began."""
+        for row in self._rows(playbook, link):
+            since = int(self.world.run["since"][0, row])
+            works = [self.worked(self.playbooks[playbook], end, since) for end in ends]
+            if None not in works:
+                succeeded = all(one is not None and one.succeeded for one in works)
+                self._end_runs(playbook, link, held=succeeded and self.effects.playbook["hold"][playbook] > 0)
 
     def _write_cleaned(self, ceilings: dict[int, int]) -> None:
         """Tell belief what restoring work took from attackers; of more than a tick holds each owner keeps a share."""

@@ -108,7 +108,6 @@ def test_it_is_a_command_that_an_actuator_carries_out(library: Library) -> None:
         actuator = OpenC2Http({"o0": Endpoint(consumer.url, consumer.token)})
         for order in (order_of(library), order_of(library, undo=True)):
             assert actuator.carry_out(order).status == actuator.carry_out(order).status == 200
-        actuator.close()
     assert [command["action"] for command in consumer.done] == ["contain", "allow"]
     assert {command["target"]["x-tocsin"]["asset"] for command in consumer.done} == {HOST}
 

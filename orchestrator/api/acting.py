@@ -6,12 +6,10 @@ Flows in: a caller and a checked body. Flows out: what the node did. Rules are t
 
 from __future__ import annotations
 
-from fastapi import APIRouter, Request
-from starlette.concurrency import run_in_threadpool
+from fastapi import APIRouter
 
-from ...twin.sensing.events import read_events
 from .bodies import Accepted, ConsentBody, KillSwitchBody, ProposalBody, ResponseBody, TickBody, TickedBody
-from .callers import Approver, Operator, Sensor, TheNode
+from .callers import Approver, Operator, Sensor, TheNode, WholeBody
 
 router = APIRouter(prefix="/v1")
 
@@ -27,14 +25,9 @@ _EVENTS_BODY = {
 
 
 @router.post("/events", status_code=202, summary="Post OCSF events", tags=["detection"], openapi_extra=_EVENTS_BODY)
-async def events(node: TheNode, caller: Sensor, request: Request) -> Accepted:
+def events(node: TheNode, body: WholeBody, caller: Sensor) -> Accepted:
     """NDJSON or a JSON list, about assets of your own only; all are taken or none, and observed at the next tick."""
-    body = await request.body()
-
-    def take() -> int:
-        return node.take_events(caller, read_events(body))
-
-    return Accepted(accepted=await run_in_threadpool(take))
+    return Accepted(accepted=node.take_payload(caller, body))
 
 
 @router.post(

@@ -23,7 +23,7 @@ class ProposalBody(_Request):
 
     playbook: Name
     targets: list[Name] = Field(min_length=1, max_length=32)
-    reason: Annotated[str, StringConstraints(max_length=2000)] = ""
+    reason: Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")] = ""
 
 
 class ConsentBody(_Request):

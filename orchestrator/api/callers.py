@@ -1,6 +1,7 @@
-"""Who calls: what the door found, with the role a route asks for.
+"""Who calls: the bearer token of a request, turned into a caller with the role a route asks for.
 
-Flows in: `state.caller` of a request. Flows out: a `Caller`, or 401 without a token that counts, 403 without the role.
+Flows in: the Authorization header of a request that the door let in. Flows out: a `Caller`, or 401 without a token that
+counts, 403 without the role.
 """
 
 from __future__ import annotations
@@ -13,6 +14,7 @@ from fastapi.security import HTTPAuthorizationCredentials, HTTPBearer
 
 from ..identity import Caller, Role
 from ..node import Node
+from .door import NO_TOKEN
 
 _bearer = HTTPBearer(auto_error=False, description="An owner's token, made by `tocsin keys new`.")
 
@@ -26,17 +28,21 @@ def node_of(request: Request) -> Node:
 TheNode = Annotated[Node, Depends(node_of)]
 
 
-def caller_of(request: Request, _shown: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
-    """Give who calls, as the door found it.
+def caller_of(node: TheNode, credentials: Annotated[HTTPAuthorizationCredentials | None, Depends(_bearer)]) -> Caller:
+    """Give who calls; asked again behind the door, as a token may be taken back while its request's body comes in.
 
     Raises:
         HTTPException: 401, no token or one that counts for nobody.
     """
-    caller: Caller | None = getattr(request.state, "caller", None)
+    caller = node.tokens.caller(credentials.credentials) if credentials else None
     if caller is None:
-        reason = "no token that counts; send Authorization: Bearer and your owner's token"
-        raise HTTPException(401, {"error": "no_token", "mend": reason}, headers={"WWW-Authenticate": "Bearer"})
+        raise HTTPException(401, {"error": "no_token", "mend": NO_TOKEN}, headers={"WWW-Authenticate": "Bearer"})
     return caller
+
+
+async def body_of(request: Request) -> bytes:
+    """Give the body; named before the caller in a route, it is there before the caller is asked for."""
+    return await request.body()
 
 
 def with_role(role: Role) -> Callable[[Caller], Caller]:
@@ -51,6 +57,7 @@ def with_role(role: Role) -> Callable[[Caller], Caller]:
     return check
 
 
+WholeBody = Annotated[bytes, Depends(body_of)]
 Sensor = Annotated[Caller, Depends(with_role(Role.SENSOR))]
 Viewer = Annotated[Caller, Depends(with_role(Role.VIEWER))]
 Approver = Annotated[Caller, Depends(with_role(Role.APPROVER))]

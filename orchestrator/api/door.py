@@ -1,6 +1,6 @@
 """The door: who calls is settled before anything of a body is read; how many at once, how much, and for how long.
 
-Flows in: raw requests. Flows out: requests with `state.caller` set, or 401, 408, 413, 429. So that no caller starves
+Flows in: raw requests. Flows out: requests of callers, or 401, 408, 413, 429. So that no caller starves
 another, an owner's tokens of equal roles have places of their own, callers without a token share theirs, and every body
 has a size and a time.
 """
@@ -18,6 +18,7 @@ from ..identity import Caller
 from ..node import Node
 from .errors import answer
 
+NO_TOKEN = "no token that counts; send Authorization: Bearer and your owner's token"
 GUARDED, OPEN = "/v1/", frozenset({"/v1/health"})
 MAX_AT_ONCE = 4  # requests of one owner's tokens of equal roles, or of all without a token; assumed
 MAX_BODY = 256_000  # bytes of any body but events; a consent has about 2,000
@@ -38,11 +39,9 @@ class Door:
             await self._app(scope, receive, send)
             return
         caller = self._caller(scope)
-        scope.setdefault("state", {})["caller"] = caller
         if caller is None and scope["path"].startswith(GUARDED) and scope["path"] not in OPEN:
-            mend = "no token that counts; send Authorization: Bearer and your owner's token"
             headers = {"WWW-Authenticate": "Bearer", "Connection": "close"}
-            await answer(401, "no_token", mend, headers)(scope, receive, send)
+            await answer(401, "no_token", NO_TOKEN, headers)(scope, receive, send)
         elif self._inside[caller] >= MAX_AT_ONCE:
             headers = {"Retry-After": "1", "Connection": "close"}
             mend = f"{MAX_AT_ONCE} requests of yours are being answered; wait for one of them"

@@ -13,6 +13,7 @@ from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from fastapi.responses import JSONResponse
 from starlette.exceptions import HTTPException
+from starlette.requests import ClientDisconnect
 
 from ...twin.sensing.events import EventError
 from ..clock import ClockError
@@ -42,6 +43,7 @@ CONSENT_STATUS: Mapping[str, int] = {
 }
 
 STATUS: Mapping[type[Exception], tuple[int, str]] = {
+    ClientDisconnect: (408, "too_slow"),  # nobody is there to read it; it is no fault of ours either
     NotInView: (404, "not_found"),
     ForeignAsset: (403, "foreign_asset"),
     PermissionError: (403, "not_an_owner_of_targets"),

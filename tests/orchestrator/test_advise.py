@@ -15,6 +15,7 @@ from tocsin.orchestrator.supply import policy_of
 from tocsin.playbooks.actions import encode
 from tocsin.twin.compiled import Int32
 from tocsin.twin.sensing.events import Event, EventClass
+from tocsin.twin.vocabulary import RunState
 
 HELD, OTHER = "csms/container/desk", "fleet/host/vpn"
 
@@ -127,7 +128,7 @@ def test_one_end_of_a_link_does_not_report_for_the_other(game: Game) -> None:
     """Blocking a link is confirmed once both ends say so; one end alone leaves it open, one no contradicts it."""
     link = game.compiled.links[0]
     name = game.compiled.target_name(len(game.compiled.twin.assets))
-    noon = datetime(2026, 11, 1, 12, tzinfo=UTC)
+    noon, number = datetime(2026, 11, 1, 12, tzinfo=UTC), len(game.compiled.twin.assets)
     for said, expected in (
         ({link.source: True}, Verification.PENDING),
         ({link.target: True}, Verification.PENDING),
@@ -142,6 +143,11 @@ def test_one_end_of_a_link_does_not_report_for_the_other(game: Game) -> None:
         events = [report(game, asset, success=success) for asset, success in said.items()]
         ours.observe(events, noon + timedelta(seconds=60))
         assert ours.verify(proposal, noon) is expected, said
+        (state,) = ours.state.world.run["state"][0, ours.state._rows(proposal.playbook_index, number)].tolist() or [
+            RunState.FREE
+        ]
+        has_ended = len(said) == 2
+        assert (state == RunState.WORKING) is not has_ended
 
 
 def test_one_end_of_a_link_does_not_say_for_the_other_that_it_is_cut(game: Game) -> None:

@@ -229,6 +229,7 @@ def test_person_proposes_over_the_wire(site: Site) -> None:
         ({"playbook": ISOLATE, "targets": [METER]}, (404, "not_found")),
         ({"playbook": ISOLATE, "targets": []}, (422, "bad_request")),
         ({"playbook": ISOLATE, "targets": [GATEWAY], "x": 1}, (422, "bad_request")),
+        ({"playbook": ISOLATE, "targets": [GATEWAY], "reason": "a\0b"}, (422, "bad_request")),
         (None, (422, "bad_request")),
     ]
     for body, expected in bad:

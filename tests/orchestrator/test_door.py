@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import threading
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,15 @@ CHUNK = b" " * 1000
 class Sender:
     """A client at the level of ASGI messages, which counts how much of its body was asked for."""
 
-    def __init__(self, path: str, token: str = "", chunks: Iterable[bytes] = (b"{}",), pause_s: float = 0.0) -> None:
+    def __init__(
+        self,
+        path: str,
+        token: str = "",
+        chunks: Iterable[bytes] = (b"{}",),
+        pause_s: float = 0.0,
+        *,
+        ends: bool = False,
+    ) -> None:
         headers = [(b"authorization", f"Bearer {token}".encode())] if token else []
         headers.append((b"content-type", b"application/json"))
         self.scope: dict[str, Any] = {
@@ -32,13 +40,15 @@ class Sender:
             "headers": headers,
             "query_string": b"",
         }
-        self.chunks, self.pause_s, self.asked, self.status = iter(chunks), pause_s, 0, 0
+        self.chunks, self.pause_s, self.ends, self.asked, self.status = iter(chunks), pause_s, ends, 0, 0
 
     async def receive(self) -> dict[str, Any]:
-        """Send one piece of the body; it never ends."""
+        """Send one piece of the body; it never ends unless it was said to."""
         self.asked += 1
         await asyncio.sleep(self.pause_s)
-        return {"type": "http.request", "body": next(self.chunks, b""), "more_body": True}
+        piece = next(self.chunks, None)
+        more = piece is not None or not self.ends
+        return {"type": "http.request", "body": piece or b"", "more_body": more}
 
     async def send(self, message: Any) -> None:
         """Note the status."""
@@ -124,3 +134,17 @@ def test_a_reading_transaction_cannot_write(tmp_path: Path) -> None:
         conn.execute(sa.delete(responses))
     with home.engine.begin() as conn:
         conn.execute(sa.delete(responses))
+
+
+def test_a_token_taken_back_while_its_body_comes_in_counts_no_longer(tmp_path: Path) -> None:
+    """Also for whoever began its request before."""
+    for path, role in (("/v1/kill-switch", "operator"), ("/v1/events", "sensor")):
+        home = house(tmp_path / role)
+
+        def chunks(home: House = home) -> Iterator[bytes]:
+            yield b'{"on":'
+            (home.path / "tokens.json").write_text("[]")
+            yield b"true}"
+
+        sender = Sender(path, home.token("edge", role), chunks(), ends=True)
+        assert sender.post(home) == 401 and not home.node.kill_switch_is_on()

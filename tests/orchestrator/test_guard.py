@@ -59,7 +59,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("budget_spent", {"spent": {"edge": Spent(1, 0.8)}}),
     ("budget_spent", {"criticality": {}, "budgets": {"edge": Budget(6, 0.5)}}),
     ("budget_spent", {"budgets": {"edge": Budget(0, 1.0)}}),
-    ("budget_spent", {"criticality": {"edge": 0.1, "shop": 0.6}, "spent": {"shop": Spent(1, 0.3, 0.2)}}),
+    ("budget_spent", {"criticality": {"edge": 0.1, "shop": 0.6}, "spent": {"shop": Spent(1, 0.0, 0.5)}}),
 ]
 
 
@@ -101,8 +101,9 @@ def test_findings_cannot_widen_the_blast_radius() -> None:
 
 
 def test_what_others_cost_an_owner_does_not_keep_it_from_its_own_responses() -> None:
-    """A response on another's target counts against the budget of whom it stops, never against what that may do."""
+    """Two accounts of one size: neither can an owner, by what it does itself, keep others from their responses."""
     assert refusal(case(spent={"edge": Spent(0, 0.0, suffered=5.0)})) is None
+    assert refusal(case(criticality={"edge": 0.1, "shop": 0.5}, spent={"shop": Spent(9, 9.0, 0.2)})) is None
     assert refusal(case(criticality={"edge": 0.1, "shop": 0.0}, spent={"shop": Spent(9, 9.0, 9.0)})) is None
 
 

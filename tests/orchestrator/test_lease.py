@@ -111,3 +111,14 @@ def test_a_session_that_broke_off_is_taken_up_again_unless_another_node_came() -
             rival.release()  # it has acted: this one stays out
         engine.dispose()
         other.dispose()
+
+
+def test_one_store_by_two_paths_is_one_store(tmp_path: Path) -> None:
+    """A link to the store's folder is no way around its lock."""
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    engines = [open_store(sqlite_url(tmp_path / name / "s.sqlite")) for name in ("real", "link")]
+    lease = take_lease(engines[0])
+    with pytest.raises(StoreError, match="another node"):
+        take_lease(engines[1])
+    lease.release()
