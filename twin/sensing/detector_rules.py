@@ -41,6 +41,8 @@ FAILURES: Final = 5  # failed logons within the window that make a burst
 RENAMES: Final = 100  # files renamed by one process in one record
 VOLUME: Final = 100_000_000  # bytes sent out in one record
 FLOOD: Final = 100_000  # packets in one record
+PROBE: Final = 3  # packets of a connection that was tried and not used, at most
+SCAN: Final = 8  # ports of one asset that one source tries within the window
 BEACONS: Final = 5  # calls whose intervals are compared
 REGULAR: Final = 0.2  # coefficient of variation of a beacon's intervals at most
 DEVIATION: Final = 0.1  # share by which a process may differ from what it was told
@@ -129,6 +131,15 @@ def _unusual_logon(event: Event, memory: Memory) -> bool:
     return (event.user, event.asset, event.source) not in memory.baseline.logons
 
 
+def _is_probe(event: Event) -> bool:
+    return 0 < event.packets <= PROBE
+
+
+def _ports_tried(event: Event, memory: Memory) -> set[int]:
+    calls = memory.lately(event, "call", event.asset, event.destination)
+    return {one.port for one in calls if one.source == event.source and _is_probe(one)}
+
+
 def _failures(event: Event, memory: Memory) -> tuple[Event, ...]:
     return memory.lately(event, "failure", event.asset, event.source)
 
@@ -178,7 +189,7 @@ _ALL: Final = (
         _NETWORK,
         StepClass.VALID_ACCOUNT,
         EventClass.NETWORK,
-        lambda e, m: e.port in ADMIN_PORTS and _unseen(e, m),
+        lambda e, m: e.port in ADMIN_PORTS and _unseen(e, m) and not _is_probe(e),
         (_stranger, lambda e, m: e.bytes_out > 1_000_000),
     ),
     Rule(
@@ -186,7 +197,7 @@ _ALL: Final = (
         _NETWORK,
         StepClass.TRUST,
         EventClass.NETWORK,
-        lambda e, m: e.port in MANAGEMENT_PORTS and _unseen(e, m),
+        lambda e, m: e.port in MANAGEMENT_PORTS and _unseen(e, m) and not _is_probe(e),
         (_stranger, lambda e, m: e.bytes_out > 1_000_000),
     ),
     Rule(
@@ -212,6 +223,14 @@ _ALL: Final = (
         EventClass.NETWORK,
         lambda e, m: e.destination not in m.baseline.known and _variation(e, m) <= REGULAR,
         (lambda e, m: _variation(e, m) <= REGULAR / 4, lambda e, m: e.port not in (80, 443)),
+    ),
+    Rule(
+        "many ports tried",
+        _NETWORK,
+        StepClass.DISCOVERY,
+        EventClass.NETWORK,
+        lambda e, m: _is_probe(e) and _unseen(e, m) and len(_ports_tried(e, m)) >= SCAN,
+        (_stranger, lambda e, m: not _ports_tried(e, m).isdisjoint(ADMIN_PORTS | MANAGEMENT_PORTS)),
     ),
     Rule(
         "server starts a shell",
