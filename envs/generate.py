@@ -59,6 +59,7 @@ class _Draft:
     links: list[Link] = field(default_factory=list)
     weaknesses: list[Weakness] = field(default_factory=list)
     opened: set[str] = field(default_factory=set)  # assets with a weakness that a network opens
+    around: dict[str, str] = field(default_factory=dict)  # segment of each site's front
 
     def site(self, owner: str, number: int) -> str:
         """Add one site; gives the id of the container at its front."""
@@ -69,6 +70,7 @@ class _Draft:
         store = self._asset(owner, AssetKind.DATA_STORE, f"data-{number}", harm=0.2, jewel=True)
         boxes = [self._container(owner, f"app-{number}-{row}", engine) for row in range(SITE - 6)]
         front, last = boxes[0], boxes[-1]
+        self.around[front] = segment
         self._open_one((desk, boxes[len(boxes) // 2], last))
         for machine in (desk, engine, *boxes):
             self._link(LinkKind.REACHES, machine, segment)
@@ -88,12 +90,13 @@ class _Draft:
         return front
 
     def expose(self, fronts: list[str]) -> None:
-        """Let the internet reach the fronts of some sites, of the first at least, and make those weak."""
+        """Let the internet reach the fronts of some sites, of the first at least, make those weak, and let them out."""
         drawn = self.rng.random(len(fronts)) < self.settings.exposed
         drawn[0] = True
         for front, is_exposed in zip(fronts, drawn, strict=True):
             if is_exposed:
                 self._link(LinkKind.REACHES, OUTSIDE, front, port=443)
+                self._link(LinkKind.REACHES, self.around[front], OUTSIDE, port=443)
                 if front not in self.opened:
                     self._open(front, hard=False)
 

@@ -8,6 +8,7 @@ from hypothesis import strategies as st
 from tocsin.agents.attacker import AttackerAgent
 from tocsin.agents.defender import DefenderAgent
 from tocsin.agents.model import ChainModel
+from tocsin.agents.owner import Answer, OwnerAgent, Request
 from tocsin.tests.twin.random_twins import (
     FEW,
     RandomGame,
@@ -18,6 +19,7 @@ from tocsin.tests.twin.random_twins import (
 )
 from tocsin.tests.twin.world_checks import live
 from tocsin.twin.rulebook.attacking import NO_STEP
+from tocsin.twin.rulebook.settle import settle
 from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT
 from tocsin.twin.vocabulary import OccurrenceKind
 
@@ -100,6 +102,58 @@ def test_a_recorded_run_replays(game: RandomGame) -> None:
             return chosen[self.model.tick][self.number]
 
     assert mesa_run(game, 5, actions, attacker=Replayed)[0] == traces
+
+
+class Wilful(AttackerAgent):
+    """An attacker of a user's own: half the time any step at all, else what the built-in one would take."""
+
+    def choose(self) -> int:
+        """Most of what it draws is not open, and is then not tried."""
+        rng = np.random.default_rng([self.model.tick, self.number])
+        return int(rng.integers(len(self.model.worlds.compiled.steps))) if rng.random() < 0.5 else super().choose()
+
+
+class Moody(OwnerAgent):
+    """An owner of a user's own, who answers by mood."""
+
+    def answer(self, request: Request) -> Answer:
+        """One in three: none yet, yes, no."""
+        return Answer(int(np.random.default_rng([self.model.tick, self.number, request.slot]).integers(3)))
+
+
+class Restless(DefenderAgent):
+    """A defender of a user's own, who does anything that is legal."""
+
+    def choose(self) -> int:
+        """Every other tick on average."""
+        rng = np.random.default_rng(self.model.tick)
+        return int(rng.choice(np.flatnonzero(self.model.legal()))) if rng.random() < 0.5 else 0
+
+
+@given(random_games(), st.integers(0, 2**31))
+@FEW
+def test_any_agents_recorded_decisions_replay_in_a_lane_of_the_kernel(game: RandomGame, world: int) -> None:
+    """Attackers, owners and defender of a user's own: their decisions, settled in a lane beside others, are the run."""
+    model = ChainModel(
+        game.compiled,
+        game.effects,
+        game.parameters,
+        world_id=world,
+        stream=STREAM_ENVIRONMENT,
+        attacker=Wilful,
+        owner=Moody,
+        defenders=[Restless],
+    )
+    lanes = game.worlds([world + 1, world, world + 2])
+    for _ in range(TICKS):
+        model.step()
+        lanes.state.attacker["choice"][1] = [attacker.decision for attacker in model.attackers]
+        lanes.state.answer[1] = model.worlds.state.answer[0]
+        decision = np.array([model.defenders[0].decision], np.int32)
+        settle(1, decision, game.compiled.arrays, game.effects, game.parameters, lanes.state)
+        assert lanes.trace(1) == model.trace
+    assert live(lanes.state, 1) == live(model.worlds.state, 0)
+    assert lanes.state.world["tick"].tolist() == [0, TICKS, 0]
 
 
 def test_a_poked_decision_shows_at_exactly_its_tick() -> None:

@@ -19,7 +19,8 @@ import numpy.typing as npt
 from .attack.holding import members
 from .attack.step import AttackStep
 from .facts import key_of
-from .graph import Link, Twin, TwinError
+from .graph import Asset, Link, Owner, Twin, TwinError
+from .toward import Float64, chances_to_jewel
 from .vocabulary import Access, AssetKind, Gain, LinkKind, StepClass
 
 Int32 = npt.NDArray[np.int32]
@@ -106,6 +107,7 @@ class Compiled:
     links: tuple[Link, ...]  # boundary links, in number order
     arrays: CompiledTwin
     tick_s: float
+    toward: Float64  # [N] the assets' `toward` in full precision, for the next version to start from
 
     @cached_property
     def asset_number(self) -> dict[str, int]:
@@ -168,23 +170,28 @@ def compile_twin(twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.
         raise TwinError(f"tick_s {tick_s} must be a positive number of seconds")
     number = {asset.id: index for index, asset in enumerate(twin.assets)}
     owner = {one.id: index for index, one in enumerate(twin.owners)}
-    links = tuple(link for link in twin.links if link.kind in BOUNDARY_KINDS and twin.is_boundary(link))
+    owner_of = {asset.id: asset.owner for asset in twin.assets}
+    links = tuple(k for k in twin.links if owner_of[k.source] != owner_of[k.target] and k.kind in BOUNDARY_KINDS)
     link_number = {link.key: index for index, link in enumerate(links)}
     assets = _asset_records(twin, owner, tick_s)
     link_end = np.array([[number[k.source], number[k.target]] for k in links], np.int32).reshape(len(links), 2)
+    step_arrays = _step_arrays(steps, number, link_number, assets)
     arrays = CompiledTwin(
         asset=assets,
         external=np.flatnonzero(assets["kind"] == AssetKind.EXTERNAL).astype(np.int32),
-        **_step_arrays(twin, steps, number, link_number, assets),
-        **_part_arrays(twin, steps, number, assets),
+        **step_arrays,
+        **_part_arrays(twin, number, step_arrays["step"], assets),
         **_dependency_arrays(twin, number, links, assets),
         link_owner=_link_owners(twin, links, owner),
         link_end=link_end,
-        end=_group(link_end.ravel(), assets, "end"),
-        hourly=np.array([round(one.value_per_hour * NANO) for one in twin.owners], np.int64),
+        end=group_rows(link_end.ravel(), assets, "end"),
+        hourly=hourly_of(twin.owners),
     )
-    assets["toward"] = _toward(arrays)
-    return Compiled(twin, tuple(steps), links, arrays, tick_s)
+    toward = chances_to_jewel(arrays)
+    assets["toward"] = toward
+    compiled = Compiled(twin, tuple(steps), links, arrays, tick_s, toward)
+    compiled.__dict__["asset_number"] = number  # known already
+    return compiled
 
 
 def records(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -193,68 +200,97 @@ def records(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
 
 
 def _asset_records(twin: Twin, owner: Mapping[str, int], tick_s: float) -> npt.NDArray[Any]:
-    weight_of: dict[str, float] = {}
-    for asset in twin.assets:
-        weight_of[asset.owner] = weight_of.get(asset.owner, 0.0) + asset.criticality
-    per_tick = NANO * tick_s / 3600.0
-    shares = [
-        twin.owner_by_id[asset.owner].value_per_hour * asset.criticality / (weight_of[asset.owner] or 1.0)
-        for asset in twin.assets
-    ]
     assets = records(len(twin.assets), ASSET)
     assets["kind"] = [asset.kind for asset in twin.assets]
     assets["owner"] = [owner[asset.owner] for asset in twin.assets]
-    assets["jewel"] = [asset.crown_jewel for asset in twin.assets]
-    assets["sensors"] = [sum(1 << s for s in set(asset.sensors)) for asset in twin.assets]
-    assets["share"] = [round(share * per_tick) for share in shares]
-    assets["harm"] = [round(asset.harm_per_hour * per_tick) for asset in twin.assets]
+    fill_assets(assets, np.arange(len(assets)), twin.assets, tick_s)
+    fill_shares(assets, np.arange(len(assets)), twin.assets, twin.owners, tick_s)
     return assets
 
 
+def hourly_of(owners: Sequence[Owner]) -> Int64:
+    """int64[O] nano loss per hour when all services of an owner are lost."""
+    return np.array([round(one.value_per_hour * NANO) for one in owners], np.int64)
+
+
+def fill_assets(records: npt.NDArray[Any], rows: npt.NDArray[np.int64], assets: Sequence[Asset], tick_s: float) -> None:
+    """Write into some rows what the assets there say of themselves; `kind` and `owner` are written already."""
+    bits = {sensors: sum(1 << s for s in set(sensors)) for sensors in {asset.sensors for asset in assets}}
+    harm = np.array([asset.harm_per_hour for asset in assets], np.float64)
+    records["jewel"][rows] = [asset.crown_jewel for asset in assets]
+    records["sensors"][rows] = [bits[asset.sensors] for asset in assets]
+    records["harm"][rows] = np.rint(harm * (NANO * tick_s / 3600.0))
+
+
+def fill_shares(
+    records: npt.NDArray[Any],
+    rows: npt.NDArray[np.int64],
+    assets: Sequence[Asset],
+    owners: Sequence[Owner],
+    tick_s: float,
+) -> None:
+    """Write the shares of all assets of some owners: their criticality over the sum of their owner's."""
+    criticality = np.array([asset.criticality for asset in assets], np.float64)
+    owner = records["owner"][rows]
+    weight = np.bincount(owner, criticality, len(owners))
+    weight[weight == 0.0] = 1.0
+    value = np.array([one.value_per_hour for one in owners], np.float64)
+    records["share"][rows] = np.rint(value[owner] * criticality / weight[owner] * (NANO * tick_s / 3600.0))
+
+
 def _step_arrays(
-    twin: Twin,
     steps: Sequence[AttackStep],
     number: Mapping[str, int],
     link_number: Mapping[Any, int],
     assets: npt.NDArray[Any],
 ) -> dict[str, Any]:
+    rows = step_records(steps, number, link_number)
+    return {
+        "step": rows,
+        "out_step": group_rows(rows["src"], assets, "out"),
+        "in_step": group_rows(rows["dst"], assets, "in"),
+    }
+
+
+def step_records(
+    steps: Sequence[AttackStep], number: Mapping[str, int], link_number: Mapping[Any, int]
+) -> npt.NDArray[Any]:
+    """Rows of STEP for attack steps.
+
+    Raises:
+        TwinError: a step refers to an asset that has no number.
+    """
     rows = records(len(steps), STEP)
     try:
         rows["src"] = [number[step.source] for step in steps]
         rows["dst"] = [number[step.target] for step in steps]
         rows["identity"] = [number[step.identity] if step.identity else -1 for step in steps]
+        seen_at = np.array([number[step.seen_at] if step.seen_at else -1 for step in steps], np.int32)
     except KeyError as missing:
         raise TwinError(
             f"an attack step refers to asset {missing}, which is not in the twin; derive it again"
         ) from None
-    at_source = np.array([step.step_class in SEEN_AT_SOURCE for step in steps], bool)
-    rows["seen_at"] = np.where(at_source, rows["src"], rows["dst"])
     rows["need"] = [step.needs for step in steps]
     rows["gain"] = [step.gains for step in steps]
     rows["step_class"] = [step.step_class for step in steps]
-    rows["link"] = [link_number.get(step.link, -1) for step in steps]
+    rows["link"] = [-1 if step.link is None else link_number.get(step.link, -1) for step in steps]
     rows["probability"] = [step.probability for step in steps]
-    return {
-        "step": rows,
-        "out_step": _group(rows["src"], assets, "out"),
-        "in_step": _group(rows["dst"], assets, "in"),
-    }
+    at_source = np.isin(rows["step_class"], SEEN_AT_SOURCE)
+    rows["seen_at"] = np.where(seen_at >= 0, seen_at, np.where(at_source, rows["src"], rows["dst"]))
+    return rows
 
 
 def _part_arrays(
-    twin: Twin, steps: Sequence[AttackStep], number: Mapping[str, int], assets: npt.NDArray[Any]
+    twin: Twin, number: Mapping[str, int], steps: npt.NDArray[Any], assets: npt.NDArray[Any]
 ) -> dict[str, Any]:
-    kind = {asset.id: asset.kind for asset in twin.assets}
-    pairs = {(number[segment], number[one]) for segment, inside in members(twin).items() for one in inside}
-    pairs |= {
-        (number[step.target], number[step.source])
-        for step in steps
-        if kind[step.target] in HELD_THROUGH and step.source != step.target
-    }
-    ordered = sorted(pairs)
-    wholes = np.array([whole for whole, _ in ordered], np.int32)
-    parts = np.array([part for _, part in ordered], np.int32)
-    return {"part": parts[_group(wholes, assets, "part")], "whole": wholes[_group(parts, assets, "whole")]}
+    pairs = [(number[segment], number[one]) for segment, inside in members(twin).items() for one in inside]
+    inside = np.array(pairs, np.int64).reshape(len(pairs), 2)
+    through = steps[np.isin(assets["kind"][steps["dst"]], HELD_THROUGH) & (steps["src"] != steps["dst"])]
+    wholes = np.concatenate([inside[:, 0], through["dst"]])
+    parts = np.concatenate([inside[:, 1], through["src"]])
+    both = np.unique(wholes * len(assets) + parts)
+    wholes, parts = (half.astype(np.int32) for half in np.divmod(both, max(1, len(assets))))
+    return {"part": parts[group_rows(wholes, assets, "part")], "whole": wholes[group_rows(parts, assets, "whole")]}
 
 
 def _dependency_arrays(
@@ -284,9 +320,9 @@ def _dependency_arrays(
     return {
         "group": groups,
         "member": members,
-        "member_group": group_of[_group(members["asset"], assets, "member")],
+        "member_group": group_of[group_rows(members["asset"], assets, "member")],
         "link": boundary,
-        "carrier_group": group_of[carried][_group(members["link"][carried], boundary, "carrier")],
+        "carrier_group": group_of[carried][group_rows(members["link"][carried], boundary, "carrier")],
     }
 
 
@@ -295,30 +331,12 @@ def _link_owners(twin: Twin, links: Sequence[Link], owner: Mapping[str, int]) ->
     return np.array(pairs, np.int32).reshape(len(links), 2)
 
 
-def _group(keys: npt.NDArray[Any], owners: npt.NDArray[Any], name: str) -> Int32:
+def group_rows(keys: npt.NDArray[Any], owners: npt.NDArray[Any], name: str) -> Int32:
     """Positions of `keys` grouped by value; rows `<name>_first`..`<name>_last` of each value go into `owners`."""
     last = np.cumsum(np.bincount(keys, minlength=len(owners)))
     owners[f"{name}_last"] = last
     owners[f"{name}_first"][1:] = last[:-1]
     return np.argsort(keys, kind="stable").astype(np.int32)
-
-
-def _toward(arrays: CompiledTwin) -> Float32:
-    """Best product of step probabilities from each asset to a crown jewel, by relaxation (Bellman-Ford on -log p)."""
-    asset, step = arrays.asset, arrays.step
-    best = np.where(asset["jewel"] > 0, 1.0, 0.0).astype(np.float64)
-    moves = step[(step["gain"] != Gain.PERSISTENCE) & (step["src"] != step["dst"])]
-    opened = step[step["identity"] >= 0]
-    wholes = np.repeat(np.arange(len(asset)), asset["part_last"] - asset["part_first"])
-    segment = asset["kind"][wholes] == AssetKind.SEGMENT
-    for _ in range(len(best)):
-        before = best.copy()
-        np.maximum.at(best, moves["src"], moves["probability"] * before[moves["dst"]])
-        np.maximum.at(best, arrays.part[segment], before[wholes[segment]])  # a member acts from its segment
-        np.maximum.at(best, opened["identity"], opened["probability"] * before[opened["dst"]])
-        if np.array_equal(best, before):
-            break
-    return best.astype(np.float32)
 
 
 assert int(Access.ADMIN) == int(Gain.ADMIN)  # the kernel compares gains with accesses

@@ -10,12 +10,14 @@ from enum import IntEnum
 
 
 class Word(IntEnum):
-    """An enumeration whose members are written in files and on the wire as lower-case words."""
+    """An enumeration whose members are written in files and on the wire as lower-case words.
 
-    @property
-    def word(self) -> str:
-        """The member as it is written in files: lower case, underscores."""
-        return self.name.lower()
+    Attributes:
+        word: the member as it is written in files: lower case, underscores.
+    """
+
+    def __init__(self, *_: object) -> None:
+        self.word = self._name_.lower()
 
     @classmethod
     def parse(cls, word: str) -> Word:
@@ -61,7 +63,7 @@ class LinkKind(Word):
 
 
 class Access(Word):
-    """What an attacker has on an asset."""
+    """What an attacker has on an asset; on a segment: USER a foothold in it, ADMIN the knowledge of what it reaches."""
 
     NONE = 0
     USER = 1
@@ -69,13 +71,14 @@ class Access(Word):
 
 
 class Gain(Word):
-    """What a successful attack step gives: an access, persistence, or harm done."""
+    """What a successful attack step gives: an access, persistence, harm or data carried out."""
 
     NONE = 0
     USER = 1
     ADMIN = 2
     PERSISTENCE = 3
     IMPACT = 4  # encrypted, stopped or manipulated: out of service until restored or repaired
+    EXFILTRATION = 5  # data carried out: harm done once, until the store is restored
 
 
 class Mode(Word):
@@ -103,6 +106,7 @@ class StepClass(Word):
     COLLECTION = 7  # T1213, T1041
     IMPACT = 8  # T1486, T1489, T0831, T0826
     PRESENCE = 9  # no step: beaconing of a held asset, T1071
+    DISCOVERY = 10  # T1046
 
 
 class SensorClass(Word):

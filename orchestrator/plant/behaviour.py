@@ -23,6 +23,7 @@ _CONSPICUOUS: Mapping[Cell, float] = {  # per try; PRESENCE: per tick held [x 0.
     (_S.NETWORK, _C.COLLECTION): 0.25,
     (_S.NETWORK, _C.IMPACT): 0.3,
     (_S.NETWORK, _C.PRESENCE): 0.012,
+    (_S.NETWORK, _C.DISCOVERY): 0.4,
     (_S.HOST, _C.EXPLOIT): 0.3,
     (_S.HOST, _C.VALID_ACCOUNT): 0.1,
     (_S.HOST, _C.CREDENTIAL_ACCESS): 0.4,
@@ -49,12 +50,13 @@ _LOOKALIKE_PER_HOUR: Mapping[SensorClass, float] = {  # per watched asset [x 0.2
 }
 _LOOKALIKE_CLASS: Mapping[SensorClass, Mapping[StepClass, float]] = {  # weights; rows sum to 1
     _S.NETWORK: {
-        _C.EXPLOIT: 0.4,
-        _C.VALID_ACCOUNT: 0.2,
-        _C.TRUST: 0.1,
-        _C.COLLECTION: 0.15,
+        _C.EXPLOIT: 0.36,
+        _C.VALID_ACCOUNT: 0.18,
+        _C.TRUST: 0.09,
+        _C.COLLECTION: 0.13,
         _C.IMPACT: 0.05,
-        _C.PRESENCE: 0.1,
+        _C.PRESENCE: 0.09,
+        _C.DISCOVERY: 0.1,  # inventories and scanners of the owner's own
     },
     _S.HOST: {
         _C.EXPLOIT: 0.2,

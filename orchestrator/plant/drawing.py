@@ -49,6 +49,14 @@ class Draws:
         """One of the items, each as likely; there must be one."""
         return items[int(self.number() * len(items))]
 
+    def sample(self, items: Sequence[Item], count: int) -> list[Item]:
+        """`count` of the items, none twice; all where there are no more."""
+        left: list[Item] = list(items)
+        taken: list[Item] = []
+        while left and len(taken) < count:
+            taken.append(left.pop(int(self.number() * len(left))))
+        return taken
+
     def weighted(self, weights: Mapping[Item, float]) -> Item:
         """One of the keys, by weight; there must be one."""
         left = self.number() * sum(weights.values())

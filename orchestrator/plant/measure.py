@@ -95,7 +95,10 @@ def table_of(measured: Measurement) -> ConfusionTable:
         ),
         false_per_hour=tuple(round(false[sensor] / measured.hours, 5) for sensor in SensorClass),
         false_class=tuple(
-            tuple((measured.false[sensor, step] / false[sensor]) if false[sensor] else 0.1 for step in StepClass)
+            tuple(
+                measured.false[sensor, step] / false[sensor] if false[sensor] else 1 / len(StepClass)
+                for step in StepClass
+            )
             for sensor in SensorClass
         ),
         true_bins=_shares(measured.bins),

@@ -10,7 +10,7 @@ from typing import Any
 
 from ...twin.compiled import NANO, Compiled
 from ...twin.rulebook.rules import gains_something, has_access, is_blocked, is_reset
-from ...twin.rulebook.state import IMPACTED, WorldState
+from ...twin.rulebook.state import WorldState
 from ...twin.vocabulary import AssetKind, Gain, LossCause, OccurrenceKind
 
 _DERIVED = (AssetKind.SEGMENT, AssetKind.EXTERNAL)  # held by what is in them, or always
@@ -116,7 +116,6 @@ def _is_open(state: WorldState, step: Any) -> bool:
         return False
     if identity >= 0 and is_reset(int(asset[identity]["modes"])):
         return False
-    impacted = int(target["status"]) & IMPACTED
     for k in range(state.attacker.shape[1]):
         bit = 1 << k
         owns_identity = identity < 0 or (int(asset[identity]["user"]) | int(asset[identity]["admin"])) & bit
@@ -124,7 +123,7 @@ def _is_open(state: WorldState, step: Any) -> bool:
             owns_identity
             and has_access(int(source["user"]), int(source["admin"]), bit, int(step["need"]))
             and gains_something(
-                int(target["user"]), int(target["admin"]), int(target["persist"]), impacted, bit, int(step["gain"])
+                int(target["user"]), int(target["admin"]), int(target["persist"]), 0, 0, bit, int(step["gain"])
             )
         ):
             return True

@@ -10,7 +10,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 
-from ...twin.sensing.detector_rules import ADMIN_PORTS, MANAGEMENT_PORTS
+from ...twin.sensing.detector_rules import ADMIN_PORTS, MANAGEMENT_PORTS, SCAN
 from ...twin.vocabulary import SensorClass, StepClass
 from . import shapes
 from .behaviour import Cell
@@ -18,6 +18,7 @@ from .drawing import Draws
 from .shapes import Json
 from .surroundings import Place
 
+COMMON_PORTS = (21, 23, 25, 53, 80, 110, 111, 135, 139, 143, 443, 1433, 1521, 3306, 5432, 6379, 8000, 8080, 8443, 9200)
 TICK_ROOM_MS = 15_000  # events start within this part of a tick, so that a scene ends inside it
 
 
@@ -102,6 +103,15 @@ def _calls_home(s: Scene) -> list[Json]:
         events.append(shapes.flow(s.place.asset, s.place.asset, target, port, bytes_out=600, at_ms=at_ms))
         at_ms += 8_000 + s.draws.whole(-jitter, jitter)
     return events
+
+
+def _scans(s: Scene) -> list[Json]:
+    source, ports = s.origin(s.marks[0]), s.draws.sample(COMMON_PORTS, s.draws.whole(SCAN, SCAN + 4))
+    ports += [s.draws.pick(sorted(ADMIN_PORTS))] if s.marks[1] else []
+    return [
+        shapes.flow(s.place.asset, source, s.place.asset, port, bytes_out=60, packets=2, at_ms=i * 300)
+        for i, port in enumerate(ports)
+    ]
 
 
 def _shell(parent: tuple[str, ...]) -> Callable[[Scene], list[Json]]:
@@ -225,6 +235,7 @@ _SCENES: dict[Cell, Callable[[Scene], list[Json]]] = {
     (_N, StepClass.COLLECTION): _much_out,
     (_N, StepClass.IMPACT): _flood,
     (_N, StepClass.PRESENCE): _calls_home,
+    (_N, StepClass.DISCOVERY): _scans,
     (_H, StepClass.EXPLOIT): _shell(("nginx", "java", "node", "python")),
     (_H, StepClass.VALID_ACCOUNT): _looks_around,
     (_H, StepClass.CREDENTIAL_ACCESS): _reads_credentials,

@@ -145,6 +145,7 @@ def _add_owner(rng: np.random.Generator, owner: str, assets: list[Asset], links:
             links.append(Link(L.CAN_LOG_IN, user, service, access=Access(int(rng.integers(1, 3)))))
     links.append(Link(L.HOLDS_CREDENTIAL, str(rng.choice(runners)), user))
     links += [Link(L.REACHES, one, segment) for one in runners if rng.random() < 0.7]
+    links += [Link(L.REACHES, one, "net/external/world", 443) for one in (host, segment) if rng.random() < 0.4]
     if rng.random() < 0.6:
         data = add(K.DATA_STORE, "data", criticality=some(), harm_per_hour=some(), crown_jewel=True)
         links += [Link(L.STORES, one, data) for one in runners if rng.random() < 0.6]
@@ -166,6 +167,9 @@ def _add_reach(rng: np.random.Generator, assets: list[Asset], links: list[Link])
         links.append(Link(L.REACHES, assets[0].id, str(target), port=443))
     if rng.random() < 0.3:
         links.append(Link(L.REACHES, assets[0].id, str(rng.choice(segments))))
+    for identity in (one.id for one in assets if one.kind is K.IDENTITY):
+        target = str(rng.choice([one.id for one in assets if one.kind in (K.HOST, K.SERVICE)]))
+        links.append(Link(L.CAN_LOG_IN, identity, target, access=Access(int(rng.integers(1, 3)))))
 
 
 def _add_dependencies(rng: np.random.Generator, assets: list[Asset], links: list[Link]) -> None:

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 from tocsin.twin.attack.holding import holder, members
 from tocsin.twin.attack.step import AttackStep
 from tocsin.twin.attack.steps import derive_steps
 from tocsin.twin.facts import key_of
 from tocsin.twin.graph import Asset, Link, Owner, Twin, TwinError, Weakness
-from tocsin.twin.vocabulary import Access, AssetKind, Gain, LinkKind, StepClass
+from tocsin.twin.vocabulary import Access, AssetKind, Gain, LinkKind, SensorClass, StepClass
 
 REMOTE = "CVSS:3.1/AV:N/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
 ADJACENT = "CVSS:3.1/AV:A/AC:L/PR:N/UI:N/S:U/C:H/I:H/A:H"
@@ -217,6 +219,80 @@ def test_stored_data_are_read_by_users_and_encrypted_by_admins() -> None:
     twin = draw([link("a/container/db stores a/data_store/orders")])
     assert [(s.needs, s.gains) for s in only(twin, "T1213")] == [(Access.USER, Gain.USER)]
     assert [(s.needs, s.gains) for s in only(twin, "T1486")] == [(Access.ADMIN, Gain.IMPACT)]
+
+
+@pytest.mark.parametrize(
+    "way",
+    [
+        ["a/container/db reaches net/external/world"],
+        ["a/service/api runs_on a/container/db", "a/service/api reaches net/external/world"],
+        ["net/external/world reaches a/container/db"],
+        ["a/container/db reaches a/segment/lan", "a/segment/lan reaches net/external/world"],
+        ["a/container/db reaches a/segment/dmz", "net/external/world reaches a/segment/dmz"],
+    ],
+)
+def test_data_leave_over_a_link_to_the_outside(way: list[str]) -> None:
+    """T1041 from what stores them: over its own link, a service's, one that the outside opens, or a segment's."""
+    twin = draw([link("a/container/db stores a/data_store/orders"), *(link(text) for text in way)])
+    [step] = only(twin, "T1041")
+    assert (step.source, step.target, step.gains) == ("a/container/db", "a/data_store/orders", Gain.EXFILTRATION)
+    assert step.link is None or "net/external/world" in step.link
+    assert step.facts[0] == key_of(twin.links[-1])
+
+
+def test_data_stay_where_no_link_leads_outside() -> None:
+    """A neighbour with a way out is none of its own."""
+    twin = draw([link("a/host/h stores a/data_store/d"), link("a/host/n reaches net/external/world")])
+    assert only(twin, "T1041") == []
+
+
+def test_a_segment_is_mapped_before_what_it_reaches_is_attacked() -> None:
+    """T1046 in place from user to admin, seen first at a watched target, else a watched member; others need admin."""
+    links = [link("a/host/m reaches a/segment/lan"), link("a/segment/lan reaches a/host/t")]
+    twin = draw(links, [Weakness("CVE-1", "a/host/t", REMOTE)])
+    [scan] = only(twin, "T1046")
+    assert (scan.source, scan.target, scan.needs, scan.gains) == (
+        "a/segment/lan",
+        "a/segment/lan",
+        Access.USER,
+        Gain.ADMIN,
+    )
+    assert [step.needs for step in only(twin, "T1210")] == [Access.ADMIN] and scan.seen_at is None
+    for watched, seen_at in (("a/host/m", "a/host/m"), ("a/host/t", "a/host/t"), ("all", "a/host/t")):
+        assets = [
+            replace(one, sensors=(SensorClass.NETWORK,)) if watched in (one.id, "all") else one for one in twin.assets
+        ]
+        assert [step.seen_at for step in only(replace(twin, assets=tuple(assets)), "T1046")] == [seen_at]
+
+
+def test_a_segment_that_reaches_nothing_is_not_mapped() -> None:
+    """Membership alone gives nothing to find."""
+    assert only(draw([link("a/host/m reaches a/segment/lan")]), "T1046") == []
+
+
+def test_accounts_are_made_where_identities_log_in() -> None:
+    """T1136 on a machine, or on what runs a service, that somebody may log in at."""
+    twin = draw(
+        [
+            link("a/identity/i can_log_in a/service/s"),
+            link("a/service/s runs_on a/container/c"),
+            link("a/container/c runs_on a/host/h"),
+        ]
+    )
+    [step] = only(twin, "T1136")
+    assert (step.source, step.target, step.needs, step.gains) == (
+        "a/container/c",
+        "a/container/c",
+        Access.ADMIN,
+        Gain.PERSISTENCE,
+    )
+
+
+def test_a_device_that_a_critical_process_needs_is_worth_stopping() -> None:
+    """T0826 where the process depends on the device, though nothing critical runs on it."""
+    links = [link("a/process/p depends_on a/device/d"), link("a/device/idle manages a/process/p")]
+    twin = draw(links, critical=("a/process/p",))
+    assert [step.source for step in only(twin, "T0826")] == ["a/device/d"]
 
 
 def test_machines_are_persisted_on_and_only_critical_ones_stopped() -> None:

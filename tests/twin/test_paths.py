@@ -113,8 +113,8 @@ def test_every_jewel_has_its_best_path_before_alternatives_are_told() -> None:
     assert [path.jewel for path in best_paths(twin, steps, count=2, across_owners=False)] == ["o/host/x", "o/host/y"]
 
 
-def test_a_member_opens_its_segment_for_nothing() -> None:
-    """The world gets into a member, the segment reaches the jewel."""
+def test_a_member_opens_its_segment_for_nothing_and_maps_it_first() -> None:
+    """The world gets into a member, looks around, and the segment reaches the jewel; what is mapped is not taken."""
     twin = build(
         [asset(WORLD), asset("o/container/m"), asset("o/segment/lan"), asset("o/host/j", jewel=True)],
         [
@@ -125,7 +125,8 @@ def test_a_member_opens_its_segment_for_nothing() -> None:
         [Weakness("CVE-1", "o/container/m", REMOTE), Weakness("CVE-1", "o/host/j", REMOTE)],
     )
     [path] = best_paths(twin, derive_steps(twin), count=1, across_owners=False)
-    assert [(s.technique, s.source) for s in path.steps] == [("T1190", WORLD), ("T1210", "o/segment/lan")]
+    lan = "o/segment/lan"
+    assert [(s.technique, s.source) for s in path.steps] == [("T1190", WORLD), ("T1046", lan), ("T1210", lan)]
     assert {"reaches o/segment/lan o/host/j 0", "reaches o/container/m o/segment/lan 0"} <= set(path.facts)
 
 

@@ -24,7 +24,7 @@ from tocsin.twin.rulebook.attacking import is_passable
 from tocsin.twin.rulebook.mask import is_legal
 from tocsin.twin.rulebook.state import UNSERVED, WorldState
 from tocsin.twin.rulebook.worlds import Worlds
-from tocsin.twin.vocabulary import LossCause, Mode, OccurrenceKind, RunState
+from tocsin.twin.vocabulary import Gain, LossCause, Mode, OccurrenceKind, RunState, StepClass
 
 BLOCKING = (Mode.ISOLATED, Mode.DOWN, Mode.RESTORING)
 TICKS = 30
@@ -60,14 +60,17 @@ def test_what_is_kept_up_to_date_equals_what_is_recomputed(game: RandomGame) -> 
 @given(random_games())
 @FEW
 def test_loss_is_the_sum_of_rates_and_labour_and_never_negative(game: RandomGame) -> None:
-    """Every tick each owner loses its rates, and the labour of what started on its side."""
+    """Every tick each owner loses its rates, the labour of what started on its side, and what carried out data cost."""
     before = np.zeros((2, len(game.compiled.twin.owners), len(LossCause)), np.int64)
     for worlds in played(game):
         expected = before.copy()
         expected[:, :, LossCause.SERVICE] += worlds.state.rate["service"]
         expected[:, :, LossCause.HARM] += worlds.state.rate["harm"]
         for b in range(worlds.count):
-            for kind, target, playbook, _ in worlds.trace(b):
+            for kind, target, playbook, value in worlds.trace(b):
+                if kind == OccurrenceKind.GAINED and value == Gain.EXFILTRATION:
+                    store = game.compiled.arrays.asset[target]
+                    expected[b, store.owner, LossCause.HARM] += store.harm * game.parameters.carried_out
                 if kind == OccurrenceKind.STARTED:
                     owner = game.compiled.owner_number[game.compiled.owners_of(target)[0]]
                     hours = float(game.effects.playbook[playbook].labour_h)
@@ -161,15 +164,19 @@ def test_of_two_seats_on_one_target_the_first_wins(game: RandomGame) -> None:
 
 
 def test_everything_the_rules_know_happens_in_these_games() -> None:
-    """The laws above are not held by emptiness: every kind of occurrence comes up."""
-    kinds = {
-        kind
-        for seed in range(12)
-        for worlds in played(random_game(seed))
-        for b in range(worlds.count)
-        for kind, *_ in worlds.trace(b)
-    }
+    """The laws above are not held by emptiness: every kind of occurrence, gain and class of step comes up."""
+    kinds, gains, classes = set(), set(), set()
+    for seed in range(12):
+        for worlds in played(random_game(seed)):
+            for kind, _, thing, value in (one for b in range(worlds.count) for one in worlds.trace(b)):
+                kinds.add(kind)
+                gains |= {value} if kind == OccurrenceKind.GAINED else set()
+                classes |= (
+                    {int(worlds.compiled.arrays.step[thing].step_class)} if kind == OccurrenceKind.TRIED else set()
+                )
     assert set(OccurrenceKind) - kinds <= {OccurrenceKind.REFUSED}
+    assert gains == set(Gain) - {Gain.NONE}
+    assert set(StepClass) - classes <= {StepClass.PRESENCE}
 
 
 @given(random_games())

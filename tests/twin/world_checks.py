@@ -80,7 +80,7 @@ def check_rates(worlds: Worlds, b: int) -> None:
 
 
 def check_wholes(worlds: Worlds, b: int) -> None:
-    """A segment has the bits of its unblocked members; data and processes no bit that no part supports."""
+    """A segment is held by whom its unblocked members are; nobody has more of a whole than its parts support."""
     arrays, asset = worlds.compiled.arrays, worlds.state.asset[b]
     free = ~blocked(worlds, b)
     for whole, row in enumerate(arrays.asset):
@@ -89,7 +89,7 @@ def check_wholes(worlds: Worlds, b: int) -> None:
         for part in parts[free[parts]]:
             bits |= int(asset["user"][part] | asset["admin"][part])
         if row.kind == AssetKind.SEGMENT:
-            assert asset["user"][whole] == bits and asset["admin"][whole] == 0
+            assert asset["user"][whole] == bits and int(asset["admin"][whole]) & ~bits == 0
         elif row.kind in (AssetKind.DATA_STORE, AssetKind.PROCESS) and len(parts):
             assert int(asset["user"][whole] | asset["admin"][whole]) & ~bits == 0
 

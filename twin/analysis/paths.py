@@ -31,7 +31,7 @@ from ..vocabulary import Access, AssetKind, Gain, LinkKind
 from .alike import representatives
 from .derivation import AndOrGraph, Derivation, Edge, Fact, cheapest_derivation
 
-GOAL = int(Gain.IMPACT) + 1  # level of the fact that a jewel is held or harmed
+GOAL = max(Gain) + 1  # level of the fact that a jewel is held or harmed
 # How many searches look for alternatives to one jewel's best path: per path wanted, and as many as the work allows.
 SEARCHES_PER_PATH, LEAST_SEARCHES = 20, 8  # assumed
 WORK = 2_000_000  # edges looked at for alternatives to all jewels; assumed: some ten seconds on one core at most
@@ -84,7 +84,7 @@ def attack_graph(twin: Twin, steps: Sequence[AttackStep]) -> AndOrGraph:
     edges = [
         Edge((step.target, int(step.gains)), _tail(step), -math.log(step.probability), row)
         for row, step in enumerate(steps)
-        if step.probability > 0 and step.gains is not Gain.PERSISTENCE
+        if step.probability > 0 and step.gains not in (Gain.PERSISTENCE, Gain.EXFILTRATION)
     ]
     edges += [Edge((asset.id, user), ((asset.id, admin),), 0.0) for asset in twin.assets]
     for segment, inside in members(twin).items():
@@ -122,6 +122,11 @@ class _Search:
         """Source and target of the step, each in the person of those like it."""
         return (self.alike[step.source], self.alike[step.target])
 
+    def stones(self, steps: Sequence[AttackStep]) -> list[str]:
+        """What the steps take, in their order; a segment that is mapped is not taken."""
+        kinds = {step.target: self.twin.asset_by_id[step.target].kind for step in steps}
+        return [step.target for step in steps if kinds[step.target] is not AssetKind.SEGMENT]
+
     @cached_property
     def edges_of(self) -> dict[Hop, list[int]]:
         """Numbers of the graph's edges by hop."""
@@ -158,7 +163,7 @@ class _Search:
             jewel=jewel,
             steps=taken,
             probability=math.prod(step.probability for step in taken),
-            owners=tuple(dict.fromkeys(self.twin.asset_by_id[step.target].owner for step in taken)),
+            owners=tuple(dict.fromkeys(self.twin.asset_by_id[asset].owner for asset in self.stones(taken))),
             facts=tuple(sorted({fact for step in taken for fact in step.facts} | self._memberships(derivation))),
         )
 
@@ -180,7 +185,7 @@ def _descending(search: _Search, jewel: str, *, across_owners: bool, searches: i
         if not waiting:
             return
         _, closed_by, best = heapq.heappop(waiting)
-        stones = {search.alike[step.target] for step in best.steps} - {search.alike[jewel]}
+        stones = {search.alike[asset] for asset in search.stones(best.steps)} - {search.alike[jewel]}
         again = any(one and one <= stones for one in given) or (not stones and stones in given)
         if (best.crosses_owners or not across_owners) and not again:
             given.append(stones)

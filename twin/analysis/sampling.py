@@ -24,6 +24,8 @@ from ..sensing.belief import BeliefState
 from ..vocabulary import Access, AssetKind, Gain
 
 Bools = npt.NDArray[np.bool_]
+LEAST = 1e-9  # belief at which an asset still explains another, if nothing else does
+WAYS = 4  # into one asset that are looked at to explain it; half as many into each asset that explains it
 DEPTH = 16  # longest chain of predecessors added to explain one held asset
 
 
@@ -51,8 +53,8 @@ class _Draw:
         return self.user[:, open_parts].any(axis=1)
 
     def was_held(self, asset: int) -> float:
-        """P(held), now or before it was cleaned."""
-        return 1.0 if self.cleaned[asset] else float(self.held_share[asset])
+        """P(held), now or before it was cleaned; never nothing, so that some way explains what is held."""
+        return 1.0 if self.cleaned[asset] else max(float(self.held_share[asset]), LEAST)
 
     def is_reachable(self, asset: int) -> Bools:
         """bool[worlds]: some step into the asset has its source and identity held."""
@@ -137,8 +139,9 @@ def _fill(draw: _Draw, asset: int) -> None:
 def _add(draw: _Draw, asset: int, count: int, within: Bools, above: frozenset[int]) -> Bools:
     """Hold the asset in `count` more of the worlds `within`; gives the worlds in which it is held now.
 
-    First where it can be reached; then where its likeliest predecessor can be added, which is added too; an asset
-    whose ways in are all closed, or whose likeliest one was cleaned since, is held without one.
+    First where it can be reached; then where a likely predecessor can be added, which is added too. An asset with a
+    way in that was closed or cleaned since is held without one where that does not do; so is one, at the last, that
+    is no predecessor itself.
     """
     free = within & ~draw.user[:, asset]
     if count <= 0 or not free.any():
@@ -149,11 +152,16 @@ def _add(draw: _Draw, asset: int, count: int, within: Bools, above: frozenset[in
     draw.user[chosen, asset] = True
     deficit = count - len(chosen)
     if deficit > 0 and not entry:
-        step = _likeliest_way(draw, asset, above | {asset}) if len(above) < DEPTH else None
-        rest = free & ~reachable
-        if step is not None:
-            rest = _explain(draw, step, deficit, rest, above | {asset})
-        draw.user[_some(np.flatnonzero(rest), deficit, draw.rng), asset] = True
+        steps, is_changed = _likely_ways(draw, asset, above | {asset})
+        for step in steps:
+            rest = free & ~draw.user[:, asset] & ~reachable
+            explained = _explain(draw, step, deficit, rest, above | {asset})
+            chosen = _some(np.flatnonzero(explained), deficit, draw.rng)
+            draw.user[chosen, asset] = True
+            deficit -= len(chosen)
+        if is_changed or not above:
+            rest = free & ~draw.user[:, asset] & ~reachable
+            draw.user[_some(np.flatnonzero(rest), deficit, draw.rng), asset] = True
     return within & draw.user[:, asset]
 
 
@@ -166,7 +174,7 @@ def _explain(draw: _Draw, step: int, count: int, within: Bools, above: frozenset
     if identity >= 0:
         known = worlds & draw.user[:, identity]
         worlds = known | _add(draw, identity, count - int(known.sum()), worlds & ~known, above)
-    if record["need"] == Access.ADMIN:
+    if record["need"] == Access.ADMIN and source == record["src"]:
         able = worlds & draw.admin[:, source]
         chosen = _some(np.flatnonzero(worlds & ~able), count - int(able.sum()), draw.rng)
         draw.admin[chosen, source] = True
@@ -174,21 +182,26 @@ def _explain(draw: _Draw, step: int, count: int, within: Bools, above: frozenset
     return worlds
 
 
-def _likeliest_way(draw: _Draw, asset: int, above: frozenset[int]) -> int | None:
-    best, chosen = 0.0, None
+def _likely_ways(draw: _Draw, asset: int, above: frozenset[int]) -> tuple[list[int], bool]:
+    """The likeliest steps into an asset, up to the first whose start was cleaned since; whether one was, or is closed.
+
+    The further from what is to be explained, the fewer, so that the search stays small.
+    """
+    ways: list[tuple[float, int, bool]] = []
+    is_changed = False
     for step in draw.ways_in[asset]:
         record = draw.compiled.arrays.step[step]
-        source = _member(draw, int(record["src"]))
+        source, identity = _member(draw, int(record["src"])), int(record["identity"])
+        is_changed |= bool(draw.blocked[source])
         if source in above or draw.blocked[source]:
             continue
         odds = draw.was_held(source) * record["probability"]
-        is_cleaned = draw.cleaned[source]
-        if record["identity"] >= 0:
-            odds *= draw.was_held(int(record["identity"]))
-            is_cleaned |= draw.cleaned[record["identity"]]
-        if odds > best:
-            best, chosen = odds, None if is_cleaned else step
-    return chosen
+        odds *= draw.was_held(identity) if identity >= 0 else 1.0
+        ways.append((-odds, step, bool(draw.cleaned[source] or (identity >= 0 and draw.cleaned[identity]))))
+    ways.sort()
+    most = 0 if len(above) > DEPTH else max(1, WAYS >> len(above) - 1)
+    cleaned = next((row for row, (_, _, is_cleaned) in enumerate(ways) if is_cleaned), len(ways))
+    return [step for _, step, _ in ways[: min(cleaned, most)]], is_changed or cleaned < len(ways)
 
 
 def _member(draw: _Draw, asset: int) -> int:
@@ -217,6 +230,7 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     count, arrays = len(rows.world), draw.compiled.arrays
     rows.world["stream"] = STREAM_FORECAST
     rows.world["id"] = np.arange(count) + seed * 1_000_003
+    rows.world["episode"] = 0  # part of every key, and the plant's or environment's own
     rows.asset["user"] = draw.user
     rows.asset["admin"] = draw.admin
     rows.asset["persist"] = 0
@@ -230,6 +244,7 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     segments = np.flatnonzero(arrays.asset["kind"] == AssetKind.SEGMENT)
     for segment in segments:
         rows.asset["user"][:, segment] = draw.holds(int(segment), int(Access.USER))
+        rows.asset["admin"][:, segment] = rows.asset["user"][:, segment]  # as belief: a held segment is mapped
     _enlist(rows, arrays.asset)
     rekey(rows)
     tick = int(rows.world["tick"][0])

@@ -51,7 +51,35 @@ class Ground:
     def outside(self) -> frozenset[str]:
         """Externals, and segments of which one is a member."""
         externals = {asset.id for asset in self.twin.assets if asset.kind is AssetKind.EXTERNAL}
-        return frozenset(externals | {s for s, inside in members(self.twin).items() if externals & set(inside)})
+        return frozenset(externals | {s for s, inside in self.members.items() if externals & set(inside)})
+
+    @cached_property
+    def members(self) -> dict[str, tuple[str, ...]]:
+        """Segment id to the ids of what holds it while held."""
+        return members(self.twin)
+
+    @cached_property
+    def around(self) -> dict[str, tuple[str, ...]]:
+        """Asset id to the segments that it is a member of."""
+        pairs = ((asset, segment) for segment, inside in self.members.items() for asset in inside)
+        return {asset: tuple(one for _, one in group) for asset, group in _group(pairs, lambda pair: pair[0]).items()}
+
+    @cached_property
+    def ways_out(self) -> dict[str, tuple[Link, ...]]:
+        """Asset or segment id to the `reaches` links by which it talks to the outside, whichever end opens them."""
+        found: dict[str, list[Link]] = defaultdict(list)
+        for link in self.links(LinkKind.REACHES):
+            if link.target in self.outside and link.source not in self.outside:
+                found[self.held_as[link.source]].append(link)
+            elif link.source in self.outside and link.target not in self.outside:
+                found[self.held_as[link.target]].append(link)
+        return {asset: tuple(links) for asset, links in found.items()}
+
+    @cached_property
+    def processes(self) -> dict[str, tuple[Link, ...]]:
+        """Device id to the `depends_on` links of the physical processes that need it."""
+        needs = (k for k in self.links(LinkKind.DEPENDS_ON) if self.kind(k.source) is AssetKind.PROCESS)
+        return _group((link for link in needs if self.kind(link.target) is AssetKind.DEVICE), lambda link: link.target)
 
     @cached_property
     def weaknesses(self) -> dict[str, tuple[Weakness, ...]]:

@@ -20,7 +20,7 @@ def holder(twin: Twin) -> dict[str, str]:
     for link in twin.links:  # sorted, so the first runner is the least id
         if link.kind is LinkKind.RUNS_ON and twin.asset_by_id[link.source].kind is AssetKind.SERVICE:
             runner.setdefault(link.source, link.target)
-    return {asset.id: _follow(asset.id, runner) for asset in twin.assets}
+    return {asset.id: _follow(asset.id, runner) if asset.id in runner else asset.id for asset in twin.assets}
 
 
 def members(twin: Twin) -> dict[str, tuple[str, ...]]:

@@ -3,8 +3,9 @@
 Flows in: a `Twin`. Flows out: sorted `AttackStep`s. Nothing is drawn, searched or compiled here.
 
 A service is held through its runner (see `holding.holder`), so steps start and end at runners. What a segment reaches
-is a step from the segment, which is held while a member is: members times services are never written out. A link into
-a segment is membership and no step. Opaque assets give no steps: their own node's summary will.
+is a step from the segment, which is held while a member is: members times services are never written out. It needs
+the segment mapped first, by a discovery in it. A link into a segment is membership and no step. Opaque assets give no
+steps: their own node's summary will.
 """
 
 from __future__ import annotations
@@ -12,12 +13,12 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from ..facts import key_of
-from ..graph import Asset, Link, Twin, Weakness
-from ..vocabulary import Access, AssetKind, Gain, LinkKind
-from .ground import MACHINES, Ground, LinkKey
+from ..graph import Asset, Link, Twin
+from ..vocabulary import Access, AssetKind, Gain, LinkKind, SensorClass
+from .ground import MACHINES, Ground
+from .rows import by_success, by_weakness, in_place
 from .step import AttackStep
-from .techniques import TECHNIQUES, success_of
-from .weaknesses import is_local, is_remote, opens_host, probability_of_exploit
+from .weaknesses import is_local, is_remote, opens_host
 
 # What knows one level of access only: whoever holds it at all may do with it what it may do.
 ONE_LEVEL = frozenset(
@@ -38,7 +39,7 @@ def derive_steps(twin: Twin) -> tuple[AttackStep, ...]:
     best: dict[tuple[str, ...], AttackStep] = {}
     for rule in RULES:
         for step in rule(ground):
-            key = _order(step)
+            key = step.order
             if _leads_on(step) and (key not in best or step.probability > best[key].probability):
                 best[key] = step
     return tuple(best[key] for key in sorted(best))
@@ -54,12 +55,12 @@ def exploits(ground: Ground) -> Iterator[AttackStep]:
         for asset in ground.exposed(link):
             for weakness in ground.weaknesses.get(asset, ()):
                 if is_remote(weakness, adjacent=adjacent):
-                    yield _by_weakness(
+                    yield by_weakness(
                         "T1190" if source in ground.outside else "T1210",
                         weakness,
                         source=source,
                         target=target,
-                        needs=Access.USER,
+                        needs=_to_reach_on(ground, source),
                         gains=Gain(weakness.access),
                         link=ground.boundary(link),
                         facts=(key_of(link),),
@@ -71,11 +72,11 @@ def valid_accounts(ground: Ground) -> Iterator[AttackStep]:
     for link, source, target in _reached(ground):
         for asset in ground.exposed(link):
             for login in ground.logins.get(asset, ()):
-                yield _by_success(
+                yield by_success(
                     "T1078" if ground.kind(source) is AssetKind.EXTERNAL else "T1021",
                     source=source,
                     target=target,
-                    needs=Access.USER,
+                    needs=_to_reach_on(ground, source),
                     gains=Gain(login.access),
                     identity=login.source,
                     link=ground.boundary(link, login),
@@ -87,7 +88,7 @@ def credential_access(ground: Ground) -> Iterator[AttackStep]:
     """T1003 on hosts, T1552 elsewhere: the asset keeps a secret of an identity."""
     for link in ground.links(LinkKind.HOLDS_CREDENTIAL):
         source = ground.held_as[link.source]
-        yield _by_success(
+        yield by_success(
             "T1003" if ground.kind(link.source) is AssetKind.HOST else "T1552",
             source=source,
             target=link.target,
@@ -102,7 +103,7 @@ def privilege_escalation(ground: Ground) -> Iterator[AttackStep]:
     for weakness in ground.twin.weaknesses:
         asset = ground.held_as[weakness.asset]
         if ground.kind(asset) in MACHINES and is_local(weakness):
-            yield _by_weakness(
+            yield by_weakness(
                 "T1068", weakness, source=asset, target=asset, needs=Access.USER, gains=Gain.ADMIN, link=None, facts=()
             )
 
@@ -113,7 +114,7 @@ def escapes(ground: Ground) -> Iterator[AttackStep]:
         for asset in (link.source, link.target):
             for weakness in ground.weaknesses.get(asset, ()):
                 if opens_host(weakness):
-                    yield _by_weakness(
+                    yield by_weakness(
                         "T1611",
                         weakness,
                         source=link.source,
@@ -128,7 +129,7 @@ def escapes(ground: Ground) -> Iterator[AttackStep]:
 def container_administration(ground: Ground) -> Iterator[AttackStep]:
     """T1609: an administrator of a host is one of every container on it."""
     for link in ground.containers:
-        yield _by_success(
+        yield by_success(
             "T1609",
             source=link.target,
             target=link.source,
@@ -149,7 +150,7 @@ def management(ground: Ground) -> Iterator[AttackStep]:
             technique, gains = "T0831", Gain.IMPACT
         elif ground.twin.is_boundary(link):
             technique = "T1199"
-        yield _by_success(
+        yield by_success(
             technique,
             source=source,
             target=target,
@@ -165,7 +166,7 @@ def supply(ground: Ground) -> Iterator[AttackStep]:
     for link in ground.links(LinkKind.SUPPLIES):
         source, target = ground.held_as[link.source], ground.held_as[link.target]
         if ground.kind(target) not in NEVER_HELD_BY_STEPS:
-            yield _by_success(
+            yield by_success(
                 "T1195",
                 source=source,
                 target=target,
@@ -181,15 +182,60 @@ def stored_data(ground: Ground) -> Iterator[AttackStep]:
     for link in ground.links(LinkKind.STORES):
         source, facts = ground.held_as[link.source], (key_of(link),)
         admin = _at_least_user(ground, source, Access.ADMIN)
-        yield _by_success("T1213", source=source, target=link.target, needs=Access.USER, gains=Gain.USER, facts=facts)
-        yield _by_success("T1486", source=source, target=link.target, needs=admin, gains=Gain.IMPACT, facts=facts)
+        yield by_success("T1213", source=source, target=link.target, needs=Access.USER, gains=Gain.USER, facts=facts)
+        yield by_success("T1486", source=source, target=link.target, needs=admin, gains=Gain.IMPACT, facts=facts)
+
+
+def exfiltration(ground: Ground) -> Iterator[AttackStep]:
+    """T1041: who has the data of a store carries them out from what stores it, over a link of that to the outside.
+
+    A segment's way out is its members'. Carrying data out through other footholds is left out.
+    """
+    for link in ground.links(LinkKind.STORES):
+        source = ground.held_as[link.source]
+        for place in (source, *ground.around.get(source, ())):
+            for way in ground.ways_out.get(place, ()):
+                yield by_success(
+                    "T1041",
+                    source=source,
+                    target=link.target,
+                    needs=Access.USER,
+                    gains=Gain.EXFILTRATION,
+                    link=ground.boundary(way),
+                    facts=(key_of(link), key_of(way)),
+                )
+
+
+def discovery(ground: Ground) -> Iterator[AttackStep]:
+    """T1046: who is in a segment maps what it reaches; a network sensor on that, else on a member, may see it."""
+    reached: dict[str, list[Link]] = {}
+    for link, source, _ in _reached(ground):
+        if ground.kind(source) is AssetKind.SEGMENT:
+            reached.setdefault(source, []).append(link)
+    for segment, links in reached.items():
+        ends = sorted({asset for link in links for asset in (link.target, ground.held_as[link.target])})
+        places = (*ends, *ground.members[segment])
+        watched = (one for one in places if SensorClass.NETWORK in ground.twin.asset_by_id[one].sensors)
+        yield by_success(
+            "T1046",
+            source=segment,
+            target=segment,
+            needs=Access.USER,
+            gains=Gain.ADMIN,
+            facts=tuple(key_of(link) for link in links),
+            seen_at=next(watched, None),
+        )
 
 
 def persistence(ground: Ground) -> Iterator[AttackStep]:
-    """T1547: an administrator of a machine plants something that survives."""
+    """T1547, and T1136 where identities log in: an administrator of a machine leaves something that survives."""
     for asset in ground.twin.assets:
         if asset.kind in MACHINES:
-            yield _in_place("T1547", asset, Gain.PERSISTENCE, ())
+            yield in_place("T1547", asset, Gain.PERSISTENCE, ())
+            doors = (asset.id, *(run.source for run in ground.runs.get(asset.id, ())))
+            logins = [key_of(login) for door in doors for login in ground.logins.get(door, ())]
+            if logins:
+                yield in_place("T1136", asset, Gain.PERSISTENCE, tuple(logins))
 
 
 def service_stop(ground: Ground) -> Iterator[AttackStep]:
@@ -198,7 +244,7 @@ def service_stop(ground: Ground) -> Iterator[AttackStep]:
         if asset.kind in MACHINES:
             facts = _critical_load(ground, asset)
             if facts is not None:
-                yield _in_place("T0826" if asset.kind is AssetKind.DEVICE else "T1489", asset, Gain.IMPACT, facts)
+                yield in_place("T0826" if asset.kind is AssetKind.DEVICE else "T1489", asset, Gain.IMPACT, facts)
 
 
 RULES: tuple[Rule, ...] = (
@@ -211,6 +257,8 @@ RULES: tuple[Rule, ...] = (
     management,
     supply,
     stored_data,
+    exfiltration,
+    discovery,
     persistence,
     service_stop,
 )
@@ -231,87 +279,26 @@ def _reached(ground: Ground) -> Iterator[tuple[Link, str, str]]:
 
 
 def _critical_load(ground: Ground, machine: Asset) -> tuple[str, ...] | None:
-    """Facts that something with criticality runs on the machine, itself included; None if nothing does."""
+    """Facts that something with criticality runs on the machine, or a process needs it; itself included; else None."""
     waiting: list[tuple[str, tuple[str, ...]]] = [(machine.id, ())]
     seen = {machine.id}
     while waiting:
         asset, facts = waiting.pop()
         if ground.twin.asset_by_id[asset].criticality > 0:
             return facts
-        for link in (*ground.runs.get(asset, ()), *ground.on_machine.get(asset, ())):
+        loads = (ground.runs, ground.on_machine, ground.processes)
+        for link in (link for load in loads for link in load.get(asset, ())):
             if link.source not in seen:
                 seen.add(link.source)
                 waiting.append((link.source, (*facts, key_of(link))))
     return None
 
 
+def _to_reach_on(ground: Ground, source: str) -> Access:
+    """The access needed at the start of a `reaches` link: of a segment the attacker must know what it reaches."""
+    return Access.ADMIN if ground.kind(source) is AssetKind.SEGMENT else Access.USER
+
+
 def _at_least_user(ground: Ground, asset: str, access: Access) -> Access:
     """The access needed at the asset, as far as its kind knows such levels; never none."""
     return Access.USER if ground.kind(asset) in ONE_LEVEL else max(access, Access.USER)
-
-
-def _in_place(technique: str, asset: Asset, gains: Gain, facts: tuple[str, ...]) -> AttackStep:
-    return _by_success(
-        technique, source=asset.id, target=asset.id, needs=Access.ADMIN, gains=gains, facts=(key_of(asset), *facts)
-    )
-
-
-def _by_success(
-    technique: str,
-    *,
-    source: str,
-    target: str,
-    needs: Access,
-    gains: Gain,
-    facts: tuple[str, ...],
-    identity: str | None = None,
-    link: LinkKey | None = None,
-) -> AttackStep:
-    probability, parameter = success_of(technique)
-    return AttackStep(
-        technique=technique,
-        step_class=TECHNIQUES[technique].step_class,
-        source=source,
-        target=target,
-        needs=needs,
-        gains=gains,
-        probability=probability,
-        identity=identity,
-        link=link,
-        parameter=parameter,
-        facts=facts,
-    )
-
-
-def _by_weakness(
-    technique: str,
-    weakness: Weakness,
-    *,
-    source: str,
-    target: str,
-    needs: Access,
-    gains: Gain,
-    link: LinkKey | None,
-    facts: tuple[str, ...],
-) -> AttackStep:
-    probability, parameter = probability_of_exploit(weakness)
-    return AttackStep(
-        technique=technique,
-        step_class=TECHNIQUES[technique].step_class,
-        source=source,
-        target=target,
-        needs=needs,
-        gains=gains,
-        probability=probability,
-        link=link,
-        weakness=weakness.id,
-        parameter=parameter,
-        facts=(*facts, key_of(weakness)),
-    )
-
-
-def _order(step: AttackStep) -> tuple[str, ...]:
-    """What tells two steps apart, in the order steps are sorted by."""
-    link = () if step.link is None else (step.link[0], step.link[1], step.link[2], f"{step.link[3]:05d}")
-    rest = (step.identity or "", step.weakness or "", str(int(step.needs)), str(int(step.gains)))
-    return (step.source, step.target, step.technique, *rest, *link)

@@ -52,6 +52,7 @@ TECHNIQUES: dict[str, Technique] = _by_id(
     Technique("T1072", "Software Deployment Tools", StepClass.TRUST),
     Technique("T1199", "Trusted Relationship", StepClass.TRUST),
     Technique("T1195", "Supply Chain Compromise", StepClass.TRUST),
+    Technique("T1046", "Network Service Discovery", StepClass.DISCOVERY),
     Technique("T1547", "Boot or Logon Autostart Execution", StepClass.PERSISTENCE),
     Technique("T1136", "Create Account", StepClass.PERSISTENCE),
     Technique("T1213", "Data from Information Repositories", StepClass.COLLECTION),
@@ -98,8 +99,13 @@ PARAMETERS: dict[str, Parameter] = _by_name(
     Parameter("success.T1072", 0.80, 0.50, 0.95, _TRIES),
     Parameter("success.T1199", 0.55, 0.25, 0.85, f"{_TRIES}; across owners some actions are reviewed"),
     Parameter("success.T1195", 0.25, 0.05, 0.50, f"{_TRIES}; an update has to be built, signed and taken"),
+    Parameter("success.T1046", 0.90, 0.60, 1.00, f"{_TRIES}; one that is slow enough for nobody to stop it"),
     Parameter("success.T1547", 0.80, 0.50, 0.95, _TRIES),
+    Parameter(
+        "success.T1136", 0.75, 0.40, 0.95, f"{_TRIES}; an administrator may add accounts unless that is reviewed"
+    ),
     Parameter("success.T1213", 0.80, 0.50, 0.95, _TRIES),
+    Parameter("success.T1041", 0.70, 0.30, 0.95, f"{_TRIES}; large transfers may be cut off by limits or filters"),
     Parameter("success.T1486", 0.80, 0.50, 0.95, _TRIES),
     Parameter("success.T1489", 0.90, 0.70, 0.99, _TRIES),
     Parameter("success.T0831", 0.50, 0.20, 0.80, f"{_TRIES}; knowledge of the process is needed"),

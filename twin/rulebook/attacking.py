@@ -16,17 +16,18 @@ from ..compiled import CompiledTwin
 from ..vocabulary import AssetKind, Gain, OccurrenceKind, RunState, StepClass
 from .draws import CHOOSE, CONFIDENCE, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
 from .effects import EffectTable
-from .holding import enter, gain
+from .holding import carry_out, enter, gain
 from .jit import compiled, compiled_parallel, inlined, inner
 from .parameters import Parameters
 from .rules import gains_something, has_access, is_blocked, is_monitored, is_patched, is_reset
-from .state import IMPACTED, WorldState
+from .state import CARRIED_OUT, IMPACTED, WorldState
 from .trace import note, report
 
 _TRIED, _REFUSED = int(OccurrenceKind.TRIED), int(OccurrenceKind.REFUSED)
 _HOLDING = int(RunState.HOLDING)
 _PRESENCE = int(StepClass.PRESENCE)
 _EXTERNAL, _USER, _IMPACT = int(AssetKind.EXTERNAL), int(Gain.USER), int(Gain.IMPACT)
+_EXFILTRATION = int(Gain.EXFILTRATION)
 NO_STEP = -1  # waits
 TAKES_ITS_OWN = -2  # in choices from outside: the built-in rule decides
 NOT_OPEN = -1  # value of an occurrence `refused` (step, attacker): not open to this attacker when it was settled
@@ -54,9 +55,9 @@ def is_open(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
         return False
     if identity >= 0 and ((s.asset[b, identity].user | s.asset[b, identity].admin) & bit) == 0:
         return False
-    impacted = s.asset[b, dst].status & IMPACTED
+    impacted, carried = s.asset[b, dst].status & IMPACTED, s.asset[b, dst].status & CARRIED_OUT
     return gains_something(
-        s.asset[b, dst].user, s.asset[b, dst].admin, s.asset[b, dst].persist, impacted, bit, t.step[step].gain
+        s.asset[b, dst].user, s.asset[b, dst].admin, s.asset[b, dst].persist, impacted, carried, bit, t.step[step].gain
     )
 
 
@@ -134,7 +135,9 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
         entity = k * len(t.step) + step
         succeeds = uniform(s.world[b].key, SUCCEED, entity) < success_probability(b, step, t, e, s)
         note(b, _TRIED, t.step[step].dst, step, 1 if succeeds else 0, s)
-        if succeeds:
+        if succeeds and t.step[step].gain == _EXFILTRATION:
+            carry_out(b, t.step[step].dst, k, t, p, s)
+        elif succeeds:
             gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
         detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
 

@@ -1,24 +1,26 @@
 """Who holds what: giving and taking access, and what follows from it (segments, data held through others, harm).
 
 Flows in: one world, an asset, an attacker's bit. Flows out: changed access bits with lists and rates kept true. A
-segment is held while any unblocked member is; a data store or physical process only while one of the assets it was
-reached through is.
+segment is held while any unblocked member is, and what an attacker has learnt of it goes with the last foothold there;
+a data store or physical process is held only while one of the assets it was reached through is.
 """
 
 from __future__ import annotations
 
 from ..compiled import CompiledTwin
-from ..vocabulary import Access, AssetKind, Gain, OccurrenceKind
+from ..vocabulary import Access, AssetKind, Gain, LossCause, OccurrenceKind
 from .jit import inner
+from .parameters import Parameters
 from .rules import is_blocked
-from .state import HARMED, IMPACTED, WorldState
+from .state import CARRIED_OUT, HARMED, IMPACTED, WorldState
 from .trace import note
 
 _SEGMENT, _PROCESS = int(AssetKind.SEGMENT), int(AssetKind.PROCESS)
 _GAINED, _EVICTED = int(OccurrenceKind.GAINED), int(OccurrenceKind.EVICTED)
 _REFUSED, _REPAIRED = int(OccurrenceKind.REFUSED), int(OccurrenceKind.REPAIRED)
 _ADMIN, _NONE = int(Gain.ADMIN), int(Access.NONE)
-_PERSISTENCE, _IMPACT = int(Gain.PERSISTENCE), int(Gain.IMPACT)
+_PERSISTENCE, _IMPACT, _EXFILTRATION = int(Gain.PERSISTENCE), int(Gain.IMPACT), int(Gain.EXFILTRATION)
+_HARM = int(LossCause.HARM)
 
 
 @inner
@@ -90,7 +92,7 @@ def refresh_wholes(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
 
 @inner
 def refresh_whole(b: int, whole: int, t: CompiledTwin, s: WorldState) -> None:
-    """A segment has the bits of its unblocked members; other wholes keep no bit that no part supports."""
+    """A segment has the bits of its unblocked members; no whole keeps a bit that no part supports."""
     bits = 0
     for i in range(t.asset[whole].part_first, t.asset[whole].part_last):
         part = t.part[i]
@@ -99,7 +101,7 @@ def refresh_whole(b: int, whole: int, t: CompiledTwin, s: WorldState) -> None:
     user, admin = int(s.asset[b, whole].user), int(s.asset[b, whole].admin)
     if t.asset[whole].kind == _SEGMENT:
         if bits != user and (bits == 0 or has_room(b, whole, s)):
-            set_access(b, whole, bits, 0, 0, t, s)
+            set_access(b, whole, bits, admin & bits, 0, t, s)
     elif (user | admin) & ~bits != 0:
         note(b, _EVICTED, whole, -1, 0, s)
         set_access(b, whole, user & bits, admin & bits, s.asset[b, whole].persist, t, s)
@@ -142,12 +144,22 @@ def gain(b: int, a: int, k: int, what: int, t: CompiledTwin, s: WorldState) -> N
 
 
 @inner
+def carry_out(b: int, a: int, k: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
+    """Attacker `k` carries the data of a store out: harm done at once, and once until the store is restored."""
+    s.asset[b, a].status |= CARRIED_OUT
+    s.loss[b, t.asset[a].owner, _HARM] += t.asset[a].harm * p.carried_out
+    note(b, _GAINED, a, k, _EXFILTRATION, s)
+
+
+@inner
 def cut_down(b: int, a: int, ceiling: int, clears_persistence: bool, t: CompiledTwin, s: WorldState) -> None:
-    """Set a ceiling on every attacker's access to an asset; with `clears_persistence` persistence and impact go."""
+    """Set a ceiling on every attacker's access to an asset; with `clears_persistence` all else it did there goes."""
     held = is_held(b, a, s)
     user = 0 if ceiling == _NONE else s.asset[b, a].user | s.asset[b, a].admin
     persist = 0 if clears_persistence else s.asset[b, a].persist
     set_access(b, a, user, 0, persist, t, s)
+    if clears_persistence:
+        s.asset[b, a].status &= 255 - CARRIED_OUT
     if clears_persistence and (s.asset[b, a].status & IMPACTED) != 0:
         mend(b, a, t, s)
     if held and not is_held(b, a, s):

@@ -47,6 +47,7 @@ class GameSettings:
     """What is not the twin's and not an attacker's."""
 
     repair_h: float = 8.0  # mean time until an owner repairs what was stopped, once rid of the attacker; assumed
+    carried_out_h: float = 1.0  # hours of harm that carrying a store's data out does at once; assumed [0.2, 24]
     regain: float = 0.05  # per tick: persistence wins admin back; assumed, settled by red-team logs
     labour_rate: float = 0.05  # loss per hour of playbook labour, in shares of the owner's value per hour; assumed
     start_hour: float = -1.0  # UTC hour of tick 0; negative: drawn per episode
@@ -96,6 +97,7 @@ class Parameters(NamedTuple):
     false_place: npt.NDArray[Any]  # [F] of FALSE_PLACE
     repair: float  # probability per tick
     regain: float  # probability per tick
+    carried_out: int  # ticks of harm that carrying data out does
     labour: Int64  # [O] nano loss per hour of labour
     tick_s: float
     start_hour: float
@@ -136,6 +138,7 @@ def build_parameters(
         false_place=places,
         repair=-math.expm1(-tick_h / settings.repair_h),
         regain=settings.regain,
+        carried_out=round(settings.carried_out_h / tick_h),
         labour=np.round(compiled.arrays.hourly * settings.labour_rate).astype(np.int64),
         tick_s=compiled.tick_s,
         start_hour=settings.start_hour,
@@ -153,8 +156,8 @@ def _check(attackers: Sequence[AttackerProfile], settings: GameSettings) -> None
             )
         if not 0 <= attacker.breadth <= 1 or attacker.patience_s < 0:
             raise ValueError(f"attacker {attacker.name!r}: needs breadth within 0..1 and patience_s >= 0")
-    if settings.repair_h <= 0 or not 0 <= settings.regain <= 1:
-        raise ValueError("game settings: repair_h must be positive and regain within 0..1")
+    if settings.repair_h <= 0 or not 0 <= settings.regain <= 1 or settings.carried_out_h < 0:
+        raise ValueError("game settings: needs repair_h > 0, regain within 0..1 and carried_out_h >= 0")
 
 
 def _entry(compiled: Compiled, attacker: AttackerProfile) -> list[int]:

@@ -23,7 +23,7 @@ _ISOLATED, _RESET, _MONITORED, _PATCHED = (
 )
 _USER, _ADMIN = int(Access.USER), int(Access.ADMIN)
 _GAIN_USER, _GAIN_ADMIN = int(Gain.USER), int(Gain.ADMIN)
-_GAIN_PERSISTENCE, _GAIN_IMPACT = int(Gain.PERSISTENCE), int(Gain.IMPACT)
+_GAIN_PERSISTENCE, _GAIN_IMPACT, _GAIN_EXFILTRATION = int(Gain.PERSISTENCE), int(Gain.IMPACT), int(Gain.EXFILTRATION)
 _NEVER, _ASK, _VETO = int(ConsentMode.NEVER), int(ConsentMode.ASK), int(ConsentMode.VETO_WINDOW)
 _EXTERNAL = int(AssetKind.EXTERNAL)
 
@@ -61,14 +61,16 @@ def has_access(user: int, admin: int, bit: int, need: int) -> bool:
 
 
 @compiled
-def gains_something(user: int, admin: int, persist: int, impacted: int, bit: int, gain: int) -> bool:
-    """Whether `gain` would give attacker `bit` what it does not have yet."""
+def gains_something(user: int, admin: int, persist: int, impacted: int, carried: int, bit: int, gain: int) -> bool:
+    """Whether `gain` would give attacker `bit` what is not had yet; data are carried out by who has them, once."""
     if gain == _GAIN_USER:
         return ((user | admin) & bit) == 0
     if gain == _GAIN_ADMIN:
         return (admin & bit) == 0
     if gain == _GAIN_PERSISTENCE:
         return (persist & bit) == 0
+    if gain == _GAIN_EXFILTRATION:
+        return carried == 0 and ((user | admin) & bit) != 0
     return gain == _GAIN_IMPACT and impacted == 0
 
 

@@ -25,7 +25,7 @@ RUNS = 32  # responses running at once in one world
 FINDINGS = 64  # findings of one tick kept; more are dropped and counted in `finding_count`
 
 # bits of `status`
-IMPACTED, UNSERVED, HARMED, WAS_UNSERVED = 1, 2, 4, 8
+IMPACTED, UNSERVED, HARMED, WAS_UNSERVED, CARRIED_OUT = 1, 2, 4, 8, 16
 
 
 WORLD = np.dtype(
@@ -55,7 +55,7 @@ ASSET_STATE = np.dtype(
         ("user", "u1"),  # bit k: attacker k has user access, settle
         ("admin", "u1"),  # bit k: admin, settle
         ("persist", "u1"),  # bit k: persistence, settle
-        ("status", "u1"),  # IMPACTED, UNSERVED, HARMED, settle
+        ("status", "u1"),  # IMPACTED, UNSERVED, HARMED, CARRIED_OUT, settle
     ]
 )
 RUN = np.dtype(

@@ -7,6 +7,7 @@ The filter is factored (Boyen and Koller 1998, "Tractable inference for complex 
 the joint is projected on its marginals. In a tick the attacker tries one open step, by taste, or none: all findings
 and all silence of the tick are weighed at once over that one choice (Bayes), and the marginals of what a try takes for
 granted - its source, its identity, an attacker at all, a target not yet taken - follow by Jeffrey's rule.
+What a held segment reaches counts as known to the attacker: how far it has mapped it is not tracked.
 The work grows with the assets believed held with probability over EPSILON. `tests/contracts` holds it to enumeration.
 """
 
@@ -39,7 +40,7 @@ STEP_LIMIT = 8192  # open steps weighed in one tick; the rest wait for the next
 _SEGMENT, _EXTERNAL = int(AssetKind.SEGMENT), int(AssetKind.EXTERNAL)
 _STORE, _PROCESS = int(AssetKind.DATA_STORE), int(AssetKind.PROCESS)
 _USER, _ADMIN, _NONE = int(Access.USER), int(Access.ADMIN), int(Access.NONE)
-_GAIN_USER, _GAIN_ADMIN = int(Gain.USER), int(Gain.ADMIN)
+_GAIN_USER, _GAIN_ADMIN, _GAIN_EXFILTRATION = int(Gain.USER), int(Gain.ADMIN), int(Gain.EXFILTRATION)
 _PRESENCE = int(StepClass.PRESENCE)
 
 ASSET_BELIEF = np.dtype(
@@ -176,12 +177,21 @@ def _clean(i: int, a: int, ceiling: int, v: BeliefState) -> None:
 
 
 @inlined
-def _lacks(i: int, a: int, gain: int, v: BeliefState) -> float:
+def _lacks(i: int, a: int, gain: int, t: CompiledTwin, v: BeliefState) -> float:
+    if t.asset[a].kind == _SEGMENT:
+        return 0.5  # mapped or not: not tracked
+    if gain == _GAIN_EXFILTRATION:
+        return float(0.5 * (v.asset[i, a].user + v.asset[i, a].admin))
     if gain == _GAIN_USER:
         return float(1.0 - v.asset[i, a].user - v.asset[i, a].admin)
     if gain == _GAIN_ADMIN:
         return float(1.0 - v.asset[i, a].admin)
     return 0.5  # persistence, impact: not tracked, assumed done half of the time
+
+
+@inner
+def _is_tracked(step: int, t: CompiledTwin) -> bool:
+    return t.step[step].gain in (_GAIN_USER, _GAIN_ADMIN) and t.asset[t.step[step].dst].kind != _SEGMENT
 
 
 @inner
@@ -243,7 +253,7 @@ def _weigh_steps(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, 
                 continue
             if t.step[step].identity >= 0:
                 chance *= held_probability(i, b, t.step[step].identity, 1, t, s, v)
-            chance *= _lacks(i, t.step[step].dst, t.step[step].gain, v)
+            chance *= _lacks(i, t.step[step].dst, t.step[step].gain, t, v)
             if chance > 1e-7:
                 v.step[i, count] = step
                 v.chance[i, count] = chance
@@ -293,7 +303,7 @@ def _move(
         weight = (v.told[i, n] - v.chance[i, n]) / (1.0 - v.chance[i, n])
         if identity >= 0:
             shift(i, identity, 1, weight, 1.0, v)
-        if t.step[step].gain in (_GAIN_USER, _GAIN_ADMIN):
+        if _is_tracked(step, t):
             shift(i, t.step[step].dst, t.step[step].gain, weight, 0.0, v)
         gathered += weight
         is_last = n + 1 == steps or t.step[v.step[i, n + 1]].src != src or t.step[v.step[i, n + 1]].need != need
@@ -306,7 +316,7 @@ def _move(
     for n in range(steps):
         step = v.step[i, n]
         dst, gain = t.step[step].dst, t.step[step].gain
-        if gain in (_GAIN_USER, _GAIN_ADMIN):
+        if _is_tracked(step, t):
             gained = v.told[i, n] * success_probability(b, step, t, e, s)
             gain_belief(i, dst, gain, gained, v)
             v.asset[i, dst].threat += gained

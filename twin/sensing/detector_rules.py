@@ -41,6 +41,8 @@ FAILURES: Final = 5  # failed logons within the window that make a burst
 RENAMES: Final = 100  # files renamed by one process in one record
 VOLUME: Final = 100_000_000  # bytes sent out in one record
 FLOOD: Final = 100_000  # packets in one record
+PROBE: Final = 3  # packets of a connection that was tried and not used, at most
+SCAN: Final = 8  # ports of one asset that one source tries within the window
 BEACONS: Final = 5  # calls whose intervals are compared
 REGULAR: Final = 0.2  # coefficient of variation of a beacon's intervals at most
 DEVIATION: Final = 0.1  # share by which a process may differ from what it was told
@@ -66,6 +68,8 @@ class Trace:
     time_ms: int
     source: str
     user: str
+    port: int
+    packets: int
     count: int
     value: float
 
@@ -90,7 +94,7 @@ class Memory:
         key = _key(event, self.baseline)
         if key is not None:
             traces = self.recent.setdefault(sender_of(event), {})
-            trace = Trace(event.time_ms, event.source, event.user, event.count, event.value)
+            trace = Trace(event.time_ms, event.source, event.user, event.port, event.packets, event.count, event.value)
             traces[key] = (*traces.get(key, ()), trace)[-self.kept :]
 
     def lately(self, event: Event, kind: str, subject: str, other: str = "") -> tuple[Trace, ...]:
@@ -155,6 +159,15 @@ def _unusual_logon(event: Event, memory: Memory) -> bool:
     return (event.user, event.asset, event.source) not in memory.baseline.logons
 
 
+def _is_probe(event: Event | Trace) -> bool:
+    return 0 < event.packets <= PROBE
+
+
+def _ports_tried(event: Event, memory: Memory) -> set[int]:
+    calls = memory.lately(event, "call", event.asset, event.destination)
+    return {one.port for one in calls if one.source == event.source and _is_probe(one)}
+
+
 def _failures(event: Event, memory: Memory) -> tuple[Trace, ...]:
     return memory.lately(event, "failure", event.asset, event.source)
 
@@ -204,7 +217,7 @@ _ALL: Final = (
         _NETWORK,
         StepClass.VALID_ACCOUNT,
         EventClass.NETWORK,
-        lambda e, m: e.port in ADMIN_PORTS and _unseen(e, m),
+        lambda e, m: e.port in ADMIN_PORTS and _unseen(e, m) and not _is_probe(e),
         (_stranger, lambda e, m: e.bytes_out > 1_000_000),
     ),
     Rule(
@@ -212,7 +225,7 @@ _ALL: Final = (
         _NETWORK,
         StepClass.TRUST,
         EventClass.NETWORK,
-        lambda e, m: e.port in MANAGEMENT_PORTS and _unseen(e, m),
+        lambda e, m: e.port in MANAGEMENT_PORTS and _unseen(e, m) and not _is_probe(e),
         (_stranger, lambda e, m: e.bytes_out > 1_000_000),
     ),
     Rule(
@@ -238,6 +251,14 @@ _ALL: Final = (
         EventClass.NETWORK,
         lambda e, m: e.destination not in m.baseline.known and _variation(e, m) <= REGULAR,
         (lambda e, m: _variation(e, m) <= REGULAR / 4, lambda e, m: e.port not in (80, 443)),
+    ),
+    Rule(
+        "many ports tried",
+        _NETWORK,
+        StepClass.DISCOVERY,
+        EventClass.NETWORK,
+        lambda e, m: _is_probe(e) and _unseen(e, m) and len(_ports_tried(e, m)) >= SCAN,
+        (_stranger, lambda e, m: not _ports_tried(e, m).isdisjoint(ADMIN_PORTS | MANAGEMENT_PORTS)),
     ),
     Rule(
         "server starts a shell",

@@ -1,0 +1,199 @@
+"""What one version of a chain has that the next has not, and the other way round.
+
+Flows in: a twin with its attack steps, and a `Change` of facts or the next version. Flows out: the next version, or the
+change. Deriving the steps that a change of facts brings is the caller's: here facts and steps change side by side.
+"""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any, Generic, TypeVar
+
+import numpy as np
+import numpy.typing as npt
+
+from .attack.step import AttackStep
+from .facts import Subject, key_of
+from .graph import Asset, ConsentRule, Link, Owner, Sharing, Twin, TwinError, Weakness
+
+Item = TypeVar("Item")
+Run = tuple[int, int, int]  # first and last row before (last not included), first row after
+
+# Kinds of facts: field of the twin, and how its tuple is sorted; see `Twin.build`.
+_KINDS: dict[type[Any], tuple[str, Callable[[Any], Any]]] = {
+    Owner: ("owners", lambda one: one.id),
+    Asset: ("assets", lambda one: one.id),
+    Link: ("links", lambda one: one.key),
+    Weakness: ("weaknesses", lambda one: (one.asset, one.id)),
+    Sharing: ("sharing", lambda one: (one.owner, one.peer)),
+    ConsentRule: ("consent", lambda one: (one.owner, one.consent_class, one.proposer)),
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """Facts and attack steps that go and come; what changes goes as it was and comes as it is."""
+
+    gone: tuple[Subject, ...] = ()
+    come: tuple[Subject, ...] = ()
+    steps_gone: tuple[AttackStep, ...] = ()
+    steps_come: tuple[AttackStep, ...] = ()
+
+    def of(self, kind: type[Item]) -> tuple[list[Item], list[Item]]:
+        """What goes and comes of one kind of facts."""
+        return [one for one in self.gone if isinstance(one, kind)], [one for one in self.come if isinstance(one, kind)]
+
+
+@dataclass(frozen=True)
+class Edit(Generic[Item]):
+    """A sorted tuple after rows were taken out and put in."""
+
+    items: tuple[Item, ...]
+    before: int  # rows before
+    gone: tuple[int, ...]  # rows taken out, by number before, ascending
+    come: tuple[int, ...]  # rows put in, by number after, ascending
+
+    @property
+    def is_nothing(self) -> bool:
+        """Whether no row went or came."""
+        return not self.gone and not self.come
+
+    @cached_property
+    def runs(self) -> tuple[Run, ...]:
+        """Stretches of rows that stay side by side."""
+        found: list[Run] = []
+        old = new = 0
+        gone, come = set(self.gone), set(self.come)
+        stops = sorted({*self.gone, self.before})
+        arrivals = sorted({*self.come, len(self.items)})
+        while old < self.before:
+            if old in gone:
+                old += 1
+            elif new in come:
+                new += 1
+            else:
+                until = stops[bisect_left(stops, old)] - old, arrivals[bisect_left(arrivals, new)] - new
+                length = min(until)
+                found.append((old, old + length, new))
+                old, new = old + length, new + length
+        return tuple(found)
+
+    def spliced(self, rows: npt.NDArray[Any], fresh: npt.NDArray[Any]) -> npt.NDArray[Any]:
+        """An array over the rows before, carried over; `fresh` are the rows put in."""
+        out = np.empty((len(self.items), *rows.shape[1:]), rows.dtype)
+        for first, last, new in self.runs:
+            out[new : new + last - first] = rows[first:last]
+        out[list(self.come)] = fresh
+        return out.view(type(rows))
+
+    def numbers(self) -> npt.NDArray[np.int32]:
+        """int32[before + 1] the number after of each row, -1 where it was taken out; the last entry is -1 too."""
+        out = np.full(self.before + 1, -1, np.int32)
+        for first, last, new in self.runs:
+            out[first:last] = np.arange(new, new + last - first)
+        return out
+
+
+def edited(
+    items: tuple[Item, ...], gone: Iterable[Item], come: Iterable[Item], key: Callable[[Item], Any]
+) -> Edit[Item]:
+    """Take items out of a sorted tuple and put others in.
+
+    Raises:
+        TwinError: what goes is not there, or what comes is there already; names it.
+    """
+    rest, taken = list(items), []
+    for one in gone:
+        row = bisect_left(items, key(one), key=key)
+        while row < len(items) and items[row] != one and key(items[row]) == key(one):
+            row += 1
+        if row == len(items) or items[row] != one or row in taken:
+            raise TwinError(f"{_name(one)} is to go and is not there as given; compare with the version before")
+        taken.append(row)
+    for row in sorted(taken, reverse=True):
+        del rest[row]
+    added = sorted(come, key=key)
+    for one in added:
+        row = bisect_left(rest, key(one), key=key)
+        if row < len(rest) and key(rest[row]) == key(one) and not isinstance(one, Weakness):
+            raise TwinError(f"{_name(one)} is to come and is there already; let the other go")
+        rest.insert(row, one)
+    rows = [bisect_left(rest, key(one), key=key) for one in added]
+    return Edit(tuple(rest), len(items), tuple(sorted(taken)), tuple(rows))
+
+
+def _name(one: Any) -> str:
+    return " ".join(one.order) if isinstance(one, AttackStep) else key_of(one)
+
+
+def edited_steps(steps: tuple[AttackStep, ...], change: Change) -> Edit[AttackStep]:
+    """Attack steps after a change; they are sorted as `derive_steps` gives them.
+
+    Raises:
+        TwinError: a step goes that is not there, or comes that is.
+    """
+    return edited(steps, change.steps_gone, change.steps_come, lambda step: step.order)
+
+
+def changed_twin(twin: Twin, change: Change) -> Twin:
+    """The twin after a change of facts. What does not change is shared, the index of assets too if none goes or comes.
+
+    Raises:
+        TwinError: what goes is not there, what comes is, or what comes refers to what is not there.
+    """
+    fields = {name: getattr(twin, name) for name, _ in _KINDS.values()}
+    for kind, (name, key) in _KINDS.items():
+        gone, come = change.of(kind)
+        if gone or come:
+            fields[name] = edited(fields[name], gone, come, key).items
+    if _loses_or_gains(change):
+        return Twin.build(**{name: list(items) for name, items in fields.items()})
+    for one in change.come:
+        for end in _ends(one):
+            if end not in twin.asset_by_id:
+                raise TwinError(f"{key_of(one)} refers to asset {end!r}, which is not there; declare it or mend the id")
+        owner = getattr(one, "owner", None)
+        if owner is not None and owner not in twin.owner_by_id:
+            raise TwinError(f"{key_of(one)} refers to owner {owner!r}, which is not there; declare it or mend the id")
+    return Twin(**fields)
+
+
+def _loses_or_gains(change: Change) -> bool:
+    """Whether owners or assets go or come for good: then every reference has to be looked at again."""
+    owners, assets = change.of(Owner), change.of(Asset)
+    return any({one.id for one in gone} != {one.id for one in come} for gone, come in (owners, assets))
+
+
+def _ends(one: Subject) -> tuple[str, ...]:
+    if isinstance(one, Link):
+        return (one.source, one.target)
+    return (one.asset,) if isinstance(one, Weakness) else ()
+
+
+def difference(twin: Twin, steps: Sequence[AttackStep], after: Twin, steps_after: Sequence[AttackStep]) -> Change:
+    """The change from one version to the next; its work grows with both."""
+    gone: list[Subject] = []
+    come: list[Subject] = []
+    for name, key in _KINDS.values():
+        _compare(getattr(twin, name), getattr(after, name), key, gone, come)
+    steps_gone: list[AttackStep] = []
+    steps_come: list[AttackStep] = []
+    _compare(steps, steps_after, lambda step: step.order, steps_gone, steps_come)
+    return Change(tuple(gone), tuple(come), tuple(steps_gone), tuple(steps_come))
+
+
+def _compare(
+    before: Sequence[Any], after: Sequence[Any], key: Callable[[Any], Any], gone: list[Any], come: list[Any]
+) -> None:
+    if before == after:
+        return
+    old: dict[Any, list[Any]] = {}
+    new: dict[Any, list[Any]] = {}
+    for items, found in ((before, old), (after, new)):
+        for one in items:
+            found.setdefault(key(one), []).append(one)
+    gone += [one for name, ones in old.items() if new.get(name) != ones for one in ones]
+    come += [one for name, ones in new.items() if old.get(name) != ones for one in ones]
