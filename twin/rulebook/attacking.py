@@ -8,22 +8,28 @@ from __future__ import annotations
 
 import math
 
+import numba
+import numpy as np
+import numpy.typing as npt
+
 from ..compiled import CompiledTwin
 from ..vocabulary import AssetKind, Gain, OccurrenceKind, RunState, StepClass
 from .draws import CHOOSE, CONFIDENCE, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
 from .effects import EffectTable
 from .holding import enter, gain
-from .jit import compiled, inner
+from .jit import compiled, compiled_parallel, inner
 from .parameters import Parameters
 from .rules import gains_something, has_access, is_blocked, is_monitored, is_patched, is_reset
 from .state import IMPACTED, WorldState
 from .trace import note, report
 
-_TRIED, _GAINED = int(OccurrenceKind.TRIED), int(OccurrenceKind.GAINED)
+_TRIED, _REFUSED = int(OccurrenceKind.TRIED), int(OccurrenceKind.REFUSED)
 _HOLDING = int(RunState.HOLDING)
 _PRESENCE = int(StepClass.PRESENCE)
 _EXTERNAL, _USER, _IMPACT = int(AssetKind.EXTERNAL), int(Gain.USER), int(Gain.IMPACT)
-NO_STEP = -1
+NO_STEP = -1  # waits
+TAKES_ITS_OWN = -2  # in choices from outside: the built-in rule decides
+NOT_OPEN = -1  # value of an occurrence `refused` (step, attacker): not open to this attacker when it was settled
 
 
 @inner
@@ -54,10 +60,16 @@ def is_open(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
     )
 
 
+@inner
+def has_come(b: int, k: int, s: WorldState) -> bool:
+    """Whether attacker `k` may act: it came in an earlier tick."""
+    return s.world[b].tick > s.attacker[b, k].onset
+
+
 @compiled
 def decide_attacker(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldState) -> int:
     """The step attacker `k` tries in this tick, or NO_STEP: a keyed race among the open ones, by taste."""
-    if s.world[b].tick <= s.attacker[b, k].onset or uniform(s.world[b].key, TRY, k) >= p.attacker[k].try_p:
+    if not has_come(b, k, s) or uniform(s.world[b].key, TRY, k) >= p.attacker[k].try_p:
         return NO_STEP
     waits = s.world[b].tick <= s.attacker[b, k].onset + p.attacker[k].patience
     best, chosen = math.inf, NO_STEP
@@ -74,6 +86,19 @@ def decide_attacker(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldStat
             if time < best or (time == best and step < chosen):
                 best, chosen = time, step
     return chosen
+
+
+@compiled_parallel
+def fill_open_steps(k: int, t: CompiledTwin, s: WorldState, is_open_to: npt.NDArray[np.bool_]) -> None:
+    """Mark the steps that attacker `k` may try now, in bool[B, E] that holds False."""
+    for b in numba.prange(len(s.world)):
+        if not has_come(b, k, s):
+            continue
+        for i in range(s.world[b].held_n):
+            a = s.held[b, i]
+            for j in range(t.asset[a].out_first, t.asset[a].out_last):
+                step = t.out_step[j]
+                is_open_to[b, step] = is_open(b, step, k, t, s)
 
 
 @inner
@@ -101,7 +126,10 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
     _settle_regains(b, t, p, s)
     for k in range(s.attacker.shape[1]):
         step = s.attacker[b, k].choice
-        if step < 0 or step >= len(t.step) or not is_open(b, step, k, t, s):
+        if step == NO_STEP:
+            continue
+        if step < 0 or step >= len(t.step) or not has_come(b, k, s) or not is_open(b, step, k, t, s):
+            note(b, _REFUSED, step, k, NOT_OPEN, s)
             continue
         entity = k * len(t.step) + step
         succeeds = uniform(s.world[b].key, SUCCEED, entity) < success_probability(b, step, t, e, s)

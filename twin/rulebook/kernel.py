@@ -12,7 +12,7 @@ import numpy.typing as npt
 
 from ..compiled import CompiledTwin
 from ..vocabulary import RunState
-from .attacking import decide_attacker
+from .attacking import TAKES_ITS_OWN, decide_attacker
 from .effects import EffectTable
 from .jit import compiled, compiled_parallel, inner
 from .parameters import Parameters
@@ -51,20 +51,43 @@ def _answer(b: int, r: int, side: int, t: CompiledTwin, e: EffectTable, p: Param
 
 @compiled
 def tick_world(
-    b: int, decision: npt.NDArray[np.int32], t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState
+    b: int,
+    decision: npt.NDArray[np.int32],
+    attack: npt.NDArray[np.int32],
+    t: CompiledTwin,
+    e: EffectTable,
+    p: Parameters,
+    s: WorldState,
 ) -> None:
-    """Decide for attackers and owners of world `b`, then settle with the seats' decisions int32[S]."""
+    """Decide for owners of world `b` and attackers that take their own steps, then settle.
+
+    Args:
+        b: world.
+        decision: int32[S], an action per seat.
+        attack: int32[K], a step per attacker, `NO_STEP`, or `TAKES_ITS_OWN`.
+        t: the compiled twin.
+        e: effects of the playbooks.
+        p: numbers of the game.
+        s: all worlds; world `b` changes.
+    """
     for k in range(s.attacker.shape[1]):
-        s.attacker[b, k].choice = decide_attacker(b, k, t, p, s)
+        s.attacker[b, k].choice = decide_attacker(b, k, t, p, s) if attack[k] == TAKES_ITS_OWN else attack[k]
     decide_owners(b, t, e, p, s)
     settle(b, decision, t, e, p, s)
 
 
 @compiled_parallel
-def tick_worlds(decision: npt.NDArray[np.int32], t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
-    """Advance all worlds by one tick; decision: int32[B, S]."""
+def tick_worlds(
+    decision: npt.NDArray[np.int32],
+    attack: npt.NDArray[np.int32],
+    t: CompiledTwin,
+    e: EffectTable,
+    p: Parameters,
+    s: WorldState,
+) -> None:
+    """Advance all worlds by one tick; decision: int32[B, S]; attack: int32[B, K], or one row for all worlds."""
     for b in numba.prange(len(s.world)):
-        tick_world(b, decision[b], t, e, p, s)
+        tick_world(b, decision[b], attack[b % len(attack)], t, e, p, s)
 
 
 @compiled_parallel
@@ -72,5 +95,6 @@ def roll_worlds(ticks: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: W
     """Advance all worlds by `ticks` with seats that wait; what runs goes on."""
     for b in numba.prange(len(s.world)):
         wait = np.zeros(s.seat_owner.shape[1], np.int32)
+        own = np.full(s.attacker.shape[1], TAKES_ITS_OWN, np.int32)
         for _ in range(ticks):
-            tick_world(b, wait, t, e, p, s)
+            tick_world(b, wait, own, t, e, p, s)

@@ -18,6 +18,7 @@ from ..compiled import Compiled, Float32, Int64
 from ..sensing.confusion import ConfusionTable
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 
+MOST_ATTACKERS = 8  # in one world: each holds assets in a bit of its own
 MASKS = 16  # sensor sets: 2 ** len(SensorClass)
 
 
@@ -142,7 +143,7 @@ def build_parameters(
 
 
 def _check(attackers: Sequence[AttackerProfile], settings: GameSettings) -> None:
-    if not 1 <= len(attackers) <= 8:
+    if not 1 <= len(attackers) <= MOST_ATTACKERS:
         raise ValueError(f"{len(attackers)} attackers: a world has one to eight; each holds assets in a bit of its own")
     for attacker in attackers:
         low, high = attacker.onset_s

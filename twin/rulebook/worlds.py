@@ -13,14 +13,16 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compiled import NANO, Compiled, Int32, Int64
+from .attacking import TAKES_ITS_OWN, fill_open_steps
 from .effects import EffectTable
 from .kernel import roll_worlds, tick_worlds
 from .mask import fill_masks, static_mask
-from .parameters import Parameters
+from .parameters import MOST_ATTACKERS, Parameters
 from .state import RUNS, WorldState, copy_worlds, new_state, reset_worlds
 
 # Streams of draws: forecasts never see the future of a plant or an environment.
 STREAM_ENVIRONMENT, STREAM_EVALUATION, STREAM_PLANT, STREAM_FORECAST = 1, 2, 3, 4
+_ITS_OWN = np.full((1, MOST_ATTACKERS), TAKES_ITS_OWN, np.int32)  # one row for all worlds
 
 
 @dataclass
@@ -87,22 +89,51 @@ class Worlds:
         """Start the worlds in `rows` again under their present keys."""
         reset_worlds(np.asarray(rows, np.int64), self.parameters, self.state)
 
-    def tick(self, decision: Int32) -> None:
+    def tick(self, decision: Int32, attack: Int32 | None = None) -> None:
         """Advance every world by one tick.
+
+        Attackers take the steps of the built-in rule unless `attack` says otherwise: that is the seat of a learned
+        attacker. Whoever sits there may try a step in every tick; tempo, patience and taste of its profile bind the
+        built-in rule alone. A step that is not open to the attacker when it is settled (see `open_steps`; defences of
+        the same tick come first), or before it has come, becomes an occurrence `refused` (step, attacker, `NOT_OPEN`).
 
         Args:
             decision: int32[B, S]; 0 waits.
+            attack: int32[B, K], per attacker an attack step 0..E-1, `NO_STEP` (-1: waits) or `TAKES_ITS_OWN` (-2: the
+                built-in rule decides); left out: all take their own.
 
         Raises:
-            ValueError: wrong shape, or an action outside 0..P*T; no world has changed then.
+            ValueError: wrong shape, or a number outside 0..P*T or -2..E-1; no world has changed then.
         """
-        decision = np.asarray(decision)
-        wanted = (self.count, self.state.seat_owner.shape[1])
-        if decision.shape != wanted:
-            raise ValueError(f"decision has shape {decision.shape}; give {wanted}: an action per world and seat")
-        if decision.size and (decision.min() < 0 or decision.max() >= self.actions):
-            raise ValueError(f"decision holds {decision.min()}..{decision.max()}; actions are 0..{self.actions - 1}")
-        tick_worlds(decision.astype(np.int32), self.compiled.arrays, self.effects, self.parameters, self.state)
+        seats, attackers = self.state.seat_owner.shape[1], self.state.attacker.shape[1]
+        chosen = _ITS_OWN
+        decision = self._checked("decision", decision, seats, 0, self.actions - 1)
+        if attack is not None:
+            chosen = self._checked("attack", attack, attackers, TAKES_ITS_OWN, len(self.compiled.steps) - 1)
+        tick_worlds(decision, chosen, self.compiled.arrays, self.effects, self.parameters, self.state)
+
+    def _checked(self, name: str, given: Int32, columns: int, least: int, most: int) -> Int32:
+        chosen, wanted = np.asarray(given), (self.count, columns)
+        if chosen.shape != wanted or not np.issubdtype(chosen.dtype, np.integer):
+            raise ValueError(f"{name} is {chosen.dtype} of shape {chosen.shape}; give integers of shape {wanted}")
+        if chosen.size and (chosen.min() < least or chosen.max() > most):
+            raise ValueError(f"{name} holds {chosen.min()}..{chosen.max()}; give {least}..{most}")
+        return np.ascontiguousarray(chosen, np.int32)
+
+    def open_steps(self, k: int) -> npt.NDArray[np.bool_]:
+        """bool[B, E]: the attack steps that attacker `k` may try in the next tick, and would gain by; a new array.
+
+        None of them before the attacker has come. Steps that the profile has no taste for are open too.
+
+        Raises:
+            ValueError: there is no attacker `k`.
+        """
+        attackers = self.state.attacker.shape[1]
+        if not 0 <= k < attackers:
+            raise ValueError(f"attacker {k}: these worlds have {attackers}; give 0..{attackers - 1}")
+        found = np.zeros((self.count, len(self.compiled.steps)), np.bool_)
+        fill_open_steps(k, self.compiled.arrays, self.state, found)
+        return found
 
     def roll(self, ticks: int) -> None:
         """Advance every world by `ticks` while all seats wait."""
