@@ -50,7 +50,7 @@ class ResponseWorlds:
         self.worlds = Worlds.make(
             game.compiled, game.effects, game.parameters, world_ids=np.asarray(world_ids, np.int64), stream=stream
         )
-        self.belief = new_belief(game.compiled, len(world_ids))
+        self.belief = new_belief(game.compiled, len(world_ids), sees=game.sees)
         self._lanes = np.arange(len(world_ids), dtype=np.int64)
         self._observation = new_observation(game.compiled, len(world_ids))
         self._masks = np.empty((len(world_ids), game.actions), np.bool_)

@@ -34,7 +34,13 @@ def compile_kernels() -> None:
 
     from ..agents.model import ChainModel
     from ..twin.analysis.forecast import rehearse
-    from ..twin.rulebook.defenders import decide_clairvoyants, decide_randoms, decide_thresholds, service_at_stake
+    from ..twin.rulebook.defenders import (
+        decide_books,
+        decide_clairvoyants,
+        decide_randoms,
+        decide_thresholds,
+        service_at_stake,
+    )
     from ..twin.rulebook.mask import is_legal
     from .game import load_game
     from .scenario import read_scenario
@@ -47,6 +53,8 @@ def compile_kernels() -> None:
     worlds.step(np.zeros(2, np.int32))
     compiled, effects, state, actions = game.compiled.arrays, game.effects, worlds.worlds.state, np.zeros(2, np.int32)
     decide_thresholds(worlds.held(), 0.5, 0, 0, compiled, effects, state, actions)
+    decide_books(worlds.belief.evidence, 1, np.full(32, -1, np.int32), 0, compiled, effects, state, actions)
+    worlds.worlds.open_steps(0)
     decide_randoms(compiled, effects, state, actions)
     stake, none = service_at_stake(compiled), np.full(4, -1, np.int32)
     decide_clairvoyants(none, stake, compiled, effects, game.parameters, state, actions)
