@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict, Field, ValidationError
 from ..twin.compiled import Compiled
 from ..twin.rulebook.campaign import CampaignStage
 from ..twin.rulebook.parameters import AttackerProfile
-from ..twin.sources.safe_yaml import read_yaml
+from ..twin.sources.safe_yaml import MAX_BYTES, read_yaml
 from .attackers import Attacker
 from .fitting import fit_campaign
 from .lateral import CampaignError, read_lateral_edges
@@ -49,9 +49,11 @@ def read_campaign(path: Path) -> tuple[CampaignStage, ...]:
         CampaignError: it is missing or says what is unknown or out of range; TwinError: it is no YAML.
     """
     try:
-        documents = read_yaml(path.read_bytes(), str(path))
+        with path.open("rb") as file:
+            content = file.read(MAX_BYTES + 1)
     except OSError as error:
         raise CampaignError(f"{path}: {error.strerror or error}; name a file of stages") from None
+    documents = read_yaml(content, str(path))
     if len(documents) != 1:
         raise CampaignError(f"{path}: {len(documents)} documents; a file of a campaign holds one, with stages")
     try:

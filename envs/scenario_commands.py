@@ -102,5 +102,5 @@ def _attackers(chosen: Scenario, twin: Twin, steps: Sequence[AttackStep]) -> lis
 
 def _line(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {one}" for key, one in value.items())
-    return ", ".join(map(_line, value)) if isinstance(value, list) else str(value)
+        return ", ".join(f"{key} {_line(one)}" for key, one in value.items())
+    return ", ".join(map(_line, value)) if isinstance(value, list | tuple) else str(value)

@@ -39,7 +39,8 @@ BOOK, CUT_OFF = "by the book", "isolate above belief"
 THRESHOLD, TRAINED, CLAIRVOYANT = "restore above belief", "trained", "clairvoyant (upper bound)"
 RESAMPLES, COVERAGE, BOOTSTRAP_SEED = 2000, 0.95, 20261
 LANES = 500  # attacks played side by side; no result depends on it
-LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the threshold policies
+LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the policy that restores
+CUT_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98)  # the same for the one that isolates
 TUNING_WORLDS = 200
 
 
@@ -107,10 +108,12 @@ def compare(
         episodes: attacks, 2 or more.
         progress: called with what is played and how much of all is done, 0..1.
     """
-    tuning = len(LEVELS) * TUNING_WORLDS
-    parts = 2 * tuning + (7 + (policy is not None)) * episodes
-    level = tune_threshold(game, progress=lambda share: progress("tuning", share * tuning / parts))
-    cut_off = tune_threshold(game, ISOLATING, progress=lambda share: progress("tuning", (1 + share) * tuning / parts))
+    tuning, cutting = len(LEVELS) * TUNING_WORLDS, len(CUT_LEVELS) * TUNING_WORLDS
+    parts = tuning + cutting + (7 + (policy is not None)) * episodes
+    level = tune_threshold(game, RESTORE, LEVELS, progress=lambda share: progress("tuning", share * tuning / parts))
+    cut_off = tune_threshold(
+        game, ISOLATING, CUT_LEVELS, progress=lambda share: progress("tuning", (tuning + share * cutting) / parts)
+    )
     policies: dict[str, BatchPolicy] = {
         NOTHING: nothing,
         RANDOM: at_random,
@@ -123,7 +126,7 @@ def compare(
         policies[TRAINED] = Learned(game, policy)
     policies[CLAIRVOYANT] = Clairvoyant(game)
     reference = THRESHOLD if policy is None else TRAINED
-    done = [2 * tuning]
+    done = [tuning + cutting]
 
     def note(name: str) -> None:
         progress(name, done[0] / parts)
@@ -197,15 +200,19 @@ def decisions(game: Game) -> int:
 
 
 def tune_threshold(
-    game: Game, playbook: str = RESTORE, *, progress: Callable[[float], None] = lambda share: None
+    game: Game,
+    playbook: str,
+    levels: Sequence[float],
+    *,
+    progress: Callable[[float], None] = lambda share: None,
 ) -> float:
-    """The level of `LEVELS` at which the threshold policy loses least on worlds of the training stream."""
+    """The level from which the threshold policy with this playbook loses least on worlds of the training stream."""
     losses = []
-    for number, level in enumerate(LEVELS):
-        progress(number / len(LEVELS))
+    for number, level in enumerate(levels):
+        progress(number / len(levels))
         policy = Threshold(game, level, playbook)
         losses.append(play(game, policy, range(TUNING_WORLDS), stream=STREAM_ENVIRONMENT).loss.sum())
-    return LEVELS[int(np.argmin(losses))]
+    return levels[int(np.argmin(losses))]
 
 
 def resampled_means(losses: Float64) -> Float64:

@@ -169,3 +169,20 @@ def test_everything_the_rules_know_happens_in_these_games() -> None:
         for kind, *_ in worlds.trace(b)
     }
     assert set(OccurrenceKind) - kinds <= {OccurrenceKind.REFUSED}
+
+
+def test_every_kind_of_actor_plays_in_these_games() -> None:
+    """Nor by the same plain game: scripts advance, findings are forged, owners call, load has a rhythm."""
+    seen = set()
+    for seed in range(24):
+        game = random_game(seed)
+        for worlds in played(game):
+            if (worlds.state.attacker["stage"] > 0).any():
+                seen.add("script")
+            if worlds.state.world["late_n"].any():
+                seen.add("call")
+        if (game.parameters.attacker["forgeries"] > 0).any():
+            seen.add("forger")
+        if game.parameters.load_amplitude > 0:
+            seen.add("rhythm")
+    assert seen == {"script", "call", "forger", "rhythm"}
