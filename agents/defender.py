@@ -6,9 +6,9 @@ themselves; a subclass that overrides `choose` is a defender of your own.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from functools import partial
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import mesa
 import numpy as np
@@ -16,17 +16,21 @@ import numpy.typing as npt
 
 from ..twin.rulebook.defenders import (
     WAIT,
+    decide_book,
     decide_clairvoyant,
     decide_isolate_on_finding,
     decide_random,
     decide_threshold,
     service_at_stake,
 )
+from ..twin.sensing.evidence import told_in_last_tick
+from ..twin.vocabulary import Confidence, StepClass
 
 if TYPE_CHECKING:
     from .model import ChainModel
 
 Belief = Callable[["ChainModel"], npt.NDArray[np.float32]]
+Evidence = Callable[["ChainModel"], npt.NDArray[Any]]
 
 
 class DefenderAgent(mesa.Agent):
@@ -74,11 +78,50 @@ class IsolateOnFinding(DefenderAgent):
     def choose(self) -> int:
         """Isolate the asset of the first of this tick's findings where that is legal."""
         worlds = self.model.worlds
-        return int(decide_isolate_on_finding(0, self.isolate, worlds.compiled.arrays, worlds.effects, worlds.state))
+        arrays, effects, parameters = worlds.compiled.arrays, worlds.effects, worlds.parameters
+        return int(decide_isolate_on_finding(0, self.seat, self.isolate, arrays, effects, parameters, worlds.state))
+
+
+class BookDefender(DefenderAgent):
+    """Goes by the book: answers findings with one playbook per technique class."""
+
+    def __init__(
+        self,
+        model: ChainModel,
+        seat: int = 0,
+        *,
+        book: Mapping[StepClass, int],
+        least: Confidence = Confidence.LOW,
+        evidence: Evidence | None = None,
+    ) -> None:
+        """Put it on a seat.
+
+        Args:
+            model: the model.
+            seat: the seat.
+            book: number of a playbook per technique class; classes left out are not answered.
+            least: lowest confidence that is answered.
+            evidence: gives record[N] of a view's evidence; left out: of what the seat was told in the last tick.
+        """
+        super().__init__(model, seat)
+        self.book = np.array([book.get(one, -1) for one in StepClass], np.int32)
+        self.least, self.evidence = least, evidence or self._told
+
+    def choose(self) -> int:
+        """The book's answer to a finding of the last tick."""
+        worlds = self.model.worlds
+        seen, since = self.evidence(self.model), self.model.tick - 1
+        arrays, effects = worlds.compiled.arrays, worlds.effects
+        return int(decide_book(0, seen, since, self.book, int(self.least), arrays, effects, worlds.state))
+
+    def _told(self, model: ChainModel) -> npt.NDArray[Any]:
+        worlds = model.worlds
+        told: npt.NDArray[Any] = told_in_last_tick(0, self.seat, worlds.compiled, worlds.parameters, worlds.state)
+        return told
 
 
 class ThresholdDefender(DefenderAgent):
-    """Evicts where belief is strong enough."""
+    """Evicts where belief is strong enough; with the playbook that isolates for `restore`, isolates there."""
 
     def __init__(
         self,

@@ -12,9 +12,10 @@ from typing import Annotated, Self
 
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
-from ..twin.rulebook.parameters import AttackerProfile
+from ..twin.rulebook.parameters import MOST_ATTACKERS, AttackerProfile
+from .stages import MOST_STAGES, Stage
 
-MOST = 8  # attackers in one world: each holds assets in a bit of its own
+MOST = MOST_ATTACKERS
 Share = Annotated[float, Field(ge=0, le=1)]
 
 
@@ -74,6 +75,20 @@ PRESETS: Mapping[str, Preset] = {
         leaves_out="errors without intent; what colleagues notice",
         needs_entry=True,
     ),
+    "forger": Preset(
+        AttackerProfile(
+            "forger",
+            tries_per_hour=6.0,
+            stealth=0.9,
+            persistence=0.3,
+            impact=0.2,
+            forges_per_hour=12.0,
+            forge_focus=1.5,
+        ),
+        stands_for="an intruder who makes findings up, so that defenders cut off and restore what serves",
+        leaned_on="ATT&CK T1565 turned on telemetry; floods of alerts as the tools Stick and Snot made them in 2001",
+        leaves_out="forged inventory; telemetry that is held back; timing by what defenders do",
+    ),
 }
 
 
@@ -93,6 +108,12 @@ class Attacker(BaseModel):
     entry: tuple[str, ...] = ()  # asset ids it holds when it comes; an insider needs some
     onset_s: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.0, 3600.0)
     absent: Share = 0.1
+    campaign: Annotated[tuple[Stage, ...], Field(max_length=MOST_STAGES)] = ()  # stages that it follows, then it waits
+    campaign_file: str | None = None  # the same in a file; or .csv: lateral movements, laid on the chain's machines
+    campaign_speed: Annotated[float, Field(ge=0.01, le=1000)] = 1.0  # times of the file are divided by this
+    forges_per_hour: Annotated[float, Field(ge=0, le=60)] | None = None
+    forge_focus: Annotated[float, Field(ge=0, le=3)] | None = None
+    forges_at_once: bool | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -100,6 +121,8 @@ class Attacker(BaseModel):
             raise ValueError(f"preset {self.preset!r} is unknown; take one of {', '.join(PRESETS)}")
         if PRESETS[self.preset].needs_entry and not self.entry:
             raise ValueError(f"preset {self.preset!r} begins inside; give entry: [ids of assets]")
+        if self.campaign and self.campaign_file is not None:
+            raise ValueError("campaign and campaign_file are both there; leave one out")
         low, high = self.onset_s
         if low > high:
             raise ValueError(f"onset_s: {low} is after {high}; write the earlier time first")
@@ -107,6 +130,7 @@ class Attacker(BaseModel):
 
     @property
     def profile(self) -> AttackerProfile:
-        """The preset with what differs."""
-        said = self.model_dump(exclude={"preset"}, exclude_none=True)
-        return replace(PRESETS[self.preset].profile, **said)
+        """The preset with what differs; a campaign in a file is left out, see `campaigns.profiles_of`."""
+        said = self.model_dump(exclude={"preset", "campaign", "campaign_file", "campaign_speed"}, exclude_none=True)
+        campaign = tuple(stage.for_the_rulebook for stage in self.campaign)
+        return replace(PRESETS[self.preset].profile, **said, campaign=campaign)

@@ -13,18 +13,20 @@ import numpy.typing as npt
 
 from ..playbooks.actions import Library, load_library
 from ..twin.attack.steps import derive_steps
-from ..twin.compiled import Compiled, compile_twin
+from ..twin.compiled import Compiled, UInt8, compile_twin
 from ..twin.facts import merge
 from ..twin.graph import ConsentRule, Twin
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.mask import static_mask
-from ..twin.rulebook.parameters import GameSettings, Parameters, build_parameters
+from ..twin.rulebook.parameters import GameSettings, Parameters, Phone, build_parameters, unscripted
+from ..twin.rulebook.sharing import sight
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import static_observation
 from ..twin.sources import load_example, read_chain, read_paths
 from ..twin.vocabulary import ConsentClass, ConsentMode, Proposer
+from .campaigns import profiles_of
 from .generate import generate_twin
-from .scenario import EXAMPLE, Scenario, ScenarioError
+from .scenario import EXAMPLE, Calls, Scenario, ScenarioError
 
 NETWORK_OWNER = "defender"  # who has the assets of a network whose file names no owners
 
@@ -38,7 +40,7 @@ class Game:
     compiled: Compiled
     effects: EffectTable
     parameters: Parameters  # what worlds are played by
-    assumed: Parameters  # what belief assumes; the same unless a test sets them apart
+    assumed: Parameters  # what belief and forecasts assume: attackers without scripts and forgeries, load at its mean
 
     @cached_property
     def always(self) -> npt.NDArray[np.bool_]:
@@ -50,6 +52,11 @@ class Game:
     def static(self) -> npt.NDArray[np.float32]:
         """float32[T, STATIC_FEATURES] of the twin."""
         return static_observation(self.compiled)
+
+    @cached_property
+    def sees(self) -> UInt8:
+        """uint8[N] how findings on each asset reach the coalition's view: 1 at once, 2 told late and in part."""
+        return sight(self.compiled, self.parameters)
 
     @property
     def actions(self) -> int:
@@ -69,10 +76,21 @@ def load_game(scenario: Scenario, library: Library | None = None) -> Game:
 def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
     """Compile a twin and a library into a game."""
     compiled = compile_twin(twin, derive_steps(twin), tick_s=scenario.tick_s)
-    settings = GameSettings(repair_h=scenario.repair_h, labour_rate=scenario.labour_rate)
-    profiles = [attacker.profile for attacker in scenario.attackers]
-    parameters = build_parameters(compiled, profiles, shipped_confusion(), settings)
-    return Game(scenario, library, compiled, library.effect_table(scenario.tick_s), parameters, parameters)
+    profiles = profiles_of(scenario.attackers, compiled, scenario.folder)
+    parameters = build_parameters(compiled, profiles, shipped_confusion(), _settings(scenario))
+    return Game(scenario, library, compiled, library.effect_table(scenario.tick_s), parameters, unscripted(parameters))
+
+
+def _settings(scenario: Scenario) -> GameSettings:
+    calls = scenario.phone or Calls()
+    phone = Phone(calls.call_h, calls.late_s, calls.part, calls.desk)
+    return GameSettings(
+        repair_h=scenario.repair_h,
+        labour_rate=scenario.labour_rate,
+        load_amplitude=scenario.load.amplitude,
+        load_peak_hour=scenario.load.peak_hour,
+        phone=phone if scenario.between_owners == "phone" else None,
+    )
 
 
 def load_chain(scenario: Scenario) -> Twin:

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from importlib.resources import files
 from pathlib import Path
-from typing import Annotated, Any, Self
+from typing import Annotated, Any, Literal, Self
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -47,6 +47,22 @@ class Generator(_Part):
         return self
 
 
+class Load(_Part):
+    """Legitimate load over the day; false findings follow it, and their mean stays. Assumed."""
+
+    amplitude: Annotated[float, Field(ge=0, le=1)] = 0.0  # 0: the same at all hours; 1: none at the quietest
+    peak_hour: Annotated[float, Field(ge=0, lt=24)] = 13.0  # UTC
+
+
+class Calls(_Part):
+    """How owners call each other, see `twin.rulebook.parameters.Phone`. Assumed."""
+
+    call_h: Annotated[float, Field(ge=0, le=24)] = 2.0  # mean hours until a request reaches another owner
+    late_s: Annotated[float, Field(ge=0, le=86_400)] = 5400.0  # a finding is told so long after it was made
+    part: Annotated[float, Field(ge=0, le=1)] = 0.5  # probability that a finding is told at all
+    desk: str = ""  # owner whose desk the defender sits at; nothing of its own needs a call
+
+
 class Scenario(_Part):
     """One game to be played many times."""
 
@@ -60,7 +76,18 @@ class Scenario(_Part):
     tick_s: Annotated[float, Field(gt=0, le=3600)] = 60.0
     repair_h: Annotated[float, Field(gt=0)] = 8.0  # mean time until owners repair what was stopped
     labour_rate: Annotated[float, Field(ge=0)] = 0.05  # loss per hour of labour, in shares of value per hour
+    load: Load = Load()
+    between_owners: Literal["shared", "phone"] = (
+        "shared"  # findings and requests reach other owners at once, or by phone
+    )
+    phone: Calls | None = None  # how they call; only with between_owners: phone
     folder: Path | None = None  # where `chain` is relative to
+
+    @model_validator(mode="after")
+    def _calls_or_shares(self) -> Self:
+        if self.phone is not None and self.between_owners == "shared":
+            raise ValueError("phone says how owners call, but they share; write between_owners: phone or leave it out")
+        return self
 
 
 def read_scenario(path: Path | None = None) -> Scenario:

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
+    from ..twin.attack.step import AttackStep
     from ..twin.graph import Twin
     from .scenario import Scenario
 
@@ -78,7 +79,8 @@ def describe(loaded: tuple[Scenario, Twin]) -> dict[str, Any]:
         "attack_steps": dict(sorted(Counter(step.technique for step in steps).items())),
         "crown_jewels": [asset.id for asset in twin.assets if asset.crown_jewel],
         "consent_rules": len(twin.consent),
-        "attackers": [asdict(attacker.profile) for attacker in chosen.attackers],
+        "attackers": _attackers(chosen, twin, steps),
+        "between_owners": chosen.between_owners,
         "horizon_ticks": chosen.horizon_ticks,
         "decide_every": chosen.decide_every,
         "tick_s": chosen.tick_s,
@@ -86,7 +88,19 @@ def describe(loaded: tuple[Scenario, Twin]) -> dict[str, Any]:
     }
 
 
+def _attackers(chosen: Scenario, twin: Twin, steps: Sequence[AttackStep]) -> list[dict[str, Any]]:
+    """Profiles as JSON values, with campaigns as they are laid on this chain."""
+    from ..twin.compiled import compile_twin
+    from .campaigns import profiles_of
+
+    told = [asdict(one) for one in profiles_of(chosen.attackers, compile_twin(twin, steps), chosen.folder)]
+    for one in told:
+        for stage in one["campaign"]:
+            stage["kind"] = None if stage["kind"] is None else stage["kind"].word
+    return told
+
+
 def _line(value: Any) -> str:
     if isinstance(value, dict):
-        return ", ".join(f"{key} {one}" for key, one in value.items())
-    return ", ".join(map(_line, value)) if isinstance(value, list) else str(value)
+        return ", ".join(f"{key} {_line(one)}" for key, one in value.items())
+    return ", ".join(map(_line, value)) if isinstance(value, list | tuple) else str(value)

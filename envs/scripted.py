@@ -64,7 +64,8 @@ def _isolating(game: Game) -> Defender:
 
     def decide(worlds: ResponseWorlds) -> Int32:
         actions = np.zeros(worlds.count, np.int32)
-        decide_isolates_on_finding(isolate, game.compiled.arrays, game.effects, worlds.worlds.state, actions)
+        state = worlds.worlds.state
+        decide_isolates_on_finding(isolate, game.compiled.arrays, game.effects, game.parameters, state, actions)
         return actions
 
     return decide

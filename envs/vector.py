@@ -63,7 +63,7 @@ class ResponseWorlds:
             stream=stream,
             trace=trace,
         )
-        self.belief = new_belief(game.compiled, len(world_ids))
+        self.belief = new_belief(game.compiled, len(world_ids), sees=game.sees)
         self._lanes = np.arange(len(world_ids), dtype=np.int64)
         self._observed = new_observation(game.compiled, len(world_ids))
         self._masks = np.empty((len(world_ids), game.actions), np.bool_)

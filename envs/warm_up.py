@@ -34,6 +34,7 @@ def compile_kernels() -> None:
 
     from ..agents.model import ChainModel
     from ..twin.analysis.forecast import rehearse
+    from ..twin.rulebook.defenders import decide_books
     from ..twin.rulebook.mask import is_legal
     from .game import load_game
     from .scenario import read_scenario
@@ -52,7 +53,8 @@ def compile_kernels() -> None:
     alone.reset()
     alone.step(np.zeros(1, np.int32))
     worlds.worlds.open_steps(0)
-    compiled, effects, state = game.compiled.arrays, game.effects, worlds.worlds.state
+    compiled, effects, state, actions = game.compiled.arrays, game.effects, worlds.worlds.state, np.zeros(2, np.int32)
+    decide_books(worlds.belief.evidence, 1, np.full(32, -1, np.int32), 0, compiled, effects, state, actions)
     is_legal(0, 1, compiled, effects, state)
     ChainModel(game.compiled, effects, game.parameters).step()
     rehearse(

@@ -1,4 +1,4 @@
-"""Policies to measure against: nothing, random, first finding, threshold on belief, and one that sees the truth.
+"""Policies to measure against: nothing, random, first finding, by the book, on belief, and one that sees the truth.
 
 Flows in: a batch of worlds as it stands. Flows out: an action per world, int32[B]. Each looks only at what its name
 says: observation, masks, belief, findings. `Clairvoyant` alone reads hidden truth (`worlds.worlds.state`); it is an
@@ -7,7 +7,7 @@ upper bound, no competitor. The rules are the rulebook's own `decide_*` where it
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -18,11 +18,33 @@ from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
 from ..envs.vector import ResponseWorlds
 from ..playbooks.actions import encode
-from ..twin.rulebook.defenders import decide_clairvoyants, decide_randoms, decide_thresholds, service_at_stake
+from ..twin.rulebook.defenders import (
+    decide_books,
+    decide_clairvoyants,
+    decide_randoms,
+    decide_thresholds,
+    service_at_stake,
+)
+from ..twin.vocabulary import Confidence, StepClass
 
 Int32 = npt.NDArray[np.int32]
 BatchPolicy = Callable[[ResponseWorlds], Int32]
 RESTORE, REVOKE, ISOLATE, RELEASE = "restore-asset", "revoke-credentials", "isolate-asset", "release-asset"
+BLOCK, MONITOR = "block-link", "raise-monitoring"
+
+# One playbook per technique class, as a runbook of a security desk has them. Assumed; settled by such runbooks.
+BOOK: Mapping[StepClass, str] = {
+    StepClass.EXPLOIT: RESTORE,
+    StepClass.VALID_ACCOUNT: REVOKE,
+    StepClass.CREDENTIAL_ACCESS: REVOKE,
+    StepClass.PRIVILEGE_ESCALATION: RESTORE,
+    StepClass.ESCAPE: RESTORE,
+    StepClass.TRUST: BLOCK,
+    StepClass.PERSISTENCE: RESTORE,
+    StepClass.COLLECTION: ISOLATE,
+    StepClass.IMPACT: RESTORE,
+    StepClass.PRESENCE: MONITOR,
+}
 
 
 def nothing(worlds: ResponseWorlds) -> Int32:
@@ -58,16 +80,39 @@ class IsolateOnFinding:
 
 
 @dataclass(frozen=True)
-class Threshold:
-    """Restore the asset, or revoke the identity, most surely held, from a probability `level` on."""
+class ByTheBook:
+    """Answer the earliest finding of the last step by `BOOK`, from a confidence on; nobody asks what it costs."""
 
     game: Game
-    level: float
+    least: Confidence = Confidence.MEDIUM  # assumed: a desk passes low ones over
+
+    @cached_property
+    def _book(self) -> Int32:
+        names = self.game.library.names
+        numbers = [names.index(BOOK[one]) if BOOK.get(one) in names else -1 for one in StepClass]
+        return np.array(numbers, np.int32)
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
         game, actions = self.game, np.zeros(worlds.count, np.int32)
-        restore, revoke = game.library.index_of(RESTORE), game.library.index_of(REVOKE)
+        evidence, ticks = worlds.belief.evidence, game.scenario.decide_every
+        compiled, state = game.compiled.arrays, worlds.worlds.state
+        decide_books(evidence, ticks, self._book, int(self.least), compiled, game.effects, state, actions)
+        return actions
+
+
+@dataclass(frozen=True)
+class Threshold:
+    """Restore (or isolate) the asset, or revoke the identity, most surely held, from a probability `level` on."""
+
+    game: Game
+    level: float
+    playbook: str = RESTORE
+
+    def __call__(self, worlds: ResponseWorlds) -> Int32:
+        """An action per world."""
+        game, actions = self.game, np.zeros(worlds.count, np.int32)
+        restore, revoke = game.library.index_of(self.playbook), game.library.index_of(REVOKE)
         compiled, state = game.compiled.arrays, worlds.worlds.state
         decide_thresholds(worlds.held(), self.level, restore, revoke, compiled, game.effects, state, actions)
         return actions

@@ -18,15 +18,29 @@ from ..envs.policy_file import NumpyPolicy
 from ..envs.vector import ResponseWorlds, UnseenWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
 from ..twin.vocabulary import LossCause
-from .baselines import BatchPolicy, Clairvoyant, IsolateOnFinding, Learned, Threshold, at_random, is_blind, nothing
+from .baselines import ISOLATE as ISOLATING
+from .baselines import (
+    RESTORE,
+    BatchPolicy,
+    ByTheBook,
+    Clairvoyant,
+    IsolateOnFinding,
+    Learned,
+    Threshold,
+    at_random,
+    is_blind,
+    nothing,
+)
 
 Float64 = npt.NDArray[np.float64]
 
 NOTHING, RANDOM, ISOLATE = "do nothing", "random", "isolate on first finding"
+BOOK, CUT_OFF = "by the book", "isolate above belief"
 THRESHOLD, TRAINED, CLAIRVOYANT = "restore above belief", "trained", "clairvoyant (upper bound)"
 RESAMPLES, COVERAGE, BOOTSTRAP_SEED = 2000, 0.95, 20261
 LANES = 500  # attacks played side by side; no result depends on it
-LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the threshold policy
+LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the policy that restores
+CUT_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98)  # the same for the one that isolates
 TUNING_WORLDS = 200
 
 
@@ -73,7 +87,8 @@ class Evaluation:
     """Policies side by side."""
 
     scenario: str
-    threshold: float  # the tuned level of the threshold policy
+    threshold: float  # the tuned level from which the threshold policy restores
+    isolate_threshold: float  # the same of the one that isolates
     scores: tuple[Score, ...]
     differences: tuple[Difference, ...]
 
@@ -93,25 +108,32 @@ def compare(
         episodes: attacks, 2 or more.
         progress: called with what is played and how much of all is done, 0..1.
     """
-    parts = len(LEVELS) * TUNING_WORLDS + (5 + (policy is not None)) * episodes
-    level = tune_threshold(game, progress=lambda share: progress("tuning", share * len(LEVELS) * TUNING_WORLDS / parts))
+    tuning, cutting = len(LEVELS) * TUNING_WORLDS, len(CUT_LEVELS) * TUNING_WORLDS
+    parts = tuning + cutting + (7 + (policy is not None)) * episodes
+    level = tune_threshold(game, RESTORE, LEVELS, progress=lambda share: progress("tuning", share * tuning / parts))
+    cut_off = tune_threshold(
+        game, ISOLATING, CUT_LEVELS, progress=lambda share: progress("tuning", (tuning + share * cutting) / parts)
+    )
     policies: dict[str, BatchPolicy] = {
         NOTHING: nothing,
         RANDOM: at_random,
         ISOLATE: IsolateOnFinding(game),
+        BOOK: ByTheBook(game),
+        CUT_OFF: Threshold(game, cut_off, ISOLATING),
         THRESHOLD: Threshold(game, level),
     }
     if policy is not None:
         policies[TRAINED] = Learned(game, policy)
     policies[CLAIRVOYANT] = Clairvoyant(game)
     reference = THRESHOLD if policy is None else TRAINED
-    done = [len(LEVELS) * TUNING_WORLDS]
+    done = [tuning + cutting]
 
     def note(name: str) -> None:
         progress(name, done[0] / parts)
         done[0] += episodes
 
-    return evaluate(game, policies, episodes=episodes, reference=reference, threshold=level, starts=note)
+    levels = (level, cut_off)
+    return evaluate(game, policies, episodes=episodes, reference=reference, thresholds=levels, starts=note)
 
 
 def evaluate(
@@ -120,7 +142,7 @@ def evaluate(
     *,
     episodes: int = 500,
     reference: str = THRESHOLD,
-    threshold: float = float("nan"),
+    thresholds: tuple[float, float] = (float("nan"), float("nan")),
     starts: Callable[[str], None] = lambda name: None,
 ) -> Evaluation:
     """Let every policy play the same attacks.
@@ -130,7 +152,7 @@ def evaluate(
         policies: by name; `NOTHING` and `CLAIRVOYANT` must be among them, as they bound what can be saved.
         episodes: attacks, 2 or more.
         reference: the policy that the others are compared with.
-        threshold: the level that the threshold policy was given, for the record.
+        thresholds: the levels from which the threshold policies restore and isolate, for the record.
         starts: called with each policy's name before it plays.
 
     Raises:
@@ -148,7 +170,7 @@ def evaluate(
     names = list(policies)
     return Evaluation(
         game.scenario.name,
-        threshold,
+        *thresholds,
         _scores(game, played, total, means),
         tuple(_difference(names, other, reference, total, means) for other in names if other != reference),
     )
@@ -177,13 +199,20 @@ def decisions(game: Game) -> int:
     return -(-game.scenario.horizon_ticks // game.scenario.decide_every)
 
 
-def tune_threshold(game: Game, *, progress: Callable[[float], None] = lambda share: None) -> float:
-    """The level of `LEVELS` at which the threshold policy loses least on worlds of the training stream."""
+def tune_threshold(
+    game: Game,
+    playbook: str,
+    levels: Sequence[float],
+    *,
+    progress: Callable[[float], None] = lambda share: None,
+) -> float:
+    """The level from which the threshold policy with this playbook loses least on worlds of the training stream."""
     losses = []
-    for number, level in enumerate(LEVELS):
-        progress(number / len(LEVELS))
-        losses.append(play(game, Threshold(game, level), range(TUNING_WORLDS), stream=STREAM_ENVIRONMENT).loss.sum())
-    return LEVELS[int(np.argmin(losses))]
+    for number, level in enumerate(levels):
+        progress(number / len(levels))
+        policy = Threshold(game, level, playbook)
+        losses.append(play(game, policy, range(TUNING_WORLDS), stream=STREAM_ENVIRONMENT).loss.sum())
+    return levels[int(np.argmin(losses))]
 
 
 def resampled_means(losses: Float64) -> Float64:

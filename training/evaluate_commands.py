@@ -59,6 +59,7 @@ def as_object(evaluation: Evaluation) -> dict[str, Any]:
     return {
         "scenario": evaluation.scenario,
         "threshold": evaluation.threshold,
+        "isolate_threshold": evaluation.isolate_threshold,
         "policies": policies,
         "differences": [asdict(difference) for difference in evaluation.differences],
     }
@@ -68,8 +69,9 @@ def _print(evaluation: Evaluation) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    from .evaluate import THRESHOLD
+    from .evaluate import CUT_OFF, THRESHOLD
 
+    levels = {THRESHOLD: f" {evaluation.threshold:g}", CUT_OFF: f" {evaluation.isolate_threshold:g}"}
     causes = list(evaluation.scores[0].by_cause)
     against = {difference.policy: difference for difference in evaluation.differences}
     reference = evaluation.differences[0].reference
@@ -79,7 +81,7 @@ def _print(evaluation: Evaluation) -> None:
     for score in evaluation.scores:
         difference = against.get(score.name)
         table.add_row(
-            score.name + (f" {evaluation.threshold:g}" if score.name == THRESHOLD else ""),
+            score.name + levels.get(score.name, ""),
             f"{score.mean:.2f}",
             f"{score.low:.2f} to {score.high:.2f}",
             *(f"{score.by_cause[cause]:.2f}" for cause in causes),

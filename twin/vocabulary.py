@@ -181,7 +181,7 @@ class OccurrenceKind(Word):
     """Kind of one record of a world's trace."""
 
     PROPOSED = 0
-    REFUSED = 1  # not legal, or lost a conflict over a target
+    REFUSED = 1  # not legal, or lost a conflict over a target; an attack step that was not open
     CONSENTED = 2
     DENIED = 3
     STARTED = 4

@@ -7,6 +7,7 @@ from functools import partial
 import numpy as np
 import pytest
 from tocsin.agents.defender import (
+    BookDefender,
     ClairvoyantDefender,
     DefenderAgent,
     IsolateOnFinding,
@@ -15,6 +16,7 @@ from tocsin.agents.defender import (
 )
 from tocsin.agents.model import ChainModel
 from tocsin.tests.twin.random_twins import (
+    BLOCK,
     EXAMPLES,
     ISOLATE,
     RELEASE,
@@ -26,6 +28,8 @@ from tocsin.tests.twin.random_twins import (
 )
 from tocsin.twin.rulebook.defenders import (
     WAITS,
+    decide_book,
+    decide_books,
     decide_clairvoyants,
     decide_isolates_on_finding,
     decide_nothing,
@@ -34,9 +38,11 @@ from tocsin.twin.rulebook.defenders import (
     service_at_stake,
 )
 from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
-from tocsin.twin.vocabulary import ConsentMode
+from tocsin.twin.sensing.evidence import EVIDENCE, NO_FINDING, told_in_last_tick
+from tocsin.twin.vocabulary import Confidence, ConsentMode, StepClass
 
 IDS = [3, 4, 5]
+BOOK = dict.fromkeys(StepClass, RESTORE) | {StepClass.VALID_ACCOUNT: REVOKE, StepClass.TRUST: BLOCK}
 
 
 @pytest.fixture(scope="module")
@@ -56,12 +62,21 @@ def batch_rule(name: str, game: RandomGame, worlds: Worlds, actions: np.ndarray)
     if name == "random":
         decide_randoms(worlds.legal, t, e, s, actions)
     elif name == "isolate":
-        decide_isolates_on_finding(ISOLATE, t, e, s, actions)
-    elif name == "threshold":
-        decide_thresholds(truth(worlds), 0.5, RESTORE, REVOKE, t, e, s, actions)
+        decide_isolates_on_finding(ISOLATE, t, e, game.parameters, s, actions)
+    elif name == "book":
+        seen = np.stack([told_in_last_tick(b, 0, game.compiled, game.parameters, s) for b in range(worlds.count)])
+        decide_books(seen.view(np.recarray), 1, book_row(), int(Confidence.MEDIUM), t, e, s, actions)
+    elif name in ("threshold", "cut off"):
+        playbook = RESTORE if name == "threshold" else ISOLATE
+        decide_thresholds(truth(worlds), 0.5, playbook, REVOKE, t, e, s, actions)
     else:
         playbooks = np.array([RESTORE, REVOKE, ISOLATE, RELEASE], np.int32)
         decide_clairvoyants(playbooks, service_at_stake(t), t, e, game.parameters, s, actions)
+
+
+def book_row() -> np.ndarray:
+    """int32[StepClass] of `BOOK`."""
+    return np.array([BOOK[one] for one in StepClass], np.int32)
 
 
 AGENTS = {
@@ -69,6 +84,10 @@ AGENTS = {
     "isolate": partial(IsolateOnFinding, isolate=ISOLATE),
     "threshold": partial(
         ThresholdDefender, belief=lambda model: truth(model.worlds)[0], threshold=0.5, restore=RESTORE, revoke=REVOKE
+    ),
+    "book": partial(BookDefender, book=BOOK, least=Confidence.MEDIUM),
+    "cut off": partial(
+        ThresholdDefender, belief=lambda model: truth(model.worlds)[0], threshold=0.5, restore=ISOLATE, revoke=REVOKE
     ),
     "clairvoyant": partial(ClairvoyantDefender, restore=RESTORE, revoke=REVOKE, isolate=ISOLATE, release=RELEASE),
 }
@@ -172,3 +191,41 @@ def test_the_clairvoyant_loses_less_than_doing_nothing(game: RandomGame) -> None
             actions[:] = 0
         losses.append(worlds.losses().sum(axis=(1, 2)).mean())
     assert losses[0] < losses[1]
+
+
+def test_the_book_answers_by_class_and_passes_low_confidence_over(game: RandomGame) -> None:
+    """The playbook of the finding's class, the earliest finding first; nothing below its confidence or of before."""
+    worlds, number = game.worlds([0]), game.compiled.asset_number
+    evidence = np.zeros(len(number), EVIDENCE).view(np.recarray)
+    evidence["last"] = NO_FINDING
+    one, other = number["o0/host/h"], number["o1/host/h"]
+
+    def chosen(since: int = 0, book: np.ndarray | None = None) -> int:
+        row = book_row() if book is None else book
+        arrays = game.compiled.arrays
+        return int(decide_book(0, evidence, since, row, int(Confidence.MEDIUM), arrays, game.effects, worlds.state))
+
+    def found(asset: int, tick: int, step_class: StepClass, confidence: Confidence) -> None:
+        evidence[asset] = (1.0, tick, 1, confidence + 1, step_class, confidence)
+
+    assert chosen() == 0
+    found(one, 5, StepClass.EXPLOIT, Confidence.MEDIUM)
+    found(other, 4, StepClass.EXPLOIT, Confidence.LOW)
+    assert chosen() == game.action(RESTORE, one)
+    found(other, 4, StepClass.EXPLOIT, Confidence.HIGH)
+    assert chosen() == game.action(RESTORE, other) and chosen(since=5) == game.action(RESTORE, one)
+    assert chosen(since=6) == 0 and chosen(book=np.full(len(StepClass), -1, np.int32)) == 0
+
+
+def test_the_book_goes_from_the_asset_to_what_the_class_is_about(game: RandomGame) -> None:
+    """Secrets read on a machine: an identity whose secret lies there is revoked, as the machine itself cannot be."""
+    worlds, arrays = game.worlds([0]), game.compiled.arrays
+    dumping = [step for step in game.compiled.steps if step.step_class is StepClass.CREDENTIAL_ACCESS]
+    machine = game.compiled.asset_number[dumping[0].source]
+    evidence = np.zeros(len(arrays.asset), EVIDENCE).view(np.recarray)
+    evidence["last"] = NO_FINDING
+    evidence[machine] = (1.0, 0, 1, 3, StepClass.CREDENTIAL_ACCESS, Confidence.HIGH)
+    book = np.full(len(StepClass), REVOKE, np.int32)
+    action = int(decide_book(0, evidence, 0, book, 0, arrays, game.effects, worlds.state))
+    secrets = {game.action(REVOKE, game.compiled.asset_number[step.target]) for step in dumping}
+    assert action in secrets

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import re
+import textwrap
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +13,7 @@ from tocsin.envs.game import load_game
 from tocsin.envs.scenario import Scenario, ScenarioError, read_scenario
 from tocsin.envs.scenario_commands import scenario
 from tocsin.envs.vector import ResponseWorlds
+from tocsin.twin.rulebook.campaign import GameError
 from tocsin.twin.vocabulary import RunState
 from typer.testing import CliRunner
 
@@ -57,6 +60,14 @@ def test_a_scenario_becomes_a_game() -> None:
         ("name: x\nattackers: []\n", "attackers"),
         (f"name: x\nattackers: [{', '.join(['{}'] * 9)}]\n", "attackers"),
         ("name: x\ntick_s: .nan\n", "tick_s"),
+        ("name: x\nload: {amplitude: 2}\n", "load.amplitude"),
+        ("name: x\nload: {peak_hour: 24}\n", "load.peak_hour"),
+        ("name: x\nbetween_owners: post\n", "'shared' or 'phone'"),
+        ("name: x\nbetween_owners: phone\nphone: {part: 2}\n", "phone.part"),
+        ("name: x\nbetween_owners: phone\nphone: {fax: 2}\n", "phone.fax"),
+        ("name: x\nphone: {part: 0.2}\n", "write between_owners: phone"),
+        ("name: x\nattackers: [{forges_per_hour: 100}]\n", "forges_per_hour"),
+        ("name: x\nattackers: [{campaign: [{technique: T1}]}]\n", "technique 'T1' is none"),
         ("name: [\n", "s.yaml"),
         ("name: !!python/object:os.system {}\n", "s.yaml"),
         ("- 1\n", "top"),
@@ -109,3 +120,44 @@ def test_scenario_show_refuses_what_is_not_there(tmp_path: Path) -> None:
     """An error that names the file."""
     result = CliRunner().invoke(scenario, ["show", str(tmp_path / "none.yaml")])
     assert isinstance(result.exception, ValueError) and "none.yaml" in str(result.exception)
+
+
+def test_a_scenario_says_how_owners_live_and_tell_each_other(tmp_path: Path) -> None:
+    """Rhythm and phones reach the rulebook in its units; the coalition's view then sees others' findings late."""
+    path = tmp_path / "s.yaml"
+    path.write_text(
+        "name: x\nload: {amplitude: 0.5, peak_hour: 10}\nbetween_owners: phone\n"
+        "phone: {call_h: 1, late_s: 1200, part: 0.25, desk: csms}\n"
+    )
+    game = load_game(read_scenario(path))
+    numbers = game.parameters
+    assert (numbers.load_amplitude, numbers.load_peak, numbers.call, numbers.told_after) == (0.5, 10.0, 60.0, 20)
+    own = game.compiled.arrays.asset["owner"] == game.compiled.owner_number["csms"]
+    assert game.sees.tolist() == np.where(own, 1, 2).tolist()
+    assert load_game(read_scenario()).sees.all() and not load_game(read_scenario()).parameters.is_by_phone
+
+
+def test_what_only_the_chain_can_refute_is_refused_by_name(tmp_path: Path) -> None:
+    """A desk, an entry or a stage that is not there: an error class of ours, one line."""
+    for said, fault in (
+        ("between_owners: phone\nphone: {desk: moon}", "desk 'moon'"),
+        ("attackers: [{preset: insider, entry: [moon/host/base]}]", "entry 'moon/host/base'"),
+        ("attackers: [{campaign: [{target: moon/host/base}]}]", "stage 1 of its campaign"),
+    ):
+        path = tmp_path / "s.yaml"
+        path.write_text(f"name: x\n{said}\n")
+        with pytest.raises(GameError, match=fault):
+            load_game(read_scenario(path))
+
+
+def test_the_examples_on_the_page_are_scenarios(tmp_path: Path) -> None:
+    """Every block of docs/scenarios.md that begins with a name is read; those on the shipped chain are played."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "scenarios.md").read_text()
+    blocks = [block for block in re.findall(r"(?:^    .*\n)+", page, re.MULTILINE) if block.startswith("    name:")]
+    assert len(blocks) >= 3
+    for block in blocks:
+        path = tmp_path / "s.yaml"
+        path.write_text(textwrap.dedent(block))
+        chosen = read_scenario(path)
+        if chosen.chain == "charging" and chosen.generate is None:
+            assert load_game(chosen).actions > 1

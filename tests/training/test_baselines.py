@@ -8,8 +8,19 @@ from tocsin.envs.vector import ResponseWorlds
 from tocsin.playbooks.actions import decode
 from tocsin.tests.envs.games import STEPS, short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
-from tocsin.training.baselines import BatchPolicy, Clairvoyant, IsolateOnFinding, Threshold, at_random, nothing
+from tocsin.training.baselines import (
+    BOOK,
+    ISOLATE,
+    BatchPolicy,
+    ByTheBook,
+    Clairvoyant,
+    IsolateOnFinding,
+    Threshold,
+    at_random,
+    nothing,
+)
 from tocsin.twin.rulebook.worlds import STREAM_EVALUATION
+from tocsin.twin.vocabulary import StepClass
 
 IDS = list(range(12))
 LEVEL = 0.05  # low, so that it acts in a short game
@@ -21,6 +32,8 @@ def policies() -> dict[str, BatchPolicy]:
         "nothing": nothing,
         "random": at_random,
         "isolate": IsolateOnFinding(game),
+        "book": ByTheBook(game),
+        "cut off": Threshold(game, LEVEL, ISOLATE),
         "threshold": Threshold(game, LEVEL),
         "clairvoyant": Clairvoyant(game),
     }
@@ -97,3 +110,25 @@ def test_the_threshold_acts_only_where_belief_is_strong() -> None:
             assert held[world, target] >= LEVEL
         assert not Threshold(game, 1.1)(worlds).any()
         worlds.step(actions)
+
+
+def test_the_book_answers_findings_of_the_last_step_with_the_playbook_of_their_class() -> None:
+    """Whatever it proposes is the book's answer to some finding of enough confidence since the last decision."""
+    game, worlds = short_game(), worlds_of(IDS)
+    policy, seen = ByTheBook(game), 0
+    for _ in range(STEPS):
+        actions = policy(worlds)
+        for world in np.flatnonzero(actions):
+            playbook, _ = decode(int(actions[world]), game.compiled.targets) or (-1, -1)
+            evidence = worlds.belief.evidence[world]
+            fresh = (evidence["last"] >= worlds.worlds.state.world["tick"][world] - 2) & (evidence["confidence"] >= 1)
+            assert game.library.names[playbook] in {BOOK[StepClass(int(one))] for one in evidence["step_class"][fresh]}
+            seen += 1
+        worlds.step(actions)
+    assert seen
+
+
+def test_the_book_has_an_answer_to_every_class_and_every_answer_is_in_the_library() -> None:
+    """No technique class is passed over for want of a line."""
+    assert set(BOOK) == set(StepClass)
+    assert set(BOOK.values()) <= set(short_game().library.names)

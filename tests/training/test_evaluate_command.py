@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from tocsin.orchestrator.cli import BAD_INPUT, load_command, main
 from tocsin.training import evaluate as module
-from tocsin.training.evaluate import CLAIRVOYANT, ISOLATE, NOTHING, RANDOM, THRESHOLD
+from tocsin.training.evaluate import BOOK, CLAIRVOYANT, CUT_OFF, ISOLATE, NOTHING, RANDOM, THRESHOLD
 
 SHORT = "name: short\nhorizon_ticks: 20\nattackers: [{tries_per_hour: 300, onset_s: [0, 0], absent: 0}]\n"
 
@@ -36,7 +36,7 @@ def test_json_has_every_policy_with_its_interval(
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert err == "" and chart.read_bytes().startswith(b"\x89PNG")
-    assert list(told["policies"]) == [NOTHING, RANDOM, ISOLATE, THRESHOLD, CLAIRVOYANT]
+    assert list(told["policies"]) == [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, CLAIRVOYANT]
     for row in told["policies"].values():
         assert row["low"] <= row["mean"] <= row["high"] and row["episodes"] == 6
     assert {row["reference"] for row in told["differences"]} == {THRESHOLD} and told["threshold"] in (0.3, 0.6)

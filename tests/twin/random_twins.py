@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numba
 import numpy as np
@@ -19,8 +19,9 @@ from hypothesis import strategies as st
 from tocsin.twin.attack.steps import derive_steps
 from tocsin.twin.compiled import Compiled, compile_twin
 from tocsin.twin.graph import Asset, ConsentRule, Link, Owner, Twin, Weakness
+from tocsin.twin.rulebook.campaign import CampaignStage
 from tocsin.twin.rulebook.effects import Effect, EffectTable, build_effect_table
-from tocsin.twin.rulebook.parameters import AttackerProfile, GameSettings, Parameters, build_parameters
+from tocsin.twin.rulebook.parameters import AttackerProfile, GameSettings, Parameters, Phone, build_parameters
 from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
 from tocsin.twin.sensing.confusion import shipped_confusion
 from tocsin.twin.vocabulary import (
@@ -261,7 +262,37 @@ def _parameters(rng: np.random.Generator, compiled: Compiled, attackers: int | N
         for number in range(count)
     ]
     settings = GameSettings(repair_h=0.5, regain=0.3)
+    if attackers is None:
+        profiles = [_with_a_part(rng, profile, compiled) for profile in profiles]
+        settings = _with_owners_habits(rng, settings, compiled)
     return build_parameters(compiled, profiles, shipped_confusion(), settings)
+
+
+def _with_a_part(rng: np.random.Generator, profile: AttackerProfile, compiled: Compiled) -> AttackerProfile:
+    """One in three follows a campaign of steps of the twin, one in three forges findings."""
+    part = rng.integers(3)
+    if part == 1:
+        return replace(profile, forges_per_hour=30.0, forge_focus=float(rng.integers(3)), forges_at_once=True)
+    if part == 2 and compiled.steps:
+        return replace(profile, campaign=tuple(_stage(rng, compiled, 120.0 * place) for place in range(8)))
+    return profile
+
+
+def _stage(rng: np.random.Generator, compiled: Compiled, after_s: float) -> CampaignStage:
+    """A stage that some step of the twin fits, saying one, two or all of what it may say."""
+    step = compiled.steps[rng.integers(len(compiled.steps))]
+    kind = compiled.twin.asset_by_id[step.target].kind
+    said = [{"technique": step.technique}, {"target": step.target}, {"kind": kind}][: rng.integers(1, 4)]
+    words: dict[str, object] = {key: value for one in said for key, value in one.items()}
+    return CampaignStage(after_s, grace_s=60.0 * float(rng.integers(1, 9)), **words)  # type: ignore[arg-type]
+
+
+def _with_owners_habits(rng: np.random.Generator, settings: GameSettings, compiled: Compiled) -> GameSettings:
+    """A rhythm of load; in one of three games owners call each other."""
+    owners = [owner.id for owner in compiled.twin.owners]
+    phone = Phone(0.1, late_s=60.0 * float(rng.integers(0, 9)), part=0.7, desk=str(rng.choice(["", *owners])))
+    is_by_phone = rng.random() < 1 / 3
+    return replace(settings, load_amplitude=float(rng.random()), phone=phone if is_by_phone else None)
 
 
 def busy_actions(worlds: Worlds, rng: np.random.Generator, *, pace: float = 0.4) -> np.ndarray:

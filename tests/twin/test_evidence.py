@@ -36,17 +36,18 @@ def test_weight_halves_in_a_half_life(count: float, age: int) -> None:
 def test_first_finding_counts_its_weight(confidence: Confidence) -> None:
     """Nothing is left of the time before: the count is the weight of the confidence."""
     record = empty()
-    add(record, 7, int(SensorClass.HOST), int(confidence))
+    add(record, 7, int(SensorClass.HOST), int(confidence), 3)
     assert record.count == pytest.approx(WEIGHT[confidence])
     assert (record.last, record.peak) == (7, confidence + 1)
     assert record.sensors == 1 << SensorClass.HOST
+    assert (record.step_class, record.confidence) == (3, confidence)
 
 
 def test_findings_add_up_as_if_each_decayed_alone() -> None:
     """The recursion equals the sum over findings of their decayed weights; peak and sensors only grow."""
     record, ticks = empty(), (3, 10, 10, 64)
     for tick, confidence in zip(ticks, (2, 0, 1, 0), strict=True):
-        add(record, tick, tick % 2, confidence)
+        add(record, tick, tick % 2, confidence, tick % 5)
     alone = sum(WEIGHT[c] * 2 ** (-(64 - tick) / HALF_LIFE_TICKS) for tick, c in zip(ticks, (2, 0, 1, 0), strict=True))
     assert record.count == pytest.approx(alone, rel=1e-5)
     assert (record.peak, record.sensors, record.last) == (3, 0b11, 64)

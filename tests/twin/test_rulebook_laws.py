@@ -193,3 +193,20 @@ def lived(game: RandomGame) -> Iterator[tuple[bytes, bytes]]:
     """States and losses of the assets of a game, tick by tick."""
     for worlds in played(game):
         yield worlds.state.asset.tobytes(), worlds.state.loss.tobytes()
+
+
+def test_every_kind_of_actor_plays_in_these_games() -> None:
+    """Nor by the same plain game: scripts advance, findings are forged, owners call, load has a rhythm."""
+    seen = set()
+    for seed in range(24):
+        game = random_game(seed)
+        for worlds in played(game):
+            if (worlds.state.attacker["stage"] > 0).any():
+                seen.add("script")
+            if worlds.state.world["late_n"].any():
+                seen.add("call")
+        if (game.parameters.attacker["forgeries"] > 0).any():
+            seen.add("forger")
+        if game.parameters.load_amplitude > 0:
+            seen.add("rhythm")
+    assert seen == {"script", "call", "forger", "rhythm"}

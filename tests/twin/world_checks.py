@@ -23,6 +23,12 @@ def live(state: WorldState, b: int) -> dict[str, object]:
         "hurt": sorted(state.hurt[b, : world["hurt_n"]]),
         "unserved": sorted(state.unserved[b, 0, : world["unserved_n"]]),
         "findings": state.finding[b, : world["finding_n"]].tobytes(),
+        "late": int(world["late_n"]),
+        "pending": [
+            tuple(state.pending[b, (world["pending_first"] + i) % state.pending.shape[1]])
+            for i in range(world["pending_n"])
+        ],
+        "attackers": state.attacker[b][["onset", "stage", "since"]].tolist(),
         "trace": state.trace[b, : world["trace_n"]].tobytes(),
         "tick": int(world["tick"]),
         "count": int(world["finding_count"]),

@@ -90,7 +90,7 @@ def rehearse(
         raise ValueError(f"horizons {tuple(horizons_s)} s: give one or more, growing")
     ticks = [max(1, round(horizon / compiled.tick_s)) for horizon in horizons_s]
     every = [(), *dict.fromkeys(option for option in options if option)]
-    consenting = parameters._replace(consent=parameters.consent.copy())
+    consenting = parameters._replace(consent=parameters.consent.copy(), call=0.0)
     consenting.consent["mode"] = ConsentMode.AT_ONCE
     losses = np.zeros((len(ticks), len(every), 0))
     while True:

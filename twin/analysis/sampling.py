@@ -235,7 +235,9 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     rows.asset["admin"] = draw.admin
     rows.asset["persist"] = 0
     rows.asset["status"] = 0
-    for name in ("held_n", "hurt_n", "unserved_n", "finding_n", "trace_n", "cleaned_n", "overflow"):
+    for name in ("held_n", "hurt_n", "unserved_n", "overflow", "finding_n", "trace_n", "cleaned_n"):
+        rows.world[name] = 0
+    for name in ("pending_n", "late_n"):
         rows.world[name] = 0
     rows.loss[:] = 0
     rows.rate["service"] = 0
@@ -250,6 +252,7 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     tick = int(rows.world["tick"][0])
     present = draw.user[:, arrays.external].any(axis=1) if len(arrays.external) else np.zeros(count, bool)
     rows.attacker["onset"][:] = NEVER
+    rows.attacker["stage"], rows.attacker["since"] = 0, 0
     rows.attacker["onset"][:, 0] = np.where(present, tick - 1, _onsets(parameters, tick, count, rng))
 
 

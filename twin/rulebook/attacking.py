@@ -14,6 +14,7 @@ import numpy.typing as npt
 
 from ..compiled import CompiledTwin
 from ..vocabulary import AssetKind, Gain, OccurrenceKind, RunState, StepClass
+from .campaign import fits_stage
 from .draws import CHOOSE, CONFIDENCE, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
 from .effects import EffectTable
 from .holding import carry_out, enter, gain
@@ -30,6 +31,7 @@ _EXTERNAL, _USER, _IMPACT = int(AssetKind.EXTERNAL), int(Gain.USER), int(Gain.IM
 _EXFILTRATION = int(Gain.EXFILTRATION)
 NO_STEP = -1  # waits
 TAKES_ITS_OWN = -2  # in choices from outside: the built-in rule decides
+ANY_TASTE = 1e-6  # a script takes what the attacker would not choose by itself
 NOT_OPEN = -1  # value of an occurrence `refused` (step, attacker): not open to this attacker when it was settled
 
 
@@ -61,7 +63,7 @@ def is_open(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
     )
 
 
-@inner
+@inlined
 def has_come(b: int, k: int, s: WorldState) -> bool:
     """Whether attacker `k` may act: it came in an earlier tick."""
     return s.world[b].tick > s.attacker[b, k].onset
@@ -72,6 +74,8 @@ def decide_attacker(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldStat
     """The step attacker `k` tries in this tick, or NO_STEP: a keyed race among the open ones, by taste."""
     if not has_come(b, k, s) or uniform(s.world[b].key, TRY, k) >= p.attacker[k].try_p:
         return NO_STEP
+    if p.attacker[k].stage_last > p.attacker[k].stage_first:
+        return _follow_campaign(b, k, t, p, s)
     waits = s.world[b].tick <= s.attacker[b, k].onset + p.attacker[k].patience
     best, chosen = math.inf, NO_STEP
     steps = len(t.step)
@@ -84,6 +88,26 @@ def decide_attacker(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldStat
             if p.weight[k, step] <= 0.0 or not is_open(b, step, k, t, s):
                 continue
             time = -math.log(uniform(s.world[b].key, CHOOSE, k * steps + step)) / p.weight[k, step]
+            if time < best or (time == best and step < chosen):
+                best, chosen = time, step
+    return chosen
+
+
+@inner
+def _follow_campaign(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldState) -> int:
+    """An open step that the present stage asks for, by taste; none before its time and after the last stage."""
+    row = p.attacker[k].stage_first + s.attacker[b, k].stage
+    if row >= p.attacker[k].stage_last or s.world[b].tick < s.attacker[b, k].onset + p.stage[row].after:
+        return NO_STEP
+    best, chosen, steps = math.inf, NO_STEP, len(t.step)
+    for i in range(s.world[b].held_n):
+        a = s.held[b, i]
+        for j in range(t.asset[a].out_first, t.asset[a].out_last):
+            step = t.out_step[j]
+            if not fits_stage(step, p.stage[row], p.technique, t) or not is_open(b, step, k, t, s):
+                continue
+            taste = max(p.weight[k, step], ANY_TASTE)
+            time = -math.log(uniform(s.world[b].key, CHOOSE, k * steps + step)) / taste
             if time < best or (time == best and step < chosen):
                 best, chosen = time, step
     return chosen
@@ -126,20 +150,48 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
                     gain(b, p.entry[i], k, _USER, t, s)
     _settle_regains(b, t, p, s)
     for k in range(s.attacker.shape[1]):
-        step = s.attacker[b, k].choice
-        if step == NO_STEP:
-            continue
-        if step < 0 or step >= len(t.step) or not has_come(b, k, s) or not is_open(b, step, k, t, s):
-            note(b, _REFUSED, step, k, NOT_OPEN, s)
-            continue
-        entity = k * len(t.step) + step
-        succeeds = uniform(s.world[b].key, SUCCEED, entity) < success_probability(b, step, t, e, s)
-        note(b, _TRIED, t.step[step].dst, step, 1 if succeeds else 0, s)
-        if succeeds and t.step[step].gain == _EXFILTRATION:
-            carry_out(b, t.step[step].dst, k, t, p, s)
-        elif succeeds:
-            gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
-        detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
+        done = _settle_attack(b, k, t, e, p, s)
+        if p.attacker[k].stage_last > p.attacker[k].stage_first and has_come(b, k, s):
+            _advance_campaign(b, k, done, t, p, s)
+
+
+@inlined
+def _settle_attack(b: int, k: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> int:
+    """Let the chosen step of attacker `k` succeed, fail, or be refused; gives the step if it succeeded."""
+    step = s.attacker[b, k].choice
+    if step == NO_STEP:
+        return NO_STEP
+    if step < 0 or step >= len(t.step) or not has_come(b, k, s) or not is_open(b, step, k, t, s):
+        note(b, _REFUSED, step, k, NOT_OPEN, s)
+        return NO_STEP
+    entity = k * len(t.step) + step
+    succeeds = uniform(s.world[b].key, SUCCEED, entity) < success_probability(b, step, t, e, s)
+    note(b, _TRIED, t.step[step].dst, step, 1 if succeeds else 0, s)
+    if succeeds and t.step[step].gain == _EXFILTRATION:
+        carry_out(b, t.step[step].dst, k, t, p, s)
+    elif succeeds:
+        gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
+    detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
+    return int(step) if succeeds else NO_STEP
+
+
+@inner
+def _advance_campaign(b: int, k: int, done: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
+    """End the present stage once it is due and done, or its target held anyway, or its grace over."""
+    row, tick = p.attacker[k].stage_first + s.attacker[b, k].stage, s.world[b].tick
+    if row >= p.attacker[k].stage_last:
+        return
+    due = s.attacker[b, k].onset + p.stage[row].after
+    if tick < due:
+        return
+    ends = tick >= max(due, s.attacker[b, k].since) + p.stage[row].grace
+    ends |= done != NO_STEP and fits_stage(done, p.stage[row], p.technique, t)
+    asset = p.stage[row].asset
+    if asset >= 0 and p.stage[row].technique < 0:
+        ends |= has_access(s.asset[b, asset].user, s.asset[b, asset].admin, 1 << k, _USER)
+    if ends:
+        s.attacker[b, k].stage += 1
+        s.attacker[b, k].since = tick
 
 
 @inlined

@@ -7,6 +7,8 @@ no policy; being greedy it shows what sight is worth and is no proven bound.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numba
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +23,8 @@ from .legal import Legal, list_legal_of, nth_legal
 from .mask import is_legal, target_count
 from .parameters import Parameters
 from .rules import is_blocked
-from .state import IMPACTED, WorldState
+from .sharing import is_told
+from .state import IMPACTED, NEVER, WorldState
 
 _IDENTITY = int(AssetKind.IDENTITY)
 _FREE = int(RunState.FREE)
@@ -58,10 +61,73 @@ def decide_random(b: int, legal: Legal, t: CompiledTwin, e: EffectTable, s: Worl
 
 
 @compiled
-def decide_isolate_on_finding(b: int, isolate: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> int:
-    """Isolate the asset of the first of this tick's findings where that is legal."""
+def decide_isolate_on_finding(
+    b: int, seat: int, isolate: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState
+) -> int:
+    """Isolate the asset of the first of the findings that a seat is told of in this tick, where that is legal."""
     for i in range(s.world[b].finding_n):
         action = _legal_action(b, isolate, s.finding[b, i, 0], t, e, s)
+        if action != WAIT and is_told(b, i, seat, t, p, s):
+            return action
+    return WAIT
+
+
+@compiled
+def decide_book(
+    b: int,
+    evidence: npt.NDArray[Any],
+    since: int,
+    book: npt.NDArray[np.int32],
+    least: int,
+    t: CompiledTwin,
+    e: EffectTable,
+    s: WorldState,
+) -> int:
+    """Answer the earliest finding by the book: one playbook per technique class.
+
+    The playbook runs on the asset of the finding; where it may not, on what steps of that class lead to from there
+    (identities whose secrets lie there), come by (links between owners) or need (identities that log in there).
+
+    Args:
+        b: world.
+        evidence: record[N] of a view's evidence; the last finding of each asset counts.
+        since: findings of earlier ticks have been answered or passed over.
+        book: int32[StepClass] playbook per class, -1: none.
+        least: lowest `Confidence` that is answered.
+        t: the compiled twin.
+        e: effects of the playbooks.
+        s: all worlds.
+    """
+    earliest, chosen = NEVER, WAIT
+    for a in range(len(t.asset)):
+        last, step_class = evidence[a].last, evidence[a].step_class
+        if last < since or last >= earliest or evidence[a].confidence < least or book[step_class] < 0:
+            continue
+        action = _by_the_book(b, book[step_class], a, step_class, t, e, s)
+        if action != WAIT:
+            earliest, chosen = last, action
+    return chosen
+
+
+@inner
+def _by_the_book(b: int, playbook: int, a: int, step_class: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> int:
+    action = _legal_action(b, playbook, a, t, e, s)
+    if action != WAIT:
+        return action
+    for i in range(t.asset[a].out_first, t.asset[a].out_last):
+        step = t.out_step[i]
+        if t.step[step].step_class == step_class:
+            action = _legal_action(b, playbook, t.step[step].dst, t, e, s)
+            if action != WAIT:
+                return action
+    for i in range(t.asset[a].in_first, t.asset[a].in_last):
+        step = t.in_step[i]
+        if t.step[step].step_class != step_class:
+            continue
+        if t.step[step].link >= 0:
+            action = _legal_action(b, playbook, len(t.asset) + t.step[step].link, t, e, s)
+        if action == WAIT and t.step[step].identity >= 0:
+            action = _legal_action(b, playbook, t.step[step].identity, t, e, s)
         if action != WAIT:
             return action
     return WAIT
@@ -78,7 +144,10 @@ def decide_threshold(
     e: EffectTable,
     s: WorldState,
 ) -> int:
-    """Restore, or for identities revoke, the asset most believed to be held, where belief float32[N] >= threshold."""
+    """Restore, or for identities revoke, the asset most believed to be held, where belief float32[N] >= threshold.
+
+    With the playbook that isolates in the place of `restore` it is the defender that isolates on belief.
+    """
     best, chosen = threshold, WAIT
     for a in range(len(t.asset)):
         if belief[a] < best or (chosen != WAIT and belief[a] == best):
@@ -214,11 +283,27 @@ def decide_randoms(
 
 @compiled_parallel
 def decide_isolates_on_finding(
-    isolate: int, t: CompiledTwin, e: EffectTable, s: WorldState, actions: npt.NDArray[np.int32]
+    isolate: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState, actions: npt.NDArray[np.int32]
 ) -> None:
-    """`decide_isolate_on_finding` for all worlds, into int32[B]."""
+    """`decide_isolate_on_finding` for the first seat of all worlds, into int32[B]."""
     for b in numba.prange(len(s.world)):
-        actions[b] = decide_isolate_on_finding(b, isolate, t, e, s)
+        actions[b] = decide_isolate_on_finding(b, 0, isolate, t, e, p, s)
+
+
+@compiled_parallel
+def decide_books(
+    evidence: npt.NDArray[Any],
+    ticks: int,
+    book: npt.NDArray[np.int32],
+    least: int,
+    t: CompiledTwin,
+    e: EffectTable,
+    s: WorldState,
+    actions: npt.NDArray[np.int32],
+) -> None:
+    """`decide_book` for all worlds with evidence record[B, N] of the last `ticks` ticks, into int32[B]."""
+    for b in numba.prange(len(s.world)):
+        actions[b] = decide_book(b, evidence[b], s.world[b].tick - ticks, book, least, t, e, s)
 
 
 @compiled_parallel

@@ -7,6 +7,8 @@ SplitMix64's finaliser (Steele, Lea and Flood 2014, "Fast splittable pseudorando
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 
 from .jit import compiled
@@ -31,6 +33,15 @@ ONSET = 16
 ABSENT = 17
 RANDOM_DEFENDER = 18
 START_HOUR = 19
+FORGE_COUNT = 40
+FORGE_PLACE = 41
+FORGE_SENSOR = 42
+FORGE_CLASS = 43
+FORGE_CONFIDENCE = 44
+SHARED = 45
+CALL = 46
+
+MOST_DRAWN = 64  # of one Poisson number
 
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
 _M2 = np.uint64(0x94D049BB133111EB)
@@ -61,3 +72,13 @@ def uniform(key: np.uint64, purpose: int, entity: int) -> float:
     """A number in the open interval (0, 1) for one purpose and one entity under a tick key."""
     bits = mix(np.uint64(key) + np.uint64(purpose) * _G1 + np.uint64(entity) * _G2) >> _S11
     return (float(bits) + 0.5) * 1.1102230246251565e-16
+
+
+@compiled
+def poisson(key: np.uint64, purpose: int, entity: int, mean: float) -> int:
+    """A Poisson number of at most `MOST_DRAWN`, by products of uniforms from `entity` on (Knuth 1969)."""
+    threshold, product, count = math.exp(-mean), uniform(key, purpose, entity), 0
+    while product > threshold and count < MOST_DRAWN:
+        count += 1
+        product *= uniform(key, purpose, entity + count)
+    return count

@@ -14,9 +14,10 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, Float32, Int64
+from ..compiled import Compiled, Float32, Int32, Int64, UInt8
 from ..sensing.confusion import ConfusionTable
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
+from .campaign import CampaignStage, GameError, build_stages
 
 MOST_ATTACKERS = 8  # in one world: each holds assets in a bit of its own
 MASKS = 16  # sensor sets: 2 ** len(SensorClass)
@@ -37,9 +38,23 @@ class AttackerProfile:
     entry: tuple[str, ...] = ()  # assets it holds as a user when it comes; empty: it comes from outside
     onset_s: tuple[float, float] = (0.0, 3600.0)  # it comes at a time drawn uniformly from this span
     absent: float = 0.1  # probability that it never comes [0, 1]
+    campaign: tuple[CampaignStage, ...] = ()  # it follows these stages and then waits; empty: it chooses by taste
+    forges_per_hour: float = 0.0  # findings that it forges, so that defenders hurt themselves [0, 60]
+    forge_focus: float = 1.0  # how much it prefers assets of high criticality; 0: any watched one alike [0, 3]
+    forges_at_once: bool = False  # from its coming on; else once it holds an asset that sensors watch
 
 
 OPPORTUNIST = AttackerProfile("opportunist")
+
+
+@dataclass(frozen=True, slots=True)
+class Phone:
+    """Today's practice between owners: calls. All assumed; settled by logs of calls between their desks."""
+
+    call_h: float = 2.0  # mean hours until a request reaches who decides at another owner [0, 24]
+    late_s: float = 5400.0  # a finding is told so long after it was made [0, 86400]
+    part: float = 0.5  # probability that a finding is told at all [0, 1]
+    desk: str = ""  # owner whose desk the coalition's seat is: nothing of its own is called; empty: all is
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +66,9 @@ class GameSettings:
     regain: float = 0.05  # per tick: persistence wins admin back; assumed, settled by red-team logs
     labour_rate: float = 0.05  # loss per hour of playbook labour, in shares of the owner's value per hour; assumed
     start_hour: float = -1.0  # UTC hour of tick 0; negative: drawn per episode
+    load_amplitude: float = 0.0  # of legitimate load over the day, and of false findings with it [0, 1]; assumed
+    load_peak_hour: float = 13.0  # UTC hour of most load [0, 24); assumed, settled by counts of events per hour
+    phone: Phone | None = None  # how owners tell and ask each other; None: findings are shared, requests come at once
 
 
 ATTACKER = np.dtype(
@@ -62,7 +80,14 @@ ATTACKER = np.dtype(
         ("patience", "i4"),  # ticks from its coming to its first impact
         ("entry_first", "i4"),  # its rows of `entry`
         ("entry_last", "i4"),
-    ]
+        ("stage_first", "i4"),  # its rows of `stage`; none: it chooses by taste
+        ("stage_last", "i4"),
+        ("forgeries", "f4"),  # mean number of findings it forges per tick
+        ("forge_first", "i4"),  # its rows of `forge_cdf` and `forge_asset`
+        ("forge_last", "i4"),
+        ("forges_at_once", "u1"),
+    ],
+    align=True,
 )
 CONSENT = np.dtype(
     [
@@ -84,6 +109,10 @@ class Parameters(NamedTuple):
     attacker: npt.NDArray[Any]  # [K] of ATTACKER
     entry: npt.NDArray[np.int32]  # assets that attackers hold when they come
     weight: Float32  # [K, E] taste for a step
+    stage: npt.NDArray[Any]  # rows of STAGE: campaigns
+    technique: UInt8  # [E] number of each step's technique; empty where nobody follows a campaign
+    forge_cdf: npt.NDArray[np.float64]  # per forger: cumulative weights of `forge_asset`
+    forge_asset: Int32  # per forger: the assets that it forges findings on
     consent: npt.NDArray[Any]  # [O, C, Proposer] of CONSENT
     hit: Float32  # [S, StepClass] finding given a try; PRESENCE: per tick held
     hit_mask: Float32  # [2, 16, StepClass] the same for a set of sensors, second row monitored
@@ -101,6 +130,13 @@ class Parameters(NamedTuple):
     labour: Int64  # [O] nano loss per hour of labour
     tick_s: float
     start_hour: float
+    load_amplitude: float
+    load_peak: float  # UTC hour
+    is_by_phone: bool  # owners tell each other findings late and in part
+    call: float  # mean ticks until a request reaches another owner; 0: at once
+    told_after: int  # ticks
+    told_part: float  # probability
+    desk: int  # owner at whose desk the coalition sits, -1: nobody's
 
 
 def build_parameters(
@@ -112,25 +148,21 @@ def build_parameters(
     """Turn settings into arrays for one compiled twin.
 
     Raises:
-        ValueError: no attacker or more than eight, or a number out of range; names it and the mend.
+        GameError: no attacker or more than eight, or a number out of range; names it and the mend.
     """
     settings = settings or GameSettings()
     _check(attackers, settings)
     tick_h = compiled.tick_s / 3600.0
     weights = [_taste(compiled, attacker, confusion) for attacker in attackers]
     total, cdf, places = _false_places(compiled, confusion, tick_h)
-    rows = np.zeros(len(attackers), ATTACKER).view(np.recarray)
-    entry: list[int] = []
-    for row, attacker in enumerate(attackers):
-        first, last, patience = (round(second / compiled.tick_s) for second in (*attacker.onset_s, attacker.patience_s))
-        begins = len(entry)
-        entry += _entry(compiled, attacker)
-        chance = -math.expm1(-attacker.tries_per_hour * tick_h)
-        rows[row] = (chance, first, last, attacker.absent, patience, begins, len(entry))
+    stages, technique = build_stages(compiled, [(one.name, one.campaign) for one in attackers])
     return Parameters(
-        attacker=rows,
-        entry=np.array(entry, np.int32),
+        attacker=_attackers(compiled, attackers),
+        entry=np.array([a for one in attackers for a in _entry(compiled, one)], np.int32),
         weight=np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps)),
+        stage=stages,
+        technique=technique,
+        **_forgeries(compiled, attackers),
         consent=_consent(compiled),
         **_detection(confusion, tick_h),
         false_total=total,
@@ -142,22 +174,88 @@ def build_parameters(
         labour=np.round(compiled.arrays.hourly * settings.labour_rate).astype(np.int64),
         tick_s=compiled.tick_s,
         start_hour=settings.start_hour,
+        load_amplitude=settings.load_amplitude,
+        load_peak=settings.load_peak_hour,
+        **_between_owners(compiled, settings.phone),
     )
+
+
+def unscripted(parameters: Parameters) -> Parameters:
+    """The same game with attackers that choose by taste and forge nothing: what a defender may assume of them."""
+    attacker = parameters.attacker.copy()
+    attacker["stage_last"], attacker["forgeries"] = attacker["stage_first"], 0.0
+    return parameters._replace(attacker=attacker)
+
+
+def _attackers(compiled: Compiled, attackers: Sequence[AttackerProfile]) -> npt.NDArray[Any]:
+    rows = np.zeros(len(attackers), ATTACKER).view(np.recarray)
+    entries = np.cumsum([0, *(len(_entry(compiled, one)) for one in attackers)])
+    stages = np.cumsum([0, *(len(one.campaign) for one in attackers)])
+    watched = int(np.count_nonzero(compiled.arrays.asset["sensors"]))
+    forged = np.cumsum([0, *(watched * (one.forges_per_hour > 0) for one in attackers)])
+    for row, one in enumerate(attackers):
+        first, last, patience = (round(second / compiled.tick_s) for second in (*one.onset_s, one.patience_s))
+        rows[row] = (
+            -math.expm1(-one.tries_per_hour * compiled.tick_s / 3600.0),
+            *(first, last, one.absent, patience),
+            *entries[row : row + 2],
+            *stages[row : row + 2],
+            one.forges_per_hour * compiled.tick_s / 3600.0 if watched else 0.0,
+            *forged[row : row + 2],
+            one.forges_at_once,
+        )
+    return rows
+
+
+def _forgeries(compiled: Compiled, attackers: Sequence[AttackerProfile]) -> dict[str, Any]:
+    """Where each forger forges: watched assets, weighted by their share of the owner's criticality (assumed form)."""
+    asset = compiled.arrays.asset
+    watched = np.flatnonzero(asset["sensors"]).astype(np.int32)
+    share = asset["share"][watched] / max(1, asset["share"].max(initial=0))
+    cdfs = [np.zeros(0)]
+    for one in attackers:
+        if one.forges_per_hour > 0:
+            cumulative = np.cumsum((share + 0.01) ** one.forge_focus)
+            cdfs.append(cumulative / cumulative[-1:])
+    return {"forge_cdf": np.concatenate(cdfs), "forge_asset": np.tile(watched, len(cdfs) - 1).astype(np.int32)}
+
+
+def _between_owners(compiled: Compiled, phone: Phone | None) -> dict[str, Any]:
+    if phone is None:
+        return {"is_by_phone": False, "call": 0.0, "told_after": 0, "told_part": 1.0, "desk": -1}
+    if phone.desk and phone.desk not in compiled.owner_number:
+        known = ", ".join(compiled.owner_number)
+        raise GameError(f"phone: desk {phone.desk!r} is no owner of the chain; take one of {known}")
+    if phone.call_h < 0 or phone.late_s < 0 or not 0 <= phone.part <= 1:
+        raise GameError("phone: needs call_h and late_s of 0 or more, and part within 0..1")
+    return {
+        "is_by_phone": True,
+        "call": phone.call_h * 3600.0 / compiled.tick_s,
+        "told_after": math.ceil(phone.late_s / compiled.tick_s),
+        "told_part": phone.part,
+        "desk": compiled.owner_number.get(phone.desk, -1),
+    }
 
 
 def _check(attackers: Sequence[AttackerProfile], settings: GameSettings) -> None:
     if not 1 <= len(attackers) <= MOST_ATTACKERS:
-        raise ValueError(f"{len(attackers)} attackers: a world has one to eight; each holds assets in a bit of its own")
+        raise GameError(f"{len(attackers)} attackers: a world has one to eight; each holds assets in a bit of its own")
     for attacker in attackers:
         low, high = attacker.onset_s
         if attacker.tries_per_hour < 0 or not 0 <= attacker.absent <= 1 or not 0 <= low <= high:
-            raise ValueError(
+            raise GameError(
                 f"attacker {attacker.name!r}: needs tries_per_hour >= 0, absent within 0..1, onset_s from low to high"
             )
         if not 0 <= attacker.breadth <= 1 or attacker.patience_s < 0:
-            raise ValueError(f"attacker {attacker.name!r}: needs breadth within 0..1 and patience_s >= 0")
+            raise GameError(f"attacker {attacker.name!r}: needs breadth within 0..1 and patience_s >= 0")
+        if not 0 <= attacker.forges_per_hour <= 60 or not 0 <= attacker.forge_focus <= 3:
+            raise GameError(
+                f"attacker {attacker.name!r}: needs forges_per_hour within 0..60 and forge_focus within 0..3"
+            )
     if settings.repair_h <= 0 or not 0 <= settings.regain <= 1 or settings.carried_out_h < 0:
-        raise ValueError("game settings: needs repair_h > 0, regain within 0..1 and carried_out_h >= 0")
+        raise GameError("game settings: needs repair_h > 0, regain within 0..1 and carried_out_h >= 0")
+    if not 0 <= settings.load_amplitude <= 1 or not 0 <= settings.load_peak_hour < 24:
+        raise GameError("game settings: load_amplitude must be within 0..1 and load_peak_hour within 0..24")
 
 
 def _entry(compiled: Compiled, attacker: AttackerProfile) -> list[int]:
@@ -166,7 +264,7 @@ def _entry(compiled: Compiled, attacker: AttackerProfile) -> list[int]:
         return [int(a) for a in compiled.arrays.external]
     for asset in attacker.entry:
         if asset not in compiled.asset_number:
-            raise ValueError(f"attacker {attacker.name!r}: entry {asset!r} is no asset of the chain; mend the id")
+            raise GameError(f"attacker {attacker.name!r}: entry {asset!r} is no asset of the chain; mend the id")
     return [compiled.asset_number[asset] for asset in attacker.entry]
 
 

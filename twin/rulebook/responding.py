@@ -6,15 +6,18 @@ playbook reopens exactly the steps it alone had closed, because modes and cuts a
 
 from __future__ import annotations
 
+import math
+
 from ..compiled import CompiledTwin
 from ..vocabulary import ConsentMode, Mode, OccurrenceKind, Proposer, RunState
-from .draws import CONSENT_ANSWER, CONSENT_DELAY, TAKE_EFFECT, tick_key, uniform
+from .draws import CALL, CONSENT_ANSWER, CONSENT_DELAY, TAKE_EFFECT, tick_key, uniform
 from .effects import NO_CEILING, EffectTable
 from .holding import cut_down, refresh_wholes
 from .jit import inlined, inner
 from .mask import is_legal, target_count
 from .parameters import Parameters
 from .rules import BITS, COUNT, consent_answer, is_within_hours
+from .sharing import is_own
 from .state import NEVER, WorldState
 from .trace import note
 
@@ -42,7 +45,11 @@ def side_owner(target: int, side: int, t: CompiledTwin) -> int:
 
 @inner
 def owner_answer(b: int, r: int, side: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> int:
-    """What the owner of one side says now to the pending response in slot `r`: 0 none yet, 1 yes, 2 no."""
+    """What the owner of one side says now to the pending response in slot `r`: 0 none yet, 1 yes, 2 no.
+
+    Where owners call each other, the owner hears of it an exponential time of mean `call` later (assumed; settled by
+    logs of calls); from then on it answers by its table.
+    """
     owner = side_owner(s.run[b, r].target, side, t)
     if owner < 0:
         return 1
@@ -51,17 +58,22 @@ def owner_answer(b: int, r: int, side: int, t: CompiledTwin, e: EffectTable, p: 
     seat = s.seat_owner[b, s.run[b, r].seat]
     proposer = _OWN if seat < 0 or seat == owner else _OTHER  # the coalition serves every owner
     mode = p.consent[owner, row, proposer].mode
-    if mode == _AT_ONCE:
+    asked, is_call = s.run[b, r].since, p.call > 0.0 and not is_own(seat, owner, p)
+    if mode == _AT_ONCE and not is_call:
         return 1
-    key = tick_key(s.world[b].stream, s.world[b].id, s.world[b].episode, s.run[b, r].since)
+    key = tick_key(s.world[b].stream, s.world[b].id, s.world[b].episode, asked)
     entity = (playbook * target_count(t) + s.run[b, r].target) * 2 + side
+    if is_call:
+        asked += int(math.ceil(-math.log(uniform(key, CALL, entity)) * p.call))
+        if s.world[b].tick < asked:
+            return 0
     slowest = 1.0
     for voter in range(p.consent[owner, row, proposer].quorum):
         slowest = min(slowest, uniform(key, CONSENT_DELAY, entity + voter * 1_000_003))
     hour = s.world[b].start_hour + s.world[b].tick * p.tick_s / 3600.0
     return consent_answer(
         mode,
-        s.world[b].tick - s.run[b, r].since,
+        s.world[b].tick - asked,
         p.consent[owner, row, proposer].latency,
         slowest,
         uniform(key, CONSENT_ANSWER, entity),

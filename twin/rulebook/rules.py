@@ -97,6 +97,12 @@ def consent_answer(
 
 
 @compiled
+def load_factor(hour: float, amplitude: float, peak: float) -> float:
+    """Legitimate load at UTC `hour`, in shares of its mean over a day: a cosine with its peak at hour `peak`."""
+    return 1.0 + amplitude * math.cos((hour - peak) * math.pi / 12.0)
+
+
+@compiled
 def is_within_hours(hour: float, first: int, last: int) -> bool:
     """Whether UTC `hour` lies in [first, last), which may wrap over midnight."""
     hour = hour % 24.0

@@ -1,12 +1,11 @@
 """The settling half of a tick, in the order that the design fixes: the one transition of the world.
 
 Flows in: one world with its decision buffers. Flows out: the same world one tick later. Order: consent answers;
-proposals and starts; effects, ends, expiry, undo; repairs; attack steps; availability; findings; loss.
+proposals and starts; effects, ends, expiry, undo; repairs; attack steps; availability; findings, those that
+owners tell each other; loss.
 """
 
 from __future__ import annotations
-
-import math
 
 import numpy as np
 import numpy.typing as npt
@@ -14,13 +13,16 @@ import numpy.typing as npt
 from ..compiled import CompiledTwin
 from ..vocabulary import AssetKind, LossCause, StepClass
 from .attacking import detect, pick, settle_attacks
-from .draws import CONFIDENCE, FALSE_CLASS, FALSE_COUNT, FALSE_PLACE, PRESENCE, REPAIR, tick_key, uniform
+from .draws import CONFIDENCE, FALSE_CLASS, FALSE_COUNT, FALSE_PLACE, PRESENCE, REPAIR, poisson, tick_key, uniform
 from .effects import EffectTable
+from .forging import settle_forgeries
 from .holding import is_controlled, mend
 from .jit import compiled, inlined
 from .parameters import Parameters
 from .responding import propose, settle_answers, settle_due
+from .rules import load_factor
 from .serving import derive_service
+from .sharing import settle_sharing
 from .state import WorldState
 from .trace import report
 
@@ -56,6 +58,8 @@ def settle(
         derive_service(b, t, s)
     _settle_presence(b, t, p, s)
     _settle_false_findings(b, p, s)
+    settle_forgeries(b, t, p, s)
+    settle_sharing(b, p, s)
     for owner in range(s.loss.shape[1]):
         s.loss[b, owner, _SERVICE] += s.rate[b, owner].service
         s.loss[b, owner, _HARM] += s.rate[b, owner].harm
@@ -86,14 +90,14 @@ def _settle_presence(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> N
 
 @inlined
 def _settle_false_findings(b: int, p: Parameters, s: WorldState) -> None:
-    """A Poisson number of false findings, each at a drawn place (inverse transform sampling)."""
+    """A Poisson number of false findings, more in busy hours, each at a drawn place (inverse transform sampling)."""
     if p.false_total <= 0.0:
         return
-    threshold, product, count = math.exp(-p.false_total), uniform(s.world[b].key, FALSE_COUNT, 0), 0
-    while product > threshold and count < 64:
-        count += 1
-        product *= uniform(s.world[b].key, FALSE_COUNT, count)
-    for i in range(count):
+    mean = p.false_total
+    if p.load_amplitude > 0.0:
+        hour = s.world[b].start_hour + s.world[b].tick * p.tick_s / 3600.0
+        mean *= load_factor(hour, p.load_amplitude, p.load_peak)
+    for i in range(poisson(s.world[b].key, FALSE_COUNT, 0, mean)):
         place = int(np.searchsorted(p.false_cdf, uniform(s.world[b].key, FALSE_PLACE, i)))
         place = min(place, len(p.false_cdf) - 1)
         sensor = p.false_place[place].sensor

@@ -22,6 +22,7 @@ NEVER = np.iinfo(np.int32).max  # a tick that does not come
 HELD_LIMIT = 4096  # assets held at once in one world; beyond it an attacker gains no more (occurrence `refused`)
 UNSERVED_LIMIT = 4096  # assets out of service that are listed; beyond it the whole twin is looked through
 RUNS = 32  # responses running at once in one world
+PENDING = 256  # findings on their way between owners in one world; more are never told
 FINDINGS = 64  # findings of one tick kept; more are dropped and counted in `finding_count`
 
 # bits of `status`
@@ -44,6 +45,9 @@ WORLD = np.dtype(
         ("trace_n", "i4"),
         ("cleaned_n", "i4"),
         ("finding_count", "i4"),  # all findings since reset, settle
+        ("pending_first", "i4"),  # rows of pending in use, a ring; settle
+        ("pending_n", "i4"),
+        ("late_n", "i4"),  # the last rows of finding: told by other owners, of earlier ticks; settle
         ("dirty", "u1"),  # 1: availability must be derived again, settle
         ("overflow", "u1"),  # 1: more assets are out of service than `unserved` holds; `status` alone tells which
     ],
@@ -70,7 +74,14 @@ RUN = np.dtype(
     ],
     align=True,
 )
-ATTACKER_STATE = np.dtype([("onset", "i4"), ("choice", "i4")])  # tick of its coming; decided step or -1
+ATTACKER_STATE = np.dtype(
+    [
+        ("onset", "i4"),  # tick of its coming, reset
+        ("choice", "i4"),  # decided step or -1
+        ("stage", "i4"),  # of its campaign, from 0; settle
+        ("since", "i4"),  # tick at which the stage before it ended, settle
+    ]
+)
 RATE = np.dtype([("service", "i8"), ("harm", "i8")])  # nano loss per tick
 
 
@@ -91,6 +102,7 @@ class WorldState(NamedTuple):
     answer: UInt8  # [B, R, 2] owners' answer per side: 0 none yet, 1 yes, 2 no; the deciding half
     cleaned: Int32  # [B, R, 2] asset and ceiling that responses set in this tick: public, belief reads it
     finding: Int32  # [B, FINDINGS, 4] asset, sensor, class, confidence of this tick
+    pending: Int32  # [B, PENDING, 5] findings that will be told to other owners, and when; none: told at once
     trace: Int32  # [B, C, 4] occurrences of this tick: kind, subject, object, value; C 0: not kept
 
 
@@ -137,6 +149,7 @@ def new_state(
         answer=zeros(np.uint8, runs, 2),
         cleaned=zeros(np.int32, runs, 2),
         finding=zeros(np.int32, FINDINGS, 4),
+        pending=zeros(np.int32, PENDING if parameters.is_by_phone else 0, 5),
         trace=zeros(np.int32, trace, 4),
     )
 
@@ -150,6 +163,7 @@ def reset_world(b: int, p: Parameters, s: WorldState) -> None:
     world.held_n, world.hurt_n, world.unserved_n = 0, 0, 0
     world.finding_n, world.trace_n, world.cleaned_n = 0, 0, 0
     world.finding_count, world.dirty, world.overflow, world.run_n = 0, 0, 0, 0
+    world.pending_first, world.pending_n, world.late_n = 0, 0, 0
     for a in range(s.asset.shape[1]):
         asset = s.asset[b, a]
         asset.modes, asset.user, asset.admin, asset.persist, asset.status = 0, 0, 0, 0, 0
@@ -163,7 +177,7 @@ def reset_world(b: int, p: Parameters, s: WorldState) -> None:
     world.start_hour = p.start_hour if p.start_hour >= 0 else 24.0 * uniform(world.key, START_HOUR, 0)
     for k in range(s.attacker.shape[1]):
         first, last = p.attacker[k].first, p.attacker[k].last
-        s.attacker[b, k].choice = -1
+        s.attacker[b, k].choice, s.attacker[b, k].stage, s.attacker[b, k].since = -1, 0, 0
         s.attacker[b, k].onset = first + int(uniform(world.key, ONSET, k) * (last - first + 1))
         if uniform(world.key, ABSENT, k) < p.attacker[k].absent:
             s.attacker[b, k].onset = NEVER

@@ -28,7 +28,18 @@ from ..rulebook.rules import is_blocked
 from ..rulebook.state import WorldState
 from ..vocabulary import Access, AssetKind, Gain, StepClass
 from .evidence import EVIDENCE, NO_FINDING, add_finding
-from .shifting import EPSILON, activate, expect_any, gain_belief, lift, likelihood_of, reweigh, shift, shift_held
+from .shifting import (
+    EPSILON,
+    activate,
+    expect_any,
+    gain_belief,
+    is_seen,
+    lift,
+    likelihood_of,
+    reweigh,
+    shift,
+    shift_held,
+)
 from .shifting import held_probability as held_probability  # part of this module's face
 
 FAINT = 0.01  # what a finding may tell of is believed at least this much, times P(an attacker has come); assumed
@@ -64,7 +75,7 @@ class BeliefState(NamedTuple):
     active_n: Int32  # [V]
     recent: Int32  # [V, N] assets with a finding that is not forgotten
     recent_n: Int32  # [V]
-    sees: UInt8  # [V, N] 1: findings on this asset are visible
+    sees: UInt8  # [V, N] 1: findings on this asset are visible; 2: those that its owner tells, late
     step: Int32  # [V, STEP_LIMIT] scratch: steps that may be open
     chance: Float32  # [V, STEP_LIMIT] scratch: probability that each is open, then that it is tried
     told: Float32  # [V, STEP_LIMIT] scratch: probability that it was tried, given the findings
@@ -76,7 +87,7 @@ def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None 
     Args:
         compiled: the twin.
         views: number of lanes V.
-        sees: bool[V, N] or bool[N], findings each view may see; all if left out.
+        sees: bool or uint8 [V, N] or [N], findings each view may see, 2: when they are told; all if left out.
     """
     assets = len(compiled.twin.assets)
     limit = min(STEP_LIMIT, max(1, len(compiled.steps)))
@@ -135,7 +146,7 @@ def update_belief(
         _clean(i, s.cleaned[b, c, 0], s.cleaned[b, c, 1], v)
     gather_evidence(i, b, s, v)
     for n in range(s.world[b].finding_n):
-        if v.sees[i, s.finding[b, n, 0]] == 1:
+        if is_seen(i, b, n, s, v):
             _suspect(i, b, s.finding[b, n, 0], s.finding[b, n, 2], t, s, v)
     steps = _weigh_steps(i, b, t, p, s, v)
     _tell(i, b, steps, t, p, s, v)
@@ -151,9 +162,10 @@ def gather_evidence(i: int, b: int, s: WorldState, v: BeliefState) -> None:
     """Count the tick's findings that the view sees; what they fall on is marked `found` and listed as recent."""
     for n in range(s.world[b].finding_n):
         a = s.finding[b, n, 0]
-        if v.sees[i, a] == 1:
+        if is_seen(i, b, n, s, v):
             v.asset[i, a].found = 1
-            add_finding(v.evidence[i, a], s.world[b].tick - 1, s.finding[b, n, 1], s.finding[b, n, 3])
+            tick, sensor, step_class = s.world[b].tick - 1, s.finding[b, n, 1], s.finding[b, n, 2]
+            add_finding(v.evidence[i, a], tick, sensor, s.finding[b, n, 3], step_class)
             if v.evidence[i, a].recent == 0:
                 v.evidence[i, a].recent = 1
                 v.recent[i, v.recent_n[i]] = a

@@ -7,10 +7,15 @@ finding falls; decay is applied when it is read.
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+import numpy.typing as npt
 
+from ..compiled import Compiled
 from ..rulebook.jit import inlined
+from ..rulebook.parameters import Parameters
+from ..rulebook.state import WorldState
 from ..vocabulary import Confidence
 
 HALF_LIFE_TICKS = 30.0  # of a finding's weight; assumed, settled by the length of real incidents
@@ -25,6 +30,8 @@ EVIDENCE = np.dtype(
         ("sensors", "u1"),  # bit s: SensorClass s has found something
         ("peak", "u1"),  # highest Confidence seen, plus one
         ("recent", "u1"),  # 1: in the view's list of recent findings
+        ("step_class", "u1"),  # StepClass of the last finding
+        ("confidence", "u1"),  # Confidence of the last finding
     ],
     align=True,
 )
@@ -39,9 +46,25 @@ def decayed(count: float, age: int) -> float:
 
 
 @inlined
-def add_finding(evidence: np.record, tick: int, sensor: int, confidence: int) -> None:
+def add_finding(evidence: np.record, tick: int, sensor: int, confidence: int, step_class: int) -> None:
     """Count a finding of this tick into an asset's record."""
     evidence.count = decayed(evidence.count, tick - evidence.last) + WEIGHT[confidence]
     evidence.last = tick
     evidence.sensors |= 1 << sensor
     evidence.peak = max(evidence.peak, confidence + 1)
+    evidence.step_class = step_class
+    evidence.confidence = confidence
+
+
+def told_in_last_tick(b: int, seat: int, compiled: Compiled, parameters: Parameters, state: WorldState) -> Any:
+    """Evidence, record[N], of nothing but the findings that a seat of world `b` was told of in the last tick."""
+    world, evidence = state.world[b], np.zeros(len(compiled.twin.assets), EVIDENCE).view(np.recarray)
+    evidence["last"] = NO_FINDING
+    rows: npt.NDArray[np.int32] = state.finding[b, : world.finding_n]
+    if parameters.is_by_phone:
+        sitting = int(state.seat_owner[b, seat])
+        own = compiled.arrays.asset["owner"][rows[:, 0]] == (sitting if sitting >= 0 else parameters.desk)
+        rows = rows[own != (np.arange(len(rows)) >= len(rows) - world.late_n)]
+    for asset, sensor, step_class, confidence in rows:
+        evidence[asset] = (WEIGHT[confidence], world.tick - 1, 1 << sensor, confidence + 1, step_class, confidence)
+    return evidence

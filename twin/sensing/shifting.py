@@ -12,6 +12,7 @@ from ..compiled import CompiledTwin
 from ..rulebook.jit import inlined, inner
 from ..rulebook.parameters import Parameters
 from ..rulebook.rules import is_blocked, is_monitored
+from ..rulebook.sharing import is_late
 from ..rulebook.state import WorldState
 from ..vocabulary import Access, AssetKind, Gain
 
@@ -42,6 +43,12 @@ def held_probability(i: int, b: int, a: int, need: int, t: CompiledTwin, s: Worl
 
 
 @inlined
+def is_seen(i: int, b: int, n: int, s: WorldState, v: BeliefState) -> bool:
+    """Whether row `n` of the findings is for this view: at once, or told late by another owner."""
+    return v.sees[i, s.finding[b, n, 0]] == (2 if is_late(b, n, s) else 1)
+
+
+@inlined
 def likelihood_of(
     i: int, b: int, a: int, step_class: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
 ) -> float:
@@ -54,7 +61,7 @@ def likelihood_of(
         return 1.0
     monitored = 1 if is_monitored(s.asset[b, a].modes) else 0
     hit = float(p.hit_mask[monitored, sensors, step_class])
-    ratio = 1.0 - hit
+    ratio = 1.0 - hit if v.sees[i, a] == 1 else 1.0  # silence of what is told late and in part says nothing
     if v.asset[i, a].found == 0:
         return ratio
     hits = 1e-9
@@ -62,7 +69,7 @@ def likelihood_of(
         if (sensors >> sensor) & 1:
             hits += p.hit[sensor, step_class]
     for n in range(s.world[b].finding_n):
-        if s.finding[b, n, 0] == a and s.finding[b, n, 2] == step_class:
+        if s.finding[b, n, 0] == a and s.finding[b, n, 2] == step_class and is_seen(i, b, n, s, v):
             sensor, confidence = s.finding[b, n, 1], s.finding[b, n, 3]
             true_rate = hit * p.hit[sensor, step_class] / hits * p.true_bins[confidence]
             false_rate = p.false_rate[sensor] * p.false_class[sensor, step_class] * p.false_bins[confidence]
