@@ -36,6 +36,7 @@ def compile_kernels() -> None:
     from ..twin.analysis.forecast import rehearse
     from ..twin.rulebook.mask import is_legal
     from .game import load_game
+    from .owners import OwnerWorlds
     from .scenario import read_scenario
     from .scripted import DEFENDERS, defender
     from .vector import ResponseWorlds
@@ -51,6 +52,8 @@ def compile_kernels() -> None:
     alone.reset()
     alone.step(np.zeros(1, np.int32))
     worlds.worlds.open_steps(0)
+    owners = OwnerWorlds(game, [0])
+    owners.step(np.zeros((1, len(owners.owners)), np.int32))
     compiled, effects, state = game.compiled.arrays, game.effects, worlds.worlds.state
     is_legal(0, 1, compiled, effects, state)
     ChainModel(game.compiled, effects, game.parameters).step()
