@@ -63,6 +63,7 @@ class OwnerWorlds:
             for seat, owner in enumerate(self.owners)
         ]
         self._rows = np.arange(len(world_ids), dtype=np.int64)
+        self.reset()
 
     @property
     def count(self) -> int:
@@ -75,15 +76,20 @@ class OwnerWorlds:
         self.worlds.reset(self._rows)
         for lane in self.lanes:
             lane.reset(self.worlds.state)
+        self._legal = [lane.masks() for lane in self.lanes]
         return self.observe()
 
     def observe(self) -> Observations:
         """What each seat sees, as the worlds stand; new arrays."""
         return [lane.observe() for lane in self.lanes]
 
-    def masks(self) -> list[Bools]:
-        """Per seat: bool[B, 1 + P * T'] of actions that are legal as far as it sees; new arrays."""
-        return [lane.masks() for lane in self.lanes]
+    @property
+    def legal(self) -> list[Bools]:
+        """Per seat: bool[B, 1 + P * T'] of actions that are legal as far as it sees, as the last reset or step left it.
+
+        Not to be written to.
+        """
+        return self._legal
 
     def step(self, actions: npt.NDArray[np.integer]) -> OwnersStep:
         """Propose an action per world and seat, then let `decide_every` ticks go by.
@@ -98,7 +104,7 @@ class OwnerWorlds:
             ValueError: wrong shape or type, or out of range; no world has changed then.
         """
         chosen = self._checked(actions)
-        legal = np.stack([mask[self._rows, chosen[:, seat]] for seat, mask in enumerate(self.masks())], axis=1)
+        legal = np.stack([mask[self._rows, chosen[:, seat]] for seat, mask in enumerate(self._legal)], axis=1)
         decision = np.where(legal, chosen, 0).astype(np.int32)
         for seat, lane in enumerate(self.lanes):
             decision[:, seat] = lane.whole(decision[:, seat])
@@ -107,6 +113,7 @@ class OwnerWorlds:
         refused = ~legal | ((decision > 0) & ~self._entered(tick))
         for _ in range(self.game.scenario.decide_every - 1):
             self._tick(np.zeros_like(decision))
+        self._legal = [lane.masks() for lane in self.lanes]
         loss = (self.worlds.state.loss - before) / NANO
         is_over = bool((self.worlds.state.world["tick"] >= self.game.scenario.horizon_ticks).all())
         return OwnersStep(self.observe(), loss, refused, is_over)

@@ -160,10 +160,9 @@ class OwnersEnv(ParallelEnv):
         return np.array([[int(actions[agent]) for agent in self.agents]], np.int32)
 
     def _seen(self, observations: Observations) -> Seen:
-        masks = self._worlds.masks()
         return {
             agent: {"observation": seen[0], "action_mask": mask[0].astype(np.int8)}
-            for agent, seen, mask in zip(self.possible_agents, observations, masks, strict=True)
+            for agent, seen, mask in zip(self.possible_agents, observations, self._worlds.legal, strict=True)
         }
 
     def _told(self, step: OwnersStep) -> dict[str, dict[str, Any]]:

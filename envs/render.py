@@ -133,6 +133,7 @@ def _pixels(chart: Chart, reach: float) -> Pixels:
         columns = np.arange(int(x - half), int(x + half) + 1)
         rows = np.arange(int(y - half), int(y + half) + 1)
         block = (rows[:, None] * WIDTH + columns).ravel()
+        block = block[block < WIDTH * HEIGHT]  # a chain of a million assets has no room for all
         numbers.append(block)
         assets.append(np.full(len(block), asset))
     return np.concatenate(numbers), np.concatenate(assets)

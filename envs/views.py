@@ -9,7 +9,6 @@ that the owner cannot see, not even the number of hidden assets, can make a diff
 
 from __future__ import annotations
 
-from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -17,14 +16,14 @@ import numpy.typing as npt
 
 from ..twin.attack.steps import derive_steps
 from ..twin.compiled import Compiled, compile_twin
-from ..twin.facts import key_of
 from ..twin.graph import Asset, Link, Owner, Twin
 from ..twin.rulebook.mask import fill_masks, static_mask
 from ..twin.rulebook.parameters import GameSettings, Parameters, build_parameters
-from ..twin.rulebook.state import RUNS, UNSERVED, WorldState, new_state
+from ..twin.rulebook.state import RUNS, WorldState, new_state
 from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import new_observation, observe_all, reset_observation, static_observation
+from ..twin.sensing.viewing import ViewMap, look
 from ..twin.vocabulary import AssetKind, LinkKind, RunState, SensorClass
 from .game import Game
 
@@ -43,13 +42,8 @@ class View:
     always: Bools  # bool[1 + P * T'] actions legal when nothing runs; none on what only stands for hidden assets
     static: npt.NDArray[np.float32]  # float32[T', STATIC_FEATURES]
     sees: Bools  # bool[N'] findings on this asset are visible
-    assets: Int64  # [N'] number in the whole game, -1: stands for something hidden
-    links: Int64  # [L']
-    targets: Int64  # [T'] number in the whole game, or -1
-    local: Int64  # [T] number in this view, or -1: not seen
-    lands: Int64  # [N] where findings on an asset of the whole game fall in this view, or -1: not seen
-    shown: Bools  # [O'] owners whose outages are seen: itself and those that share assets
-    owners: Int64  # [O']
+    targets: Int64  # [T'] number in the whole game, -1: stands for something hidden
+    numbers: ViewMap
 
 
 def view_of(game: Game, owner: str) -> View:
@@ -64,31 +58,51 @@ def view_of(game: Game, owner: str) -> View:
     twin = seen_twin(whole.twin, owner)
     compiled = compile_twin(twin, derive_steps(twin), tick_s=whole.tick_s)
     visible, heard = whole.twin.visible_assets(owner), whole.twin.visible_findings(owner)
-    assets = np.array([whole.asset_number[a.id] if a.id in visible else -1 for a in twin.assets], np.int64)
-    number = {key_of(link): one for one, link in enumerate(whole.links)}
-    links = np.array([number[key_of(link)] for link in compiled.links], np.int64)
-    owners = np.array([whole.owner_number[one.id] for one in twin.owners], np.int64)
-    targets = _in_targets(whole, assets, links, owners)
-    local = np.full(whole.targets, -1, np.int64)
-    local[targets[targets >= 0]] = np.flatnonzero(targets >= 0)
+    targets = _targets(whole, compiled, visible)
     always = static_mask(compiled.arrays, game.effects)
     always[1:].reshape(-1, compiled.targets)[:, targets < 0] = False
-    sharers = {a.owner for a in whole.twin.assets if a.id in visible}
     return View(
         owner=owner,
         compiled=compiled,
         assumed=_assumed(game, compiled),
         always=always,
         static=static_observation(compiled),
-        sees=np.array([a.id in heard or a.id not in visible for a in twin.assets], np.bool_),
-        assets=assets,
-        links=links,
+        sees=np.array([asset.id in heard or asset.id not in visible for asset in twin.assets], np.bool_),
         targets=targets,
-        local=local,
-        lands=np.array([_lands(a, visible, heard, compiled) for a in whole.twin.assets], np.int64),
-        shown=np.array([one.id in sharers for one in twin.owners], np.bool_),
-        owners=owners,
+        numbers=_numbers(whole, compiled, targets, visible, heard),
     )
+
+
+def _targets(whole: Compiled, compiled: Compiled, visible: frozenset[str]) -> Int64:
+    """Numbers of a view's targets in the whole game: assets (-1: stands for something hidden), links, owners."""
+    assets = [whole.asset_number[a.id] if a.id in visible else -1 for a in compiled.twin.assets]
+    others = [compiled.target_name(target) for target in range(len(assets), compiled.targets)]
+    return np.array([*assets, *(whole.target_number[name] for name in others)], np.int64)
+
+
+def _numbers(
+    whole: Compiled, compiled: Compiled, targets: Int64, visible: frozenset[str], heard: frozenset[str]
+) -> ViewMap:
+    assets, links, _ = compiled.sizes
+    count, boundary, _ = whole.sizes
+    local = np.full(whole.targets, -1, np.int64)
+    local[targets[targets >= 0]] = np.flatnonzero(targets >= 0)
+    sharers = {asset.owner for asset in whole.twin.assets if asset.id in visible}
+    return ViewMap(
+        asset=targets[:assets],
+        link=targets[assets : assets + links] - count,
+        owner=targets[assets + links :] - count - boundary,
+        shown=np.array([one.id in sharers for one in compiled.twin.owners], np.uint8),
+        local=local,
+        lands=np.array([_lands(asset, visible, heard, compiled) for asset in whole.twin.assets], np.int64),
+    )
+
+
+def _lands(asset: Asset, visible: frozenset[str], heard: frozenset[str], compiled: Compiled) -> int:
+    """Where findings on an asset of the whole game fall in a view: on it, on what stands for it, or nowhere."""
+    if asset.id not in heard:
+        return -1
+    return compiled.asset_number[asset.id if asset.id in visible else f"{asset.owner}/{REST}"]
 
 
 def seen_twin(twin: Twin, viewer: str) -> Twin:
@@ -126,18 +140,6 @@ def _as_seen(owner: Owner, shares: bool) -> Owner:
     return owner if shares else Owner(owner.id, owner.name)
 
 
-def _lands(asset: Asset, visible: Iterable[str], heard: Iterable[str], compiled: Compiled) -> int:
-    if asset.id not in heard:
-        return -1
-    return compiled.asset_number[asset.id if asset.id in visible else f"{asset.owner}/{REST}"]
-
-
-def _in_targets(whole: Compiled, assets: Int64, links: Int64, owners: Int64) -> Int64:
-    """Numbers of a view's targets in the whole game: assets, then links, then owners."""
-    count, boundary, _ = whole.sizes
-    return np.concatenate([assets, count + links, count + boundary + owners])
-
-
 def _assumed(game: Game, compiled: Compiled) -> Parameters:
     """The game that an owner believes in: attackers come from outside, where else they begin is not known."""
     settings = GameSettings(repair_h=game.scenario.repair_h, labour_rate=game.scenario.labour_rate)
@@ -163,11 +165,11 @@ class ViewLanes:
     def reset(self, whole: WorldState) -> None:
         """Forget everything and look at worlds that have just begun."""
         reset_belief(self._lanes, self._belief)
-        self._look(whole)
+        look(self.view.numbers, whole, self._state)
 
     def follow(self, whole: WorldState) -> None:
         """Bring belief in step with the tick that the worlds have just made."""
-        self._look(whole)
+        look(self.view.numbers, whole, self._state)
         compiled, effects, assumed = self.view.compiled.arrays, self._game.effects, self.view.assumed
         update_beliefs(self._lanes, compiled, effects, assumed, self._state, self._belief)
 
@@ -193,33 +195,3 @@ class ViewLanes:
         playbook, target = np.divmod(actions - 1, self.view.compiled.targets)
         there = 1 + playbook * self._game.compiled.targets + self.view.targets[target]
         return np.where(actions > 0, there, 0).astype(np.int32)
-
-    def _look(self, whole: WorldState) -> None:
-        """Copy what the view shows of the whole worlds: public fields and visible findings."""
-        view, state = self.view, self._state
-        seen = view.assets >= 0
-        state.world["tick"] = whole.world["tick"]
-        state.asset["modes"][:, seen] = whole.asset["modes"][:, view.assets[seen]]
-        state.asset["status"][:, seen] = whole.asset["status"][:, view.assets[seen]] & UNSERVED
-        state.cut[:] = whole.cut[:, view.links]
-        state.rate["service"] = np.where(view.shown, whole.rate["service"][:, view.owners], 0)
-        target = view.local[whole.run["target"]]
-        state.run[:] = whole.run
-        state.run["target"] = target
-        state.run[(target < 0) | (whole.run["state"] == RunState.FREE)] = 0
-        state.world["finding_n"] = _keep(whole.finding, whole.world["finding_n"], view.lands, state.finding)
-        local = view.local[: len(view.lands)]
-        state.world["cleaned_n"] = _keep(whole.cleaned, whole.world["cleaned_n"], local, state.cleaned)
-
-
-def _keep(
-    rows: npt.NDArray[np.int32], count: npt.NDArray[np.int32], lands: Int64, out: npt.NDArray[np.int32]
-) -> npt.NDArray[np.int64]:
-    """Write the rows [B, n, ...] whose asset (first column) a view sees, renumbered, to the front; gives how many."""
-    used = np.arange(rows.shape[1]) < count[:, None]
-    place = np.where(used, lands[np.where(used, rows[:, :, 0], 0)], -1)
-    order = np.argsort(place < 0, axis=1, kind="stable")
-    out[:] = np.take_along_axis(rows, order[:, :, None], axis=1)
-    out[:, :, 0] = np.take_along_axis(place, order, axis=1)
-    kept: npt.NDArray[np.int64] = (place >= 0).sum(axis=1)
-    return kept

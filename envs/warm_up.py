@@ -37,6 +37,7 @@ def compile_kernels() -> None:
     from ..twin.rulebook.defenders import decide_books
     from ..twin.rulebook.mask import is_legal
     from .game import load_game
+    from .owners import OwnerWorlds
     from .scenario import read_scenario
     from .scripted import DEFENDERS, defender
     from .vector import ResponseWorlds
@@ -53,6 +54,8 @@ def compile_kernels() -> None:
     alone.reset()
     alone.step(np.zeros(1, np.int32))
     worlds.worlds.open_steps(0)
+    owners = OwnerWorlds(game, [0])
+    owners.step(np.zeros((1, len(owners.owners)), np.int32))
     compiled, effects, state, actions = game.compiled.arrays, game.effects, worlds.worlds.state, np.zeros(2, np.int32)
     decide_books(worlds.belief.evidence, 1, np.full(32, -1, np.int32), 0, compiled, effects, state, actions)
     is_legal(0, 1, compiled, effects, state)

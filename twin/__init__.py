@@ -41,6 +41,7 @@ PUBLIC = (
     "sensing.findings",
     "sensing.following",
     "sensing.observe",
+    "sensing.viewing",
     "sources",
     "sources.safe_yaml",
     "store",

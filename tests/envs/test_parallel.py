@@ -113,7 +113,7 @@ def test_two_seats_that_want_one_target_get_it_in_order() -> None:
     worlds = OwnerWorlds(short_game(), [7])
     worlds.reset()
     first, second = worlds.owners.index("csms"), worlds.owners.index("energy")
-    masks = worlds.masks()
+    masks = worlds.legal
     theirs = [one.whole(np.flatnonzero(m[0]).astype(np.int32)) for one, m in zip(worlds.lanes, masks, strict=True)]
     both = set(theirs[first]) & set(theirs[second]) - {0}
     wanted = min(both)

@@ -77,7 +77,7 @@ def test_sb3_lanes_are_single_environments() -> None:
 
 def test_gymnasium_makes_the_vector_by_name_and_wraps_it() -> None:
     """`make_vec` takes our own vector environment, declares its autoreset, and Gymnasium's wrappers work on it."""
-    envs = gymnasium.make_vec(RESPONSE, num_envs=B, game=short_game())
+    envs = gymnasium.make_vec(f"tocsin.envs.registration:{RESPONSE}", num_envs=B, game=short_game())
     assert isinstance(envs.unwrapped, ResponseVectorEnv)
     assert envs.metadata["autoreset_mode"] is AutoresetMode.SAME_STEP
     counted = RecordEpisodeStatistics(envs)

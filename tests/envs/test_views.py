@@ -76,7 +76,7 @@ def test_what_an_owner_cannot_see_changes_nothing_in_its_view(seed: int) -> None
     blind = ViewLanes(game, lanes.view, WORLDS, seat=worlds.owners.index(owner), runs=runs)
     blind.reset(worlds.worlds.state)
     for _ in range(TICKS):
-        worlds.step(legal_actions(worlds.masks(), rng))
+        worlds.step(legal_actions(worlds.legal, rng))
         blind.follow(scrambled(worlds.worlds.state, game, owner, rng))
         assert (blind.observe() == lanes.observe()).all()
         assert (blind.masks() == lanes.masks()).all()
@@ -181,7 +181,7 @@ def test_a_views_mask_allows_what_the_rules_accept(seed: int) -> None:
     worlds = OwnerWorlds(game_of(sharing_twin(rng)), range(WORLDS))
     worlds.reset()
     for _ in range(TICKS):
-        masks, whole = worlds.masks(), worlds.worlds.masks()
+        masks, whole = worlds.legal, worlds.worlds.masks()
         for lanes, mask in zip(worlds.lanes, masks, strict=True):
             stands_for = np.tile(lanes.view.targets < 0, mask.shape[1] // lanes.view.compiled.targets)
             assert not mask[:, 1:][:, stands_for].any()

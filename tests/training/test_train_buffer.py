@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -11,10 +10,9 @@ import pytest
 import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import CallbackList
-from stable_baselines3.common.vec_env import VecEnv
-from tocsin.envs.vector import ResponseWorlds
+from stable_baselines3.common.vec_env import VecEnvWrapper
+from tocsin.envs.sb3_vector import ResponseVecEnv
 from tocsin.tests.envs.games import STEPS, short_game
-from tocsin.training.policy import action_space, observation_space
 from tocsin.training.rollout import Roller, Rollout
 from tocsin.training.settings import TrainSettings
 from tocsin.training.train import fill_buffer, make_learner
@@ -23,43 +21,15 @@ WORLDS, SCALE = 3, 0.5
 SETTINGS = TrainSettings(worlds=WORLDS, workers=1, steps=STEPS + 5)  # longer than an episode: every world ends once
 
 
-class SB3Worlds(VecEnv):
-    """`ResponseWorlds` in SB3's own clothes: true last observations of truncated episodes in `infos`."""
-
-    def __init__(self, worlds: ResponseWorlds) -> None:
-        self._worlds = worlds
-        super().__init__(worlds.count, observation_space(worlds.game), action_space(worlds.game))
-
-    def step_async(self, actions: np.ndarray) -> None:
-        self._actions = actions.reshape(-1)
-
-    def step_wait(self) -> Any:
-        step = self._worlds.step(self._actions)
-        infos: list[dict[str, Any]] = [{} for _ in range(self.num_envs)]
-        for row, last in zip(step.ended, step.terminal_observation, strict=True):
-            infos[row] = {"terminal_observation": last, "TimeLimit.truncated": True}
-        return step.observation, step.reward * np.float32(SCALE), step.truncated, infos
-
-    def env_method(self, method_name: str, *args: Any, indices: Any = None, **kwargs: Any) -> list[Any]:
-        assert method_name == "action_masks"
-        return list(self._worlds.masks())
-
-    def has_attr(self, attr_name: str) -> bool:
-        return attr_name == "action_masks"
+class Scaled(VecEnvWrapper):
+    """The SB3 face with rewards scaled as training scales them."""
 
     def reset(self) -> Any:
-        return self._worlds.observe()
+        return self.venv.reset()
 
-    def close(self) -> None: ...
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        return [getattr(self, attr_name)] * self.num_envs
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        raise AssertionError
-
-    def env_is_wrapped(self, wrapper_class: Any, indices: Any = None) -> Sequence[bool]:
-        return [False] * self.num_envs
+    def step_wait(self) -> Any:
+        observation, rewards, dones, infos = self.venv.step_wait()
+        return observation, rewards * np.float32(SCALE), dones, infos
 
 
 def _roller() -> Roller:
@@ -93,7 +63,9 @@ def _collected_by_sb3(learner: MaskablePPO, played: Rollout, monkeypatch: pytest
     learner.ep_info_buffer, learner.ep_success_buffer = deque(), deque()
     callback = CallbackList([])
     callback.init_callback(learner)
-    learner.collect_rollouts(SB3Worlds(twin._worlds), callback, learner.rollout_buffer, SETTINGS.steps)
+    face = ResponseVecEnv(WORLDS, game=short_game())
+    face._worlds = twin._worlds  # where the worker's worlds stand
+    learner.collect_rollouts(Scaled(face), callback, learner.rollout_buffer, SETTINGS.steps)
     return learner.rollout_buffer
 
 
