@@ -82,7 +82,7 @@ def draw_course(model: ChainModel, *, shows_truth: bool = True) -> Figure:
     assets.plot(collected["unserved"], color=INK, linewidth=1.5, label="out of service")
     for axes in (losses, assets):
         axes.set_xlim(0, max(10, model.tick))
-        axes.set_ylim(0, max(axes.dataLim.ymax * 1.08, 0.1))
+        axes.set_ylim(0, max(axes.dataLim.ymax * 1.3, 0.1))
         axes.legend(loc="upper left", frameon=False, fontsize=9, ncols=2)
     return figure
 

@@ -27,7 +27,7 @@ from .layout import Key, Layout, Sighting, read_layout, read_sighting
 from .zones import STEPS_OF, game_of, host_id
 
 COUNTERPART = {"restore-asset": "Restore", "raise-monitoring": "DeployDecoy"}  # what else the library has, it has not
-LEVEL = 0.05  # belief from which a host is restored; compared on few episodes, see docs/cage4.md
+LEVEL = 0.05  # belief from which a host is restored; docs/cage4.md says how it was chosen
 _ONE = np.zeros(1, np.int64)
 
 

@@ -1,4 +1,4 @@
-"""The page of `tocsin viz` in a real browser: it renders, steps, is reset with other parameters, hides the truth.
+"""The page of `tocsin viz` in a real browser: it renders, steps, hides the truth, is reset.
 
 It needs Chromium with its driver and the extra `viz`. `make test-systems` installs the extra and `.ci/run` the browser:
 there their absence is a failure; elsewhere the tests are skipped and say why.
@@ -72,7 +72,7 @@ def pictures(one: Browser) -> list[str]:
 def step_and_wait(one: Browser, step: int) -> list[str]:
     """Press Step; the pictures after it."""
     before = pictures(one)
-    one.click("STEP") if "STEP" in one.text() else one.click("Step")
+    one.press("Step")
     wait_for(f"step {step}", lambda: f"Step: {step}" in one.text())
     return list(wait_for("new pictures", lambda: (now := pictures(one)) != before and len(now) == 2 and now))
 
@@ -92,6 +92,8 @@ def test_the_page_renders_and_steps(page: str, tmp_path: Path) -> None:
         before = pictures(one)
         one.run("document.querySelectorAll('input[type=checkbox]')[1].click()")
         wait_for("pictures without the truth", lambda: (now := pictures(one)) != before and len(now) == 2)
+        one.press("Reset")
+        wait_for("a model anew", lambda: "Step: 0" in one.text())
         assert one.errors() == []
         assert len(one.screenshot()) > 50_000
 

@@ -6,6 +6,7 @@ Flows in: addresses, scripts. Flows out: what a page shows. One browser a test; 
 from __future__ import annotations
 
 import base64
+import json
 import shutil
 import socket
 import subprocess
@@ -77,10 +78,12 @@ class Browser:
         """All text of the page."""
         return str(self.run("return document.body.innerText"))
 
-    def click(self, label: str) -> None:
-        """Press the button whose text holds `label`."""
+    def press(self, label: str) -> None:
+        """Press the button with a label, however the theme writes it."""
+        wanted = json.dumps(label.lower())
         found = self.run(
-            f"const all = [...document.querySelectorAll('button')].filter(b => b.innerText.includes({label!r}));"
+            "const all = [...document.querySelectorAll('button')]"
+            f".filter(b => b.innerText.trim().toLowerCase() === {wanted});"
             "if (all.length) all[0].click(); return all.length"
         )
         assert found, f"no button {label!r}"

@@ -10,9 +10,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 from tocsin.envs.cage4 import submission
-from tocsin.envs.cage4.agent import BlueAgent, layout_of
+from tocsin.envs.cage4.agent import COUNTERPART, BlueAgent, layout_of
 from tocsin.envs.cage4.layout import LayoutError, read_layout, read_sighting
 from tocsin.envs.cage4.submission import BLUE, Announcing, Submission
+from tocsin.envs.cage4.zones import STEPS_OF
 from tocsin.envs.policy_file import SHAPES, PolicyFileError, save_policy
 from tocsin.tests.envs.cage4.fake_cyborg import FakeFlatWrapper
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
@@ -163,3 +164,14 @@ def test_another_wrapper_is_refused() -> None:
         read_layout("blue_agent_0", labels=["Sleep"], mask=[], **described)
     with pytest.raises(RuntimeError, match="reset the environment"):
         BlueAgent().get_action(np.zeros(92, np.int64))
+
+
+def test_the_page_tells_what_is_translated() -> None:
+    """docs/cage4.md names each action with its steps and its playbook, and loads the submission as it is called."""
+    page = (Path(__file__).resolve().parents[3] / "docs" / "cage4.md").read_text()
+    for playbook, verb in COUNTERPART.items():
+        assert f"| `{verb}` ({STEPS_OF[playbook]} steps) | playbook `{playbook}`" in page
+    line = next(line for line in page.splitlines() if "import Submission" in line)
+    names: dict[str, object] = {}
+    exec(line.split("'")[1], names)
+    assert names["Submission"] is Submission
