@@ -23,7 +23,7 @@ from .clock import Clock, ClockError, LockstepClock, iso, parse_iso
 from .consent import Decision, verify
 from .guard import Basis, GivenConsent
 from .identity import Caller, Callers, Signers
-from .lease import Lease, NoLease
+from .lease import Lease
 from .lifecycle import IllegalTransition, State, UnknownResponse
 from .naming import check_ids
 from .proposals import Advisor, BeliefRow, Proposal, SeenFinding
@@ -89,8 +89,8 @@ class Node:
     advisor: Advisor
     actuator: Actuator
     script: Script
+    lease: Lease  # the right to act on the store
     terms: Terms = field(default_factory=Terms)
-    lease: Lease = field(default_factory=NoLease)  # the right to act on the store
     _advisor: InTurn = field(init=False, repr=False)
     _ticking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)  # of callers that write

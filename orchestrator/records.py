@@ -25,6 +25,7 @@ from .proposals import Proposal, SeenFinding
 from .store import consents, event_counts, findings, responses, switches, transitions
 
 BY_NODE = "node"
+RENEWAL_S = 60.0  # by which a renewed answer must hold longer to be kept; assumed
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,12 +133,14 @@ def list_responses(conn: sa.Connection, *states: State) -> list[Response]:
 def record_consent(conn: sa.Connection, given: GivenConsent, trust: Signers, *, time: str, jws: str) -> bool:
     """Write an owner's answer with its audit record.
 
-    The same answer of the same person takes the place of the one before, if it holds longer or that counts no more.
+    The same answer of the same person takes the place of the one before, if that counts no more, or it holds
+    `RENEWAL_S` longer while the response lives: so that nobody fills the log with renewals.
 
     Returns:
-        False: nothing was written, the one before holds as long.
+        False: nothing was written, the one before holds about as long.
     """
     response = given.binding.response
+    asked = read_response(conn, response)
     row = {
         "response": response,
         "owner": given.owner,
@@ -147,14 +150,14 @@ def record_consent(conn: sa.Connection, given: GivenConsent, trust: Signers, *, 
     same = [consents.c[name] == value for name, value in row.items()]
     before = conn.execute(sa.select(consents).where(*same)).first()
     held = _given(before, trust) if before is not None else None
-    if held is not None and held.expiry >= given.expiry:
+    useful = min(given.expiry, parse_iso(asked.expires))
+    if held is not None and (useful - held.expiry).total_seconds() < RENEWAL_S:
         return False
     row |= {"basis": given.basis.value, "expiry": iso(given.expiry), "jws": jws}
     conn.execute(sa.delete(consents).where(*same))
     conn.execute(sa.insert(consents).values({**row, "time": time, "binding": asdict(given.binding)}))
     body = {**row, "binding": _lists(asdict(given.binding))}
-    owners = read_response(conn, response).owners
-    audit.append_about(conn, response, time=time, kind="consent", owners=owners, body=body)
+    audit.append_about(conn, response, time=time, kind="consent", owners=asked.owners, body=body)
     return True
 
 

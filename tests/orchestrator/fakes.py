@@ -17,6 +17,7 @@ from joserfc.jwk import OKPKey
 from tocsin.orchestrator.actuators.base import Order, Outcome, Refused, Unavailable
 from tocsin.orchestrator.clock import LockstepClock
 from tocsin.orchestrator.keys import load_key, make_home, read_token
+from tocsin.orchestrator.lease import NoLease
 from tocsin.orchestrator.node import Node
 from tocsin.orchestrator.proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
 from tocsin.orchestrator.records import Response
@@ -237,6 +238,7 @@ def house(
         advisor=advisor,
         actuator=actuator,
         script=ListScript(),
+        lease=NoLease(),  # so that tests can open a store twice, as a node after its restart does
         terms=terms or Terms(),
     )
     return House(path, node, advisor, actuator)

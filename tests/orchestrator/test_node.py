@@ -131,6 +131,8 @@ def test_a_renewed_approval_holds_as_long_as_it_says(tmp_path: Path) -> None:
     assert (only(home).state, only(home).blocked) == (State.APPROVED, "budget_spent")
     for jws in (signed(home, "edge"), first):
         home.node.consent(caller("edge"), only(home).id, jws)
+    home.tick(0.5)
+    home.node.consent(caller("edge"), only(home).id, signed(home, "edge"))  # half a minute is not worth a record
     assert kinds(home).count("consent") == 2
     home.tick(50)
     assert only(home).state is State.APPROVED

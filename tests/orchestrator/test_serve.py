@@ -222,6 +222,7 @@ def test_worker_ticks_and_outlives_a_fault(tmp_path: Path) -> None:
         advisor=advisor,
         actuator=node.actuator,
         script=node.script,
+        lease=node.lease,
     )
     with Worker(running_node, pause_s=0.01):
         until = time.monotonic() + 5
