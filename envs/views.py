@@ -15,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..twin.attack.steps import derive_steps
-from ..twin.compiled import Compiled, compile_twin
+from ..twin.compiled import Compiled, UInt8, compile_twin
 from ..twin.graph import Asset, Link, Owner, Twin
 from ..twin.rulebook.mask import fill_masks, static_mask
 from ..twin.rulebook.parameters import GameSettings, Parameters, build_parameters
@@ -41,7 +41,7 @@ class View:
     assumed: Parameters
     always: Bools  # bool[1 + P * T'] actions legal when nothing runs; none on what only stands for hidden assets
     static: npt.NDArray[np.float32]  # float32[T', STATIC_FEATURES]
-    sees: Bools  # bool[N'] findings on this asset are visible
+    sees: UInt8  # [N'] 1: findings on this asset are visible; 2: told by their owner, late
     targets: Int64  # [T'] number in the whole game, -1: stands for something hidden
     numbers: ViewMap
 
@@ -61,13 +61,16 @@ def view_of(game: Game, owner: str) -> View:
     targets = _targets(whole, compiled, visible)
     always = static_mask(compiled.arrays, game.effects)
     always[1:].reshape(-1, compiled.targets)[:, targets < 0] = False
+    told = [2 if game.parameters.is_by_phone and asset.owner != owner else 1 for asset in twin.assets]
     return View(
         owner=owner,
         compiled=compiled,
         assumed=_assumed(game, compiled),
         always=always,
         static=static_observation(compiled),
-        sees=np.array([asset.id in heard or asset.id not in visible for asset in twin.assets], np.bool_),
+        sees=np.where([asset.id in heard or asset.id not in visible for asset in twin.assets], told, 0).astype(
+            np.uint8
+        ),
         targets=targets,
         numbers=_numbers(whole, compiled, targets, visible, heard),
     )
