@@ -62,6 +62,7 @@ def view_of(game: Game, owner: str) -> View:
     always = static_mask(compiled.arrays, game.effects)
     always[1:].reshape(-1, compiled.targets)[:, targets < 0] = False
     told = [2 if game.parameters.is_by_phone and asset.owner != owner else 1 for asset in twin.assets]
+    is_heard = [asset.id in heard or asset.id not in visible for asset in twin.assets]
     return View(
         owner=owner,
         compiled=compiled,
