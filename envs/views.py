@@ -69,9 +69,7 @@ def view_of(game: Game, owner: str) -> View:
         assumed=_assumed(game, compiled),
         always=always,
         static=static_observation(compiled),
-        sees=np.where([asset.id in heard or asset.id not in visible for asset in twin.assets], told, 0).astype(
-            np.uint8
-        ),
+        sees=np.where(is_heard, told, 0).astype(np.uint8),
         targets=targets,
         numbers=_numbers(whole, compiled, targets, visible, heard),
     )
