@@ -93,54 +93,38 @@ class Picture:
     """
 
     def __init__(self, compiled: Compiled) -> None:
-        """Draw what does not change, and note which pixels belong to which asset."""
+        """Draw what does not change, and note where each asset lies."""
         chart = lay_chart(compiled.twin, width=WIDTH, height=HEIGHT - FOOT)
         self._sizes = compiled.sizes
         self._still = _draw_still(compiled, chart)
-        self._inside = _pixels(chart, 0.36)
-        self._frame = _pixels(chart, 0.5)
-        self._mark = _pixels(chart, 0.14)
+        self._frame, self._inside, self._mark = (_squares(chart, reach) for reach in (0.5, 0.36, 0.14))
         self._outage = _outage_pixels(chart)
 
     def draw(self, observation: Bytes) -> Bytes:
         """uint8[HEIGHT, WIDTH, 3] of what uint8[T, FEATURES] shows."""
         assets, links, _ = self._sizes
-        rows = observation[:assets]
-        picture = self._still.copy().reshape(-1, 3)
-        frames = np.full((assets, 3), 255, np.uint8)
+        rows, picture = observation[:assets], self._still.copy()
         for name, colour in FRAMES.items():
-            frames[rows[:, COLUMN[name]] > 0] = _rgb(colour)
-        _paint(picture, self._frame, frames)
+            for asset in np.flatnonzero(rows[:, COLUMN[name]]):
+                picture[self._frame[asset]] = _rgb(colour)
         believed = probability(rows[:, COLUMN["held"]])[:, None]
-        inside = (1.0 - believed) * _rgb(CALM) + believed * _rgb(HELD)
-        _paint(picture, self._inside, np.round(inside).astype(np.uint8))
-        marks = np.where(rows[:, COLUMN["unserved"], None] > 0, _rgb(UNSERVED), np.round(inside)).astype(np.uint8)
-        _paint(picture, self._mark, marks)
+        colours = np.round((1.0 - believed) * _rgb(CALM) + believed * _rgb(HELD)).astype(np.uint8)
+        for place, inside in zip(self._inside, colours, strict=True):
+            picture[place] = inside
+        for asset in np.flatnonzero(rows[:, COLUMN["unserved"]]):
+            picture[self._mark[asset]] = _rgb(UNSERVED)
         for (row, left, right), share in zip(self._outage, observation[assets + links :, COLUMN["cut"]], strict=True):
-            end = left + (right - left) * int(share) // 255
-            picture.reshape(HEIGHT, WIDTH, 3)[row : row + 4, left:end] = _rgb(UNSERVED)
-        return picture.reshape(HEIGHT, WIDTH, 3)
+            picture[row : row + 4, left : left + (right - left) * int(share) // 255] = _rgb(UNSERVED)
+        return picture
 
 
-Pixels = tuple[npt.NDArray[np.int64], npt.NDArray[np.int64]]  # numbers of pixels, and the asset of each
+Place = tuple[slice, slice]  # rows and columns of a picture
 
 
-def _pixels(chart: Chart, reach: float) -> Pixels:
+def _squares(chart: Chart, reach: float) -> list[Place]:
     """The pixels within `reach` sides of the middle of each asset's square."""
-    numbers, assets = [], []
-    for asset, (x, y) in enumerate(chart.places):
-        half = max(chart.side * reach, 0.5)
-        columns = np.arange(int(x - half), int(x + half) + 1)
-        rows = np.arange(int(y - half), int(y + half) + 1)
-        block = (rows[:, None] * WIDTH + columns).ravel()
-        block = block[block < WIDTH * HEIGHT]  # a chain of a million assets has no room for all
-        numbers.append(block)
-        assets.append(np.full(len(block), asset))
-    return np.concatenate(numbers), np.concatenate(assets)
-
-
-def _paint(picture: Bytes, pixels: Pixels, colours: Bytes) -> None:
-    picture[pixels[0]] = colours[pixels[1]]
+    half = max(chart.side * reach, 0.5)
+    return [(slice(int(y - half), int(y + half) + 1), slice(int(x - half), int(x + half) + 1)) for x, y in chart.places]
 
 
 def _outage_pixels(chart: Chart) -> list[tuple[int, int, int]]:

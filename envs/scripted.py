@@ -21,10 +21,11 @@ from ..twin.rulebook.defenders import (
 )
 from .checks import EnvError
 from .game import Game
-from .vector import ResponseWorlds
+from .vector import ResponseWorlds, UnseenWorlds
 
 Int32 = npt.NDArray[np.int32]
 Defender = Callable[[ResponseWorlds], Int32]  # int32[B], an action per world
+READS_BELIEF = ("threshold",)
 LEVEL = 0.4  # of belief at which `threshold` acts; best of 0.2 to 0.9 over 1,000 attacks of the charging scenario
 _RESTORE, _REVOKE, _ISOLATE, _RELEASE = "restore-asset", "revoke-credentials", "isolate-asset", "release-asset"
 
@@ -38,6 +39,11 @@ def defender(game: Game, name: str) -> Defender:
     if name not in DEFENDERS:
         raise EnvError(f"defender {name!r} is unknown; take one of {', '.join(DEFENDERS)}")
     return DEFENDERS[name](game)
+
+
+def worlds_for(name: str) -> type[ResponseWorlds]:
+    """The worlds that a defender needs: with belief only where it reads it."""
+    return ResponseWorlds if name in READS_BELIEF else UnseenWorlds
 
 
 def _number(game: Game, playbook: str) -> int:
