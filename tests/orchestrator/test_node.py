@@ -436,6 +436,20 @@ def test_kill_switch_stops_between_two_orders(tmp_path: Path) -> None:
     assert actuator.actions == ["deny"] and only(home).state is State.EXECUTING
 
 
+def test_a_playbook_withdrawn_between_two_orders_sends_no_more(tmp_path: Path) -> None:
+    """The guard judges before each order, not only before each run; what was done can still be undone."""
+    actuator = FakeActuator()
+    home = house(tmp_path, twin=chain(at_once("edge")), actuator=actuator)
+    object.__setattr__(home.node._workflow, "is_active", lambda _playbook, _owner: not actuator.sent)
+    home.advisor.proposals = [isolate()]
+    home.tick()
+    home.tick()
+    assert only(home).state is State.FAILED and actuator.actions == ["deny"]
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    assert only(home).state is State.UNDONE and actuator.actions == ["deny", "allow"]
+
+
 def test_crash_in_the_middle_repeats_nothing(tmp_path: Path) -> None:
     """A node killed after its order took effect, before it wrote so, goes on where it was: each order once."""
     actuator = FakeActuator(crash_after=1)
