@@ -2,7 +2,8 @@
 
 Flows in: a size. Flows out: log loss, calibration and time per tick of every filter, on worlds that are as assumed and
 on worlds that are not. Chains are generated; nobody responds. All filters learn and assume the same game, in which one
-attacker comes from outside; what is played differs from it by case. Truth is read to judge, and nowhere else.
+attacker comes from outside; what is played differs from it by case. Where the attackers are others, a second belief
+knows which. Truth is read to judge, and nowhere else.
 """
 
 from __future__ import annotations
@@ -23,7 +24,7 @@ from ..twin.rulebook.parameters import AttackerProfile, Parameters, build_parame
 from ..twin.rulebook.worlds import STREAM_EVALUATION, Worlds
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.vocabulary import Access, AssetKind, Gain, StepClass
-from .attackers import Attacker
+from .attackers import PRESETS, Attacker
 from .filter_training import belief_of, train, truth_of
 from .filters import BeliefFilter, Filter
 from .game import Game, make_game
@@ -96,7 +97,7 @@ def bench(settings: Settings, say: Say) -> dict[str, Any]:
     played = {
         name: judge(
             game,
-            {"belief": belief_of(assumed, settings.worlds), **trained.filters(settings.worlds)},
+            {**_beliefs(game, assumed, settings.worlds), **trained.filters(settings.worlds)},
             counted,
             settings,
             advance(name),
@@ -115,6 +116,12 @@ def bench(settings: Settings, say: Say) -> dict[str, Any]:
         "threads": 1,
         "cases": played,
     }
+
+
+def _beliefs(game: Game, assumed: Game, worlds: int) -> dict[str, Filter]:
+    """The belief that assumes what all assume, and the one that knows the attackers where these are others."""
+    known = {} if game.assumed is assumed.assumed else {"belief_informed": belief_of(game, worlds)}
+    return {"belief": belief_of(assumed, worlds), **known}
 
 
 def counted_assets(game: Game) -> npt.NDArray[np.bool_]:
@@ -137,6 +144,8 @@ def cases(settings: Settings) -> dict[str, Game]:
         "rates_times_3": _played_by(right, replace(plain, tries_per_hour=3.0 * hour)),
         "rates_divided_by_3": _played_by(right, replace(plain, tries_per_hour=hour / 3.0)),
         "unknown_technique": _played_by(with_unknown_steps(right, settings.seed), plain),
+        "insider": _informed(right, replace(PRESETS["insider"].profile, entry=(_desk(right),))),
+        "two_attackers": _informed(right, plain, replace(PRESETS["ransomware"].profile, absent=plain.absent)),
     }
 
 
@@ -160,6 +169,17 @@ def with_unknown_steps(game: Game, seed: int) -> Game:
 
 def _played_by(game: Game, *attackers: AttackerProfile) -> Game:
     return replace(game, parameters=_parameters(game, attackers))
+
+
+def _informed(game: Game, *attackers: AttackerProfile) -> Game:
+    parameters = _parameters(game, attackers)
+    return replace(game, parameters=parameters, assumed=parameters)
+
+
+def _desk(game: Game) -> str:
+    """A host in the middle of the chain."""
+    hosts = [asset.id for asset in game.compiled.twin.assets if asset.kind is AssetKind.HOST]
+    return hosts[len(hosts) // 2]
 
 
 def _parameters(game: Game, attackers: tuple[AttackerProfile, ...]) -> Parameters:
@@ -196,7 +216,7 @@ def judge(
                 one.update(worlds.state)
                 seconds[name] += time.perf_counter() - started
                 scores[name].add(one.held()[:, counted], truth)
-                if isinstance(one, BeliefFilter):
+                if name == "belief" and isinstance(one, BeliefFilter):
                     active += one.mean_active / settings.ticks
             say(1)
     finally:

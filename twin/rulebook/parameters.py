@@ -269,7 +269,7 @@ def _entry(compiled: Compiled, attacker: AttackerProfile) -> list[int]:
 
 
 def _taste(compiled: Compiled, attacker: AttackerProfile, confusion: ConfusionTable) -> Float32:
-    """Weight of each step: its odds, where it leads, and how well it is watched (assumed form)."""
+    """Weight of each step: its odds, where it leads, and how well it is watched (assumed form); 1 in the mean."""
     asset, step = compiled.arrays.asset, compiled.arrays.step
     leads = np.maximum(asset["toward"][step["dst"]], 1e-3)
     leads = np.where(asset["kind"][step["dst"]] == AssetKind.IDENTITY, np.maximum(leads, 0.05), leads)
@@ -278,7 +278,8 @@ def _taste(compiled: Compiled, attacker: AttackerProfile, confusion: ConfusionTa
     weight = weight * (1.0 - 0.5 * attacker.stealth * watched)
     weight = np.where(step["gain"] == Gain.PERSISTENCE, attacker.persistence * weight, weight)
     weight = np.where(step["gain"] == Gain.IMPACT, attacker.impact * weight, weight)
-    return (weight ** (1.0 + 3.0 * (1.0 - attacker.breadth))).astype(np.float32)
+    weight = weight ** (1.0 + 3.0 * (1.0 - attacker.breadth))
+    return (weight / max(float(weight.mean()), 1e-30) if len(weight) else weight).astype(np.float32)
 
 
 def _consent(compiled: Compiled) -> npt.NDArray[Any]:

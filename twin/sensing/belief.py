@@ -1,13 +1,14 @@
 """Belief: the probability per asset and access level that the attacker holds it, for a view.
 
-Flows in: the public part of a world (modes, cuts, cleaned assets), findings the view may see, and an assumed attacker.
+Flows in: the public part of a world (modes, cuts, cleaned assets), findings the view may see, and assumed attackers.
 Flows out: `BeliefState`, one lane per view. Hidden truth is never read: of a world's assets only `modes` is touched.
 
 The filter is factored (Boyen and Koller 1998, "Tractable inference for complex stochastic processes"): after every tick
 the joint is projected on its marginals. In a tick the attacker tries one open step, by taste, or none: all findings
 and all silence of the tick are weighed at once over that one choice (Bayes), and the marginals of what a try takes for
-granted - its source, its identity, an attacker at all, a target not yet taken - follow by Jeffrey's rule.
-What a held segment reaches counts as known to the attacker: how far it has mapped it is not tracked.
+granted - its source, its identity, an attacker at all, a target not yet taken - follow by Jeffrey's rule. Several
+attackers are followed as one, of their pooled tempo and taste: what is asked is whether anybody holds an asset. What a
+held segment reaches counts as known to the attacker: how far it has mapped it is not tracked.
 The work grows with the assets believed held with probability over EPSILON. `tests/contracts` holds it to enumeration.
 """
 
@@ -27,6 +28,7 @@ from ..rulebook.parameters import Parameters
 from ..rulebook.rules import is_blocked
 from ..rulebook.state import WorldState
 from ..vocabulary import Access, AssetKind, Gain, StepClass
+from .arriving import come_inside, come_outside, expect_attackers, outside_share, tempo_of
 from .evidence import EVIDENCE, NO_FINDING, add_finding
 from .shifting import (
     EPSILON,
@@ -39,13 +41,15 @@ from .shifting import (
     reweigh,
     shift,
     shift_held,
+    taste_of,
 )
 from .shifting import held_probability as held_probability  # part of this module's face
 
-FAINT = 0.01  # what a finding may tell of is believed at least this much, times P(an attacker has come); assumed
+FAINT = 0.1  # assets of the whole twin that are held in ways no rule foresees, once an attacker has come; assumed
 SURE = 0.9999  # beliefs from here on are rounded off by CERTAIN: their small falls say nothing of other assets
-LINGER = 1e-3  # P(an attacker has come) falls no lower: a strong finding can always bring it back; assumed
-LIFT = 0.02  # rises of belief from here on are passed to what the asset was reached from
+LIFT = 0.002  # rises and falls of belief from here on are passed to what the asset was reached from
+SLIGHT = 1e-5  # steps less probably open are left out
+NEGLIGIBLE = 1e-6  # shifts below are left out: those of a hundred ticks together do not wake an asset
 STEP_LIMIT = 8192  # open steps weighed in one tick; the rest wait for the next
 
 _SEGMENT, _EXTERNAL = int(AssetKind.SEGMENT), int(AssetKind.EXTERNAL)
@@ -128,7 +132,7 @@ def update_beliefs(
         which: int64[V], the world that each view looks at.
         t: the twin.
         e: effects of playbooks.
-        p: the assumed game; its first attacker is the one believed in.
+        p: the assumed game, with the attackers believed in.
         s: worlds, of which only public fields and findings are read.
         v: the beliefs, changed.
     """
@@ -142,17 +146,21 @@ def update_belief(
 ) -> None:
     """One view, one tick: clean, predict, weigh findings, weigh silence."""
     tick = s.world[b].tick - 1  # the tick that was settled
+    inside = come_inside(tick, t, p)
+    outside = outside_share(come_outside(i, t, v), inside)
     for c in range(s.world[b].cleaned_n):
         _clean(i, s.cleaned[b, c, 0], s.cleaned[b, c, 1], v)
     gather_evidence(i, b, s, v)
     for n in range(s.world[b].finding_n):
         if is_seen(i, b, n, s, v):
-            _suspect(i, b, s.finding[b, n, 0], s.finding[b, n, 2], t, s, v)
+            _suspect(i, s.finding[b, n, 0], s.finding[b, n, 2], inside, t, v)
     steps = _weigh_steps(i, b, t, p, s, v)
     _tell(i, b, steps, t, p, s, v)
-    _move(i, b, steps, t, e, p, s, v)
-    _weigh_presence(i, b, t, p, s, v)
-    _expect_attacker(i, tick, t, p, v)
+    _move(i, b, steps, outside, t, e, p, s, v)
+    _weigh_presence(i, b, outside, t, p, s, v)
+    if inside == 0.0:
+        _bound(i, t, v)
+    expect_attackers(i, tick, t, p, v)
     for n in range(s.world[b].finding_n):
         v.asset[i, s.finding[b, n, 0]].found = 0
 
@@ -201,27 +209,25 @@ def _lacks(i: int, a: int, gain: int, t: CompiledTwin, v: BeliefState) -> float:
     return 0.5  # persistence, impact: not tracked, assumed done half of the time
 
 
-@inner
+@inlined
 def _is_tracked(step: int, t: CompiledTwin) -> bool:
     return t.step[step].gain in (_GAIN_USER, _GAIN_ADMIN) and t.asset[t.step[step].dst].kind != _SEGMENT
 
 
 @inner
-def _suspect(i: int, b: int, a: int, step_class: int, t: CompiledTwin, s: WorldState, v: BeliefState) -> None:
+def _suspect(i: int, a: int, step_class: int, inside: float, t: CompiledTwin, v: BeliefState) -> None:
     """Wake what a finding may tell of, which may be believed too little to be looked at."""
-    come = 0.0
-    for n in range(len(t.external)):
-        come = max(come, float(v.asset[i, t.external[n]].user))
+    least = FAINT / len(t.asset) * (1.0 - (1.0 - come_outside(i, t, v)) * (1.0 - inside))
     if step_class == _PRESENCE:
-        _hint(i, a, 1, FAINT * come, v)
+        _hint(i, a, 1, least, v)
     for j in range(t.asset[a].in_first, t.asset[a].in_last):
         step = t.in_step[j]
         if t.step[step].step_class == step_class and t.step[step].seen_at == a:
-            _suspect_source(i, step, FAINT * come, t, v)
+            _suspect_source(i, step, least, t, v)
     for j in range(t.asset[a].out_first, t.asset[a].out_last):
         step = t.out_step[j]
         if t.step[step].step_class == step_class and t.step[step].seen_at == a:
-            _suspect_source(i, step, FAINT * come, t, v)
+            _suspect_source(i, step, least, t, v)
 
 
 @inner
@@ -259,21 +265,22 @@ def _weigh_steps(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, 
         user, admin = held_probability(i, b, a, _USER, t, s, v), held_probability(i, b, a, _ADMIN, t, s, v)
         for j in range(t.asset[a].out_first, t.asset[a].out_last):
             step = t.out_step[j]
-            taste = p.weight[0, step]
+            taste = taste_of(step, p)
             chance = admin if t.step[step].need == _ADMIN else user
-            if chance <= 1e-7 or taste <= 0.0 or count >= v.step.shape[1] or not is_passable(b, step, t, s):
+            if chance <= SLIGHT or taste <= 0.0 or count >= v.step.shape[1] or not is_passable(b, step, t, s):
                 continue
             if t.step[step].identity >= 0:
                 chance *= held_probability(i, b, t.step[step].identity, 1, t, s, v)
             chance *= _lacks(i, t.step[step].dst, t.step[step].gain, t, v)
-            if chance > 1e-7:
+            if chance > SLIGHT:
                 v.step[i, count] = step
                 v.chance[i, count] = chance
                 count += 1
                 total += taste * chance
+    tempo = tempo_of(p)
     for n in range(count):
-        taste, chance = p.weight[0, v.step[i, n]], v.chance[i, n]
-        v.chance[i, n] = p.attacker[0].try_p * taste * chance / (taste + max(total - taste * chance, 0.0))
+        taste, chance = taste_of(v.step[i, n], p), v.chance[i, n]
+        v.chance[i, n] = tempo * taste * chance / (taste + max(total - taste * chance, 0.0))
     return count
 
 
@@ -296,14 +303,22 @@ def _tell(i: int, b: int, steps: int, t: CompiledTwin, p: Parameters, s: WorldSt
         v.told[i, n] = v.chance[i, n] * likelihood
         tried += v.chance[i, n]
         total += v.told[i, n]
-    total += max(1.0 - tried, 1.0 - p.attacker[0].try_p)
+    total += max(1.0 - tried, 1.0 - tempo_of(p))
     for n in range(steps):
         v.told[i, n] /= max(total, 1e-9)
 
 
 @inlined
 def _move(
-    i: int, b: int, steps: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState, v: BeliefState
+    i: int,
+    b: int,
+    steps: int,
+    outside: float,
+    t: CompiledTwin,
+    e: EffectTable,
+    p: Parameters,
+    s: WorldState,
+    v: BeliefState,
 ) -> None:
     """Jeffrey's rule for what each try takes for granted, then what tries gain."""
     for n in range(v.active_n[i]):
@@ -313,22 +328,23 @@ def _move(
         step = v.step[i, n]
         src, need, identity = t.step[step].src, t.step[step].need, t.step[step].identity
         weight = (v.told[i, n] - v.chance[i, n]) / (1.0 - v.chance[i, n])
-        if identity >= 0:
+        if identity >= 0 and abs(weight) > NEGLIGIBLE:
             shift(i, identity, 1, weight, 1.0, v)
-        if _is_tracked(step, t):
+        if abs(weight) > NEGLIGIBLE and _is_tracked(step, t):
             shift(i, t.step[step].dst, t.step[step].gain, weight, 0.0, v)
         gathered += weight
         is_last = n + 1 == steps or t.step[v.step[i, n + 1]].src != src or t.step[v.step[i, n + 1]].need != need
         if is_last:  # tries exclude each other: those from one source add up
             if t.asset[src].kind != _EXTERNAL:
                 come += gathered
-            _shift_source(i, b, src, need, gathered, t, p, s, v)
+            if abs(gathered) > NEGLIGIBLE:
+                _shift_source(i, b, src, need, gathered, t, p, s, v)
             gathered = 0.0
-    expect_any(i, come, t, v)
+    expect_any(i, come * outside, t, v)
     for n in range(steps):
         step = v.step[i, n]
         dst, gain = t.step[step].dst, t.step[step].gain
-        if _is_tracked(step, t):
+        if v.told[i, n] > NEGLIGIBLE and _is_tracked(step, t):
             gained = v.told[i, n] * success_probability(b, step, t, e, s)
             gain_belief(i, dst, gain, gained, v)
             v.asset[i, dst].threat += gained
@@ -341,12 +357,14 @@ def _shift_source(
     """Tries take their source for granted; where that is news, what lies before it too."""
     before = held_probability(i, b, src, 1, t, s, v)
     shift_held(i, b, src, need, weight, t, s, v)
-    if weight > LIFT and t.asset[src].kind != _SEGMENT:
+    if abs(weight) > LIFT and t.asset[src].kind != _SEGMENT:
         lift(i, b, src, weight, before, t, p, s, v)
 
 
 @inlined
-def _weigh_presence(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState) -> None:
+def _weigh_presence(
+    i: int, b: int, outside: float, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
+) -> None:
     """What a held asset gives away of itself, or its silence; what fades leaves the list."""
     n = 0
     while n < v.active_n[i]:
@@ -356,9 +374,9 @@ def _weigh_presence(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldStat
             before = float(v.asset[i, a].user + v.asset[i, a].admin)
             reweigh(i, a, likelihood_of(i, b, a, _PRESENCE, t, p, s, v), 1.0, v)
             weight = (v.asset[i, a].user + v.asset[i, a].admin - before) / max(1.0 - before, 1e-5)
-            if weight > 0.0 or before < SURE:
-                expect_any(i, weight, t, v)
-            if weight > LIFT:
+            if abs(weight) > NEGLIGIBLE and (weight > 0.0 or before < SURE):
+                expect_any(i, weight * outside, t, v)
+            if abs(weight) > LIFT:
                 lift(i, b, a, weight, before, t, p, s, v)
         if kind in (_STORE, _PROCESS):
             _hold_through(i, b, a, t, s, v)
@@ -369,15 +387,12 @@ def _weigh_presence(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldStat
             v.active[i, n] = v.active[i, v.active_n[i]]
         else:
             n += 1
-    _bound(i, t, v)
 
 
 @inlined
 def _bound(i: int, t: CompiledTwin, v: BeliefState) -> None:
-    """Nothing is held more surely than an attacker has come."""
-    come = 0.0
-    for j in range(len(t.external)):
-        come = max(come, float(v.asset[i, t.external[j]].user))
+    """Nothing is held more surely than an attacker has come, if none begins inside."""
+    come = come_outside(i, t, v)
     for n in range(v.active_n[i]):
         held = v.asset[i, v.active[i, n]]
         excess = (held.user + held.admin) / max(come, 1e-9)
@@ -399,22 +414,3 @@ def _hold_through(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: Bel
     if excess > 1.0:
         held.user /= excess
         held.admin /= excess
-
-
-@inlined
-def _expect_attacker(i: int, tick: int, t: CompiledTwin, p: Parameters, v: BeliefState) -> None:
-    """An attacker comes in this tick with the hazard of a uniform onset over its span, or never."""
-    first, last, absent = p.attacker[0].first, p.attacker[0].last, p.attacker[0].absent
-    if tick < first:
-        return
-    for n in range(len(t.external)):
-        v.asset[i, t.external[n]].user = max(v.asset[i, t.external[n]].user, LINGER)
-    if tick > last:
-        return
-    span = last - first + 1
-    hazard = (1.0 - absent) / (span * absent + (1.0 - absent) * (last - tick + 1))
-    for n in range(len(t.external)):
-        a = t.external[n]
-        held = v.asset[i, a]
-        held.user += (1.0 - held.user) * min(hazard, 1.0)
-        activate(i, a, v)

@@ -20,9 +20,10 @@ if TYPE_CHECKING:
     from .belief import BeliefState
 
 EPSILON = 1e-4  # beliefs below are left at rest; costs at most this much per asset
+PASSED = 0.5  # share of a change that is passed on to what it came from: all of it would go round in loops; assumed
 CERTAIN = 0.99999  # belief goes no higher, so that later evidence can still move it
 
-_SEGMENT = int(AssetKind.SEGMENT)
+_SEGMENT, _EXTERNAL = int(AssetKind.SEGMENT), int(AssetKind.EXTERNAL)
 _ADMIN = int(Access.ADMIN)
 _GAIN_ADMIN = int(Gain.ADMIN)
 
@@ -46,6 +47,17 @@ def held_probability(i: int, b: int, a: int, need: int, t: CompiledTwin, s: Worl
 def is_seen(i: int, b: int, n: int, s: WorldState, v: BeliefState) -> bool:
     """Whether row `n` of the findings is for this view: at once, or told late by another owner."""
     return v.sees[i, s.finding[b, n, 0]] == (2 if is_late(b, n, s) else 1)
+
+
+@inlined
+def taste_of(step: int, p: Parameters) -> float:
+    """How much the assumed attackers like a step, each by its tempo."""
+    if len(p.attacker) == 1:
+        return float(p.weight[0, step])
+    taste = 0.0
+    for k in range(len(p.attacker)):
+        taste += p.attacker[k].try_p * (1.0 - p.attacker[k].absent) * p.weight[k, step]
+    return taste
 
 
 @inlined
@@ -163,9 +175,12 @@ def lift(
     s: WorldState,
     v: BeliefState,
 ) -> None:
-    """Asset `a` rose by `weight` from `before`: share that among what it was reached from, by taste and odds.
+    """Asset `a` moved by `weight` from `before`: share that among what it was reached from, by taste and odds.
 
-    Where the sources are believed less than the asset was, they have been cleaned since, and explain only a part.
+    A fall is passed on like a rise, or what false findings had raised around them would stay. Where the sources are
+    believed less than the asset was, they have been cleaned since, and explain only a part. Externals and identities
+    are left out, or the same news would count twice: `expect_any` has told the former, and the latter come from what is
+    told here.
     """
     flow, sources = 0.0, 0.0
     for j in range(t.asset[a].in_first, t.asset[a].in_last):
@@ -173,16 +188,14 @@ def lift(
         if t.step[step].src != a:
             held = held_probability(i, b, t.step[step].src, t.step[step].need, t, s, v)
             sources += held
-            flow += p.weight[0, step] * t.step[step].probability * held
+            flow += taste_of(step, p) * t.step[step].probability * held
     if flow <= 0.0:
         return
-    weight *= min(1.0, sources / max(before, 1e-9))
+    weight *= PASSED * min(1.0, sources / max(before, 1e-9))
     for j in range(t.asset[a].in_first, t.asset[a].in_last):
         step = t.in_step[j]
-        src, identity = t.step[step].src, t.step[step].identity
-        if src != a:
+        src = t.step[step].src
+        if src != a and t.asset[src].kind != _EXTERNAL:
             held = held_probability(i, b, src, t.step[step].need, t, s, v)
-            share = weight * min(1.0, p.weight[0, step] * t.step[step].probability * held / flow)
+            share = weight * min(1.0, taste_of(step, p) * t.step[step].probability * held / flow)
             shift_held(i, b, src, t.step[step].need, share, t, s, v)
-            if identity >= 0:
-                shift(i, identity, 1, share, 1.0, v)
