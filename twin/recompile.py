@@ -24,6 +24,7 @@ from .compiled import (
     Compiled,
     CompiledTwin,
     compile_twin,
+    copied,
     fill_assets,
     fill_shares,
     hourly_of,
@@ -79,7 +80,7 @@ def _mended(compiled: Compiled, twin: Twin, steps: Edit[AttackStep], change: Cha
     arrays = compiled.arrays
     assets_changed = any(change.of(Asset)) or any(change.of(Owner)) or not steps.is_nothing
     if assets_changed:
-        arrays = arrays._replace(asset=arrays.asset.copy())
+        arrays = arrays._replace(asset=copied(arrays.asset))
     if any(change.of(Asset)) or any(change.of(Owner)):
         _write_assets(compiled, twin, change, arrays)
     if any(change.of(Owner)):
@@ -93,7 +94,7 @@ def _mended(compiled: Compiled, twin: Twin, steps: Edit[AttackStep], change: Cha
     if touched:
         toward = mended_chances(arrays, toward, sorted(touched))
         arrays.asset["toward"] = toward
-    after = Compiled(twin, steps.items, links.items, arrays, compiled.tick_s, toward)
+    after = Compiled(twin, steps.items, tuple(links.items), arrays, compiled.tick_s, toward)
     after.__dict__["asset_number"] = compiled.asset_number  # the same ids in the same order
     return after
 
@@ -132,7 +133,7 @@ def _with_links(compiled: Compiled, links: Edit[Link], arrays: CompiledTwin) -> 
     for row in links.come:
         link[row].carrier_first = link[row].carrier_last = link[row - 1].carrier_last if row else 0
     numbers = links.numbers()
-    step, member = arrays.step.copy(), arrays.member.copy()
+    step, member = copied(arrays.step), copied(arrays.member)
     step["link"] = numbers[step["link"]]
     member["link"] = numbers[member["link"]]
     return arrays._replace(
@@ -207,7 +208,7 @@ def _regrouped(
         int(assets[first][a] + np.searchsorted(rest[assets[first][a] : assets[last][a]], row)) for a, row in added
     ]
     _shift(assets, first, last, come, 1)
-    return np.insert(rest, places, [row for _, row in added]).astype(np.int32)
+    return np.insert(rest, places, [row for _, row in added])
 
 
 def _shift(assets: npt.NDArray[Any], first: str, last: str, groups: Iterable[int], change: int) -> None:

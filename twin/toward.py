@@ -61,8 +61,9 @@ def mended_chances(arrays: CompiledTwin, before: Float64, touched: Iterable[int]
         return chances_to_jewel(arrays)
     for a in lost:
         best[a] = 1.0 if arrays.asset[a]["jewel"] else 0.0
-    for a, factor, onward in (*_opened(arrays, lost), *((a, *way) for a in lost for way in _onward(arrays, a))):
-        best[a] = max(best[a], factor * best[onward])
+    ways = [(a, *way) for a in lost for way in _onward(arrays, a)]
+    for asset, factor, onward in (*_opened(arrays, lost), *ways):
+        best[asset] = max(best[asset], factor * best[onward])
     waiting = list(lost)
     while waiting:
         a = waiting.pop()
