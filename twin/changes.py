@@ -7,7 +7,7 @@ change. Deriving the steps that a change of facts brings is the caller's: here f
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -121,8 +121,16 @@ def edited(items: Sequence[Item], gone: Iterable[Item], come: Iterable[Item], ke
         arrivals.setdefault(row, []).append(one)
     ordered = sorted(taken)
     numbers = tuple(row - bisect_left(ordered, row - rank) for rank, row in enumerate(rows))
-    spliced = Shelves.of(items).spliced(taken, arrivals)
-    return Edit(spliced if isinstance(items, Shelves) else tuple(spliced), len(items), tuple(ordered), numbers)
+    return Edit(_spliced(items, ordered, arrivals), len(items), tuple(ordered), numbers)
+
+
+def _spliced(items: Sequence[Item], gone: Sequence[int], come: Mapping[int, Sequence[Item]]) -> Sequence[Item]:
+    if isinstance(items, Shelves):
+        return items.spliced(set(gone), come)
+    rows = list(items)
+    for row in sorted({*gone, *come}, reverse=True):
+        rows[row : row + (row in gone)] = come.get(row, ())
+    return tuple(rows)
 
 
 def _row_of(one: Item, items: Sequence[Item], key: Callable[[Item], Any]) -> int:
@@ -148,7 +156,7 @@ def edited_steps(steps: Sequence[AttackStep], change: Change) -> Edit[AttackStep
 
 
 def changed_twin(twin: Twin, change: Change) -> Twin:
-    """The twin after a change of facts. What does not change is shared, the index of assets too if none goes or comes.
+    """The twin after a change of facts. What does not change is shared, the index of assets too.
 
     Raises:
         TwinError: what goes is not there, what comes is, or what comes refers to what is not there.
@@ -167,7 +175,11 @@ def changed_twin(twin: Twin, change: Change) -> Twin:
         owner = getattr(one, "owner", None)
         if owner is not None and owner not in twin.owner_by_id:
             raise TwinError(f"{key_of(one)} refers to owner {owner!r}, which is not there; declare it or mend the id")
-    return Twin(**fields)
+    after = Twin(**fields)
+    changed = change.of(Asset)[1]
+    index = {**twin.asset_by_id, **{one.id: one for one in changed}} if changed else twin.asset_by_id
+    after.__dict__["asset_by_id"] = index  # as if it had been asked for
+    return after
 
 
 def _loses_or_gains(change: Change) -> bool:

@@ -132,10 +132,7 @@ def _with_links(compiled: Compiled, links: Edit[Link], arrays: CompiledTwin) -> 
     link = links.spliced(arrays.link, records(len(fresh), LINK))
     for row in links.come:
         link[row].carrier_first = link[row].carrier_last = link[row - 1].carrier_last if row else 0
-    numbers = links.numbers()
-    step, member = copied(arrays.step), copied(arrays.member)
-    step["link"] = numbers[step["link"]]
-    member["link"] = numbers[member["link"]]
+    step, member = (_renumbered(rows, links.numbers()) for rows in (arrays.step, arrays.member))
     return arrays._replace(
         link=link,
         link_end=links.spliced(arrays.link_end, ends),
@@ -143,6 +140,14 @@ def _with_links(compiled: Compiled, links: Edit[Link], arrays: CompiledTwin) -> 
         step=step,
         member=member,
     )
+
+
+def _renumbered(rows: npt.NDArray[Any], numbers: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+    """Rows that name boundary links by their numbers before, with those after."""
+    naming = np.flatnonzero(rows["link"] >= 0)
+    after = copied(rows)
+    after["link"][naming] = numbers[rows["link"][naming]]
+    return after
 
 
 def _depends(compiled: Compiled, link: Link) -> bool:
