@@ -160,8 +160,10 @@ def _depends(compiled: Compiled, link: Link) -> bool:
 
 def _with_steps(compiled: Compiled, steps: Edit[AttackStep], links: Edit[Link], arrays: CompiledTwin) -> CompiledTwin:
     """Splice attack steps, and number them again by source and by target."""
-    link_number = {link.key: row for row, link in enumerate(links.items)}
-    fresh = step_records([steps.items[row] for row in steps.come], compiled.asset_number, link_number)
+    come = [steps.items[row] for row in steps.come]
+    crosses = any(step.link is not None for step in come)
+    link_number = {link.key: row for row, link in enumerate(links.items)} if crosses else {}
+    fresh = step_records(come, compiled.asset_number, link_number)
     gone = arrays.step[list(steps.gone)]
     _refuse_other_holders(arrays, gone, fresh)
     numbers = steps.numbers()
