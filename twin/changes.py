@@ -7,7 +7,7 @@ change. Deriving the steps that a change of facts brings is the caller's: here f
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -16,8 +16,10 @@ import numpy as np
 import numpy.typing as npt
 
 from .attack.step import AttackStep
+from .compiled import as_bytes
 from .facts import Subject, key_of
 from .graph import Asset, ConsentRule, Link, Owner, Sharing, Twin, TwinError, Weakness
+from .shelves import Shelves
 
 Item = TypeVar("Item")
 Run = tuple[int, int, int]  # first and last row before (last not included), first row after
@@ -49,9 +51,9 @@ class Change:
 
 @dataclass(frozen=True)
 class Edit(Generic[Item]):
-    """A sorted tuple after rows were taken out and put in."""
+    """A sorted sequence after rows were taken out and put in."""
 
-    items: tuple[Item, ...]
+    items: Sequence[Item]
     before: int  # rows before
     gone: tuple[int, ...]  # rows taken out, by number before, ascending
     come: tuple[int, ...]  # rows put in, by number after, ascending
@@ -83,11 +85,12 @@ class Edit(Generic[Item]):
 
     def spliced(self, rows: npt.NDArray[Any], fresh: npt.NDArray[Any]) -> npt.NDArray[Any]:
         """An array over the rows before, carried over; `fresh` are the rows put in."""
-        out = np.empty((len(self.items), *rows.shape[1:]), rows.dtype)
+        out = np.empty((len(self.items), *rows.shape[1:]), rows.dtype).view(type(rows))
+        raw, kept = as_bytes(out), as_bytes(rows)
         for first, last, new in self.runs:
-            out[new : new + last - first] = rows[first:last]
+            raw[new : new + last - first] = kept[first:last]
         out[list(self.come)] = fresh
-        return out.view(type(rows))
+        return out
 
     def numbers(self) -> npt.NDArray[np.int32]:
         """int32[before + 1] the number after of each row, -1 where it was taken out; the last entry is -1 too."""
@@ -97,39 +100,53 @@ class Edit(Generic[Item]):
         return out
 
 
-def edited(
-    items: tuple[Item, ...], gone: Iterable[Item], come: Iterable[Item], key: Callable[[Item], Any]
-) -> Edit[Item]:
-    """Take items out of a sorted tuple and put others in.
+def edited(items: Sequence[Item], gone: Iterable[Item], come: Iterable[Item], key: Callable[[Item], Any]) -> Edit[Item]:
+    """Take items out of a sorted sequence and put others in.
 
     Raises:
         TwinError: what goes is not there, or what comes is there already; names it.
     """
-    rest, taken = list(items), []
-    for one in gone:
-        row = bisect_left(items, key(one), key=key)
-        while row < len(items) and items[row] != one and key(items[row]) == key(one):
-            row += 1
-        if row == len(items) or items[row] != one or row in taken:
-            raise TwinError(f"{_name(one)} is to go and is not there as given; compare with the version before")
-        taken.append(row)
-    for row in sorted(taken, reverse=True):
-        del rest[row]
+    taken = {_row_of(one, items, key) for one in gone}
     added = sorted(come, key=key)
+    if not taken and not added:
+        return Edit(items, len(items), (), ())
+    arrivals: dict[int, list[Item]] = {}
+    rows: list[int] = []
     for one in added:
-        row = bisect_left(rest, key(one), key=key)
-        if row < len(rest) and key(rest[row]) == key(one) and not isinstance(one, Weakness):
+        row = bisect_left(items, key(one), key=key)
+        beside = [items[row]] if row < len(items) and row not in taken else []
+        if any(key(other) == key(one) for other in beside + arrivals.get(row, [])) and not isinstance(one, Weakness):
             raise TwinError(f"{_name(one)} is to come and is there already; let the other go")
-        rest.insert(row, one)
-    rows = [bisect_left(rest, key(one), key=key) for one in added]
-    return Edit(tuple(rest), len(items), tuple(sorted(taken)), tuple(rows))
+        rows.append(row + len(rows))
+        arrivals.setdefault(row, []).append(one)
+    ordered = sorted(taken)
+    numbers = tuple(row - bisect_left(ordered, row - rank) for rank, row in enumerate(rows))
+    return Edit(_spliced(items, ordered, arrivals), len(items), tuple(ordered), numbers)
+
+
+def _spliced(items: Sequence[Item], gone: Sequence[int], come: Mapping[int, Sequence[Item]]) -> Sequence[Item]:
+    if isinstance(items, Shelves):
+        return items.spliced(set(gone), come)
+    rows = list(items)
+    for row in sorted({*gone, *come}, reverse=True):
+        rows[row : row + (row in gone)] = come.get(row, ())
+    return tuple(rows)
+
+
+def _row_of(one: Item, items: Sequence[Item], key: Callable[[Item], Any]) -> int:
+    row = bisect_left(items, key(one), key=key)
+    while row < len(items) and items[row] != one and key(items[row]) == key(one):
+        row += 1
+    if row == len(items) or items[row] != one:
+        raise TwinError(f"{_name(one)} is to go and is not there as given; compare with the version before")
+    return row
 
 
 def _name(one: Any) -> str:
     return " ".join(one.order) if isinstance(one, AttackStep) else key_of(one)
 
 
-def edited_steps(steps: tuple[AttackStep, ...], change: Change) -> Edit[AttackStep]:
+def edited_steps(steps: Sequence[AttackStep], change: Change) -> Edit[AttackStep]:
     """Attack steps after a change; they are sorted as `derive_steps` gives them.
 
     Raises:
@@ -139,7 +156,7 @@ def edited_steps(steps: tuple[AttackStep, ...], change: Change) -> Edit[AttackSt
 
 
 def changed_twin(twin: Twin, change: Change) -> Twin:
-    """The twin after a change of facts. What does not change is shared, the index of assets too if none goes or comes.
+    """The twin after a change of facts. What does not change is shared, the index of assets too.
 
     Raises:
         TwinError: what goes is not there, what comes is, or what comes refers to what is not there.
@@ -148,7 +165,7 @@ def changed_twin(twin: Twin, change: Change) -> Twin:
     for kind, (name, key) in _KINDS.items():
         gone, come = change.of(kind)
         if gone or come:
-            fields[name] = edited(fields[name], gone, come, key).items
+            fields[name] = tuple(edited(fields[name], gone, come, key).items)
     if _loses_or_gains(change):
         return Twin.build(**{name: list(items) for name, items in fields.items()})
     for one in change.come:
@@ -158,7 +175,11 @@ def changed_twin(twin: Twin, change: Change) -> Twin:
         owner = getattr(one, "owner", None)
         if owner is not None and owner not in twin.owner_by_id:
             raise TwinError(f"{key_of(one)} refers to owner {owner!r}, which is not there; declare it or mend the id")
-    return Twin(**fields)
+    after = Twin(**fields)
+    changed = change.of(Asset)[1]
+    index = {**twin.asset_by_id, **{one.id: one for one in changed}} if changed else twin.asset_by_id
+    after.__dict__["asset_by_id"] = index  # as if it had been asked for
+    return after
 
 
 def _loses_or_gains(change: Change) -> bool:
@@ -188,7 +209,7 @@ def difference(twin: Twin, steps: Sequence[AttackStep], after: Twin, steps_after
 def _compare(
     before: Sequence[Any], after: Sequence[Any], key: Callable[[Any], Any], gone: list[Any], come: list[Any]
 ) -> None:
-    if before == after:
+    if before is after:
         return
     old: dict[Any, list[Any]] = {}
     new: dict[Any, list[Any]] = {}

@@ -24,6 +24,7 @@ from .compiled import (
     Compiled,
     CompiledTwin,
     compile_twin,
+    copied,
     fill_assets,
     fill_shares,
     group_rows,
@@ -80,7 +81,7 @@ def _mended(compiled: Compiled, twin: Twin, steps: Edit[AttackStep], change: Cha
     arrays = compiled.arrays
     assets_changed = any(change.of(Asset)) or any(change.of(Owner)) or not steps.is_nothing
     if assets_changed:
-        arrays = arrays._replace(asset=arrays.asset.copy())
+        arrays = arrays._replace(asset=copied(arrays.asset))
     if any(change.of(Asset)) or any(change.of(Owner)):
         _write_assets(compiled, twin, change, arrays)
     if any(change.of(Owner)):
@@ -94,7 +95,7 @@ def _mended(compiled: Compiled, twin: Twin, steps: Edit[AttackStep], change: Cha
     if touched:
         toward = mended_chances(arrays, toward, sorted(touched))
         arrays.asset["toward"] = toward
-    after = Compiled(twin, steps.items, links.items, arrays, compiled.tick_s, toward)
+    after = Compiled(twin, steps.items, tuple(links.items), arrays, compiled.tick_s, toward)
     after.__dict__["asset_number"] = compiled.asset_number  # the same ids in the same order
     return after
 
@@ -132,11 +133,8 @@ def _with_links(compiled: Compiled, links: Edit[Link], arrays: CompiledTwin) -> 
     link = links.spliced(arrays.link, records(len(fresh), LINK))
     for row in links.come:
         link[row].carrier_first = link[row].carrier_last = link[row - 1].carrier_last if row else 0
-    numbers = links.numbers()
-    step, member = arrays.step.copy(), arrays.member.copy()
-    step["link"] = numbers[step["link"]]
-    member["link"] = numbers[member["link"]]
-    link_end, asset = links.spliced(arrays.link_end, ends), arrays.asset.copy()
+    step, member = (_renumbered(rows, links.numbers()) for rows in (arrays.step, arrays.member))
+    link_end, asset = links.spliced(arrays.link_end, ends), copied(arrays.asset)
     return arrays._replace(
         asset=asset,
         link=link,
@@ -146,6 +144,14 @@ def _with_links(compiled: Compiled, links: Edit[Link], arrays: CompiledTwin) -> 
         step=step,
         member=member,
     )
+
+
+def _renumbered(rows: npt.NDArray[Any], numbers: npt.NDArray[np.int32]) -> npt.NDArray[Any]:
+    """Rows that name boundary links by their numbers before, with those after."""
+    naming = np.flatnonzero(rows["link"] >= 0)
+    after = copied(rows)
+    after["link"][naming] = numbers[rows["link"][naming]]
+    return after
 
 
 def _depends(compiled: Compiled, link: Link) -> bool:
@@ -158,8 +164,10 @@ def _depends(compiled: Compiled, link: Link) -> bool:
 
 def _with_steps(compiled: Compiled, steps: Edit[AttackStep], links: Edit[Link], arrays: CompiledTwin) -> CompiledTwin:
     """Splice attack steps, and number them again by source and by target."""
-    link_number = {link.key: row for row, link in enumerate(links.items)}
-    fresh = step_records([steps.items[row] for row in steps.come], compiled.asset_number, link_number)
+    come = [steps.items[row] for row in steps.come]
+    crosses = any(step.link is not None for step in come)
+    link_number = {link.key: row for row, link in enumerate(links.items)} if crosses else {}
+    fresh = step_records(come, compiled.asset_number, link_number)
     gone = arrays.step[list(steps.gone)]
     _refuse_other_holders(arrays, gone, fresh)
     numbers = steps.numbers()
@@ -211,7 +219,7 @@ def _regrouped(
         int(assets[first][a] + np.searchsorted(rest[assets[first][a] : assets[last][a]], row)) for a, row in added
     ]
     _shift(assets, first, last, come, 1)
-    return np.insert(rest, places, [row for _, row in added]).astype(np.int32)
+    return np.insert(rest, places, [row for _, row in added])
 
 
 def _shift(assets: npt.NDArray[Any], first: str, last: str, groups: Iterable[int], change: int) -> None:

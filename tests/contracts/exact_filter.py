@@ -64,7 +64,9 @@ class ExactFilter:
         kind = t.asset["kind"]
         self.segments = np.flatnonzero(kind == AssetKind.SEGMENT)
         self.stores = np.flatnonzero(np.isin(kind, HELD_THROUGH))
-        self.free = np.setdiff1d(np.unique(t.step["dst"]), np.append(self.segments, t.external))
+        self.free = np.setdiff1d(np.unique(t.step["dst"]), t.external)
+        self.taken = np.setdiff1d(self.free, self.segments)
+        self.mapped = np.intersect1d(self.free, self.segments)  # at level 2 once what they reach is known
         gains = set(t.step["gain"].tolist())
         if (
             len(self.free) > LIMIT
@@ -101,7 +103,7 @@ class ExactFilter:
         self.public = after
 
     def marginals(self) -> tuple[Floats, Floats]:
-        """P(exactly user) and P(admin), each float64[B, N]; segments are left at 0."""
+        """P(exactly user) and P(admin), each float64[B, N]; of segments the latter is that they are mapped."""
         return self.weight @ (self.level == 1), self.weight @ (self.level == 2)
 
     def _held(self, public: Public) -> Bools:
@@ -141,7 +143,7 @@ class ExactFilter:
             level = self.level.copy()
             for asset, ceiling in state.cleaned[b, : cleaned[b]]:
                 level[:, asset] = np.minimum(level[:, asset], ceiling)
-            for store in self.stores:
+            for store in (*self.stores, *self.mapped):
                 level[~self._supported(level, store, after.blocked[b]), store] = 0
             to = np.where(np.arange(len(level)) == 0, 0, 1 + level[:, self.free] @ self.place)
             moved = np.zeros((len(level), tried.shape[2] + 1))

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from tocsin.twin.attack.step import AttackStep
 from tocsin.twin.graph import Asset, ConsentRule, Link, Owner, Twin
 from tocsin.twin.vocabulary import (
@@ -20,6 +22,7 @@ OUTSIDE = "net/external/internet"
 WATCHED = (SensorClass.NETWORK, SensorClass.HOST)
 EXPLOIT, ACCOUNT, ESCALATE = StepClass.EXPLOIT, StepClass.VALID_ACCOUNT, StepClass.PRIVILEGE_ESCALATION
 CREDENTIAL, COLLECT = StepClass.CREDENTIAL_ACCESS, StepClass.COLLECTION
+DISCOVER = StepClass.DISCOVERY
 USER, ADMIN = Access.USER, Access.ADMIN
 
 
@@ -107,3 +110,11 @@ def segment() -> tuple[Twin, list[AttackStep]]:
         move(EXPLOIT, "a/host/inner", jewel.id, 0.3, needs=ADMIN),
     ]
     return twin_of([host("one"), host("two"), host("inner"), jewel, lan], links), steps
+
+
+def mapped_segment() -> tuple[Twin, list[AttackStep]]:
+    """The same, but what the segment reaches has to be found first; a scan shows at the inner host."""
+    twin, steps = segment()
+    lan, inner = "a/segment/lan", "a/host/inner"
+    scan = replace(move(DISCOVER, lan, lan, 0.5, gains=Gain.ADMIN), seen_at=inner)
+    return twin, [scan, *(replace(step, needs=ADMIN) if step.source == lan else step for step in steps)]

@@ -48,7 +48,7 @@ CALIBRATION = 0.13  # worst of ten bins of belief [0.109; the exact filter 0.034
 Builder = Callable[[], tuple[Twin, list[AttackStep]]]
 CASES = [
     pytest.param(builder, acts, id=f"{builder.__name__}-{'responses' if acts else 'waiting'}")
-    for builder in (twins.chain, twins.fork, twins.identity_and, twins.segment)
+    for builder in (twins.chain, twins.fork, twins.identity_and, twins.segment, twins.mapped_segment)
     for acts in (False, True)
 ]
 
@@ -126,7 +126,7 @@ def play(builder: Builder, acts: bool, *, worlds: int = WORLDS) -> Run:
     game = Worlds.make(compiled, effects, parameters, world_ids=range(worlds), stream=7)
     belief, exact = new_belief(compiled, worlds), ExactFilter(compiled, effects, parameters, worlds)
     which, rng = np.arange(worlds), np.random.default_rng(1)
-    assets = np.append(exact.free, compiled.arrays.external)
+    assets = np.append(exact.taken, compiled.arrays.external)
     levels, exacts, factored = [], [], []
     for _ in range(TICKS):
         game.tick(some_actions(game, rng) if acts else np.zeros((worlds, 1), np.int32))

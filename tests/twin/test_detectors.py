@@ -110,6 +110,28 @@ def test_one_event_is_judged_by_its_features(state: DetectorState, event: Event,
     assert found([event], state) == ([] if expected is None else [expected])
 
 
+def calls(count: int, *, source: str = GATE, packets: int = 2, every_s: float = 1.0, first: int = 0) -> list[Event]:
+    """Connections of one source to ports of the web host, one after another."""
+    return [
+        make(K.NETWORK, 6, at_s=row * every_s, source=source, destination=WEB, port=8000 + first + row, packets=packets)
+        for row in range(count)
+    ]
+
+
+def test_a_scan_is_many_ports_of_one_asset_tried_by_one_source(state: DetectorState) -> None:
+    """Eight within the window, unused; not fewer, not used ones, not by two, not over half an hour."""
+    assert found(calls(8), state) == [(N, StepClass.DISCOVERY, LOW)]
+    assert found(calls(8, source=STRANGER), state) == [(N, StepClass.DISCOVERY, MEDIUM)]
+    for quiet in (calls(7), calls(8, packets=20), calls(8, every_s=200.0), calls(4) + calls(4, source=OPS, first=4)):
+        assert found(quiet, state) == []
+
+
+def test_a_port_that_is_tried_and_not_used_is_no_login(state: DetectorState) -> None:
+    """Two packets to the port of ssh are a probe, twenty a session."""
+    probe, session = (make(K.NETWORK, 6, source=GATE, destination=WEB, port=22, packets=packets) for packets in (2, 20))
+    assert found([probe], state) == [] and found([session], state) == [(N, StepClass.VALID_ACCOUNT, LOW)]
+
+
 def beat(gaps: Sequence[float]) -> list[Event]:
     times = [sum(gaps[:i]) for i in range(len(gaps) + 1)]
     return [make(K.NETWORK, 6, at_s=t, source=WEB, destination=STRANGER, port=443) for t in times]

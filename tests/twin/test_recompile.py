@@ -101,6 +101,7 @@ def assert_equal(ours: Compiled, theirs: Compiled) -> None:
     """Names and arrays are the same, bit for bit and type for type."""
     assert (ours.twin, ours.steps, ours.links) == (theirs.twin, theirs.steps, theirs.links)
     assert (ours.asset_number, ours.owner_number) == (theirs.asset_number, theirs.owner_number)
+    assert ours.twin.asset_by_id == theirs.twin.asset_by_id
     for name, one, other in zip(ours.arrays._fields, ours.arrays, theirs.arrays, strict=True):
         assert (type(one), one.dtype, one.shape) == (type(other), other.dtype, other.shape), name
         if one.dtype.names:

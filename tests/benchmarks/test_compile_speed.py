@@ -1,0 +1,65 @@
+"""What a chain of 100,000 assets costs to build, to derive attack steps of, to compile, and to compile one change of.
+
+`make bench` prints them; nothing here fails for being slow. Seconds of the processor are told beside the clock's, which
+other work on the machine makes longer.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import replace
+from typing import TypeVar
+
+from tocsin.envs.generate import OUTSIDE, generate_twin
+from tocsin.envs.scenario import Generator
+from tocsin.twin.attack.steps import derive_steps
+from tocsin.twin.changes import Change
+from tocsin.twin.compiled import compile_twin
+from tocsin.twin.graph import Twin
+from tocsin.twin.recompile import recompile
+from tocsin.twin.vocabulary import LinkKind
+
+ASSETS, REPEATS = 100_000, 15
+Result = TypeVar("Result")
+
+
+def timed(what: str, run: Callable[[], Result], *, repeats: int = 1) -> Result:
+    """Run, print the quickest, and give what the last run gave."""
+    quickest: list[tuple[float, float]] = []
+    for _ in range(repeats):
+        clock, processor = time.perf_counter(), time.process_time()
+        result = run()
+        quickest.append((time.process_time() - processor, time.perf_counter() - clock))
+    print(f"{what}: {1e3 * min(quickest)[0]:,.1f} ms of the processor, {1e3 * min(quickest)[1]:,.1f} ms by the clock")
+    return result
+
+
+def rebuilt(twin: Twin) -> Twin:
+    """The same twin, sorted and checked anew."""
+    names = ("owners", "assets", "links", "weaknesses", "sharing", "consent")
+    return Twin.build(**{name: list(getattr(twin, name)) for name in names})
+
+
+def test_compile_and_recompile() -> None:
+    """The whole, and then one fact at a time: its steps are known to whoever changes it."""
+    print()
+    twin = generate_twin(Generator(assets=ASSETS))
+    print(f"{len(twin.assets):,} assets, {len(twin.links):,} links, {len(twin.weaknesses):,} weaknesses")
+    timed("build of the twin", lambda: rebuilt(twin))
+    steps = timed("derivation of attack steps", lambda: derive_steps(twin))
+    compiled = timed(f"compile with {len(steps):,} attack steps", lambda: compile_twin(twin, steps), repeats=3)
+    hole = twin.weaknesses[len(twin.weaknesses) // 2]
+    mended = tuple(step for step in steps if f"{hole.id} on {hole.asset}" in step.facts)
+    asset = next(one for one in twin.assets if one.criticality > 0)
+    way = next(one for one in compiled.links if one.kind is LinkKind.REACHES and one.source != OUTSIDE)
+    crossing = tuple(step for step in steps if step.link == way.key)
+    rule = twin.consent[0]
+    changes = {
+        f"weakness mended ({len(mended)} steps go)": Change(gone=(hole,), steps_gone=mended),
+        f"boundary link closed ({len(crossing)} steps go)": Change(gone=(way,), steps_gone=crossing),
+        "criticality changed": Change(gone=(asset,), come=(replace(asset, criticality=0.9),)),
+        "consent changed": Change(gone=(rule,), come=(replace(rule, quorum=2),)),
+    }
+    for what, change in changes.items():
+        timed(what, lambda change=change: recompile(compiled, change), repeats=REPEATS)
