@@ -71,14 +71,14 @@ class _Script:
     def take(self, source: int | None, after_s: float) -> int | None:
         """Take the nearest machine not used yet, best one that `source` gives a step to; None: there is none."""
         reach = _Reach(self.compiled, self.held)
-        step, part = self.compiled.arrays.step, self.compiled.arrays
+        arrays = self.compiled.arrays
         near: set[int] = set()
         if source is not None:
-            asset = part.asset[source]
-            near = {source, *(int(a) for a in part.whole[asset["whole_first"] : asset["whole_last"]])}
+            asset = arrays.asset[source]
+            near = {source, *(int(a) for a in arrays.whole[asset["whole_first"] : asset["whole_last"]])}
         candidates = [
-            (int(step["src"][reach.by[0, a]]) not in near, int(reach.round[0, a]), a)
-            for a in np.flatnonzero(np.isin(part.asset["kind"], MACHINES)).tolist()
+            (int(arrays.step["src"][reach.by[0, a]]) not in near, int(reach.round[0, a]), a)
+            for a in np.flatnonzero(np.isin(arrays.asset["kind"], MACHINES)).tolist()
             if a not in self.used and 0 < reach.round[0, a] < _FAR
         ]
         if not candidates:
