@@ -1,8 +1,9 @@
 """How fast worlds tick: random legal play on a generated chain, one tick of all worlds after the other.
 
-Flows in: sizes and what goes on in a tick. Flows out: figures. Worlds are played for a while before they are measured,
-so that attacks are under way; `active` bounds what attackers have at once, so that equal activity can be compared
-across sizes. False findings come in equal number at every size, at drawn places. A defender acts in one tick of ten.
+Flows in: sizes and what goes on in a tick. Flows out: figures. Worlds play episodes of EPISODE ticks, each at a point of
+its own, so that attacks of every age are measured and resets too; `active` bounds what attackers have at once, so that
+equal activity can be compared across sizes. False findings come in equal number at every size, at drawn places. A
+defender acts in one tick of ten.
 """
 
 from __future__ import annotations
@@ -21,15 +22,15 @@ from ..twin.rulebook.defenders import decide_randoms
 from ..twin.rulebook.legal import list_legal
 from ..twin.rulebook.state import bytes_per_world
 from ..twin.rulebook.worlds import STREAM_EVALUATION, Worlds
-from ..twin.sensing.belief import BeliefState, gather_all_evidence, new_belief, update_beliefs
-from ..twin.sensing.observe import Observed, new_observation, observe_all
+from ..twin.sensing.belief import BeliefState, gather_all_evidence, new_belief, reset_belief, update_beliefs
+from ..twin.sensing.observe import Observed, new_observation, observe_all, reset_observation
 from .game import Game, make_game
 from .generate import generate_twin
 from .scenario import Scenario, parse_scenario
 
 PARTS = ("rules", "observation", "belief")
 FALSE_PER_TICK = 0.1  # false findings a world has in a tick, whatever its size
-WARM_TICKS, BLOCKS = 120, 3  # ticks played before; blocks of which the quickest counts
+EPISODE, BLOCKS = 240, 3  # ticks of an episode, played once before; blocks of which the quickest counts
 SAMPLE = 8  # worlds whose bytes are compared
 
 
@@ -92,15 +93,17 @@ def bench(settings: Settings, tell: Callable[[str, float], None] = lambda doing,
 
 def _measured(settings: Settings, game: Game, tell: Callable[[str, float], None]) -> dict[str, Any]:
     play = _Play.make(settings, game)
-    for tick in range(WARM_TICKS):
+    for tick in range(EPISODE):
+        play.begin(np.flatnonzero(play.lanes % EPISODE == tick))
         play.tick()
-        tell("playing until attacks are under way", 0.1 + 0.4 * tick / WARM_TICKS)
+        tell("playing until attacks of every age are under way", 0.1 + 0.4 * tick / EPISODE)
     seconds, active = [], []
     for block in range(BLOCKS):
         tell("measuring", 0.5 + 0.5 * block / BLOCKS)
         started = time.perf_counter()
         for _ in range(settings.ticks):
             play.tick()
+            play.begin(np.flatnonzero(play.ages >= EPISODE))
         seconds.append(time.perf_counter() - started)
         active.append(float(play.worlds.state.world["held_n"].mean()))
     return {
@@ -130,11 +133,11 @@ class _Play:
     observed: Observed
     lanes: npt.NDArray[np.int64]
     actions: npt.NDArray[np.int32]
+    ages: npt.NDArray[np.int32]  # [B] ticks of the episodes so far, a view
 
     @classmethod
     def make(cls, settings: Settings, game: Game) -> _Play:
-        places = max(game.parameters.false_total, 1e-12)
-        parameters = game.parameters._replace(false_total=FALSE_PER_TICK if places > 1e-12 else 0.0)
+        parameters = game.parameters._replace(false_total=FALSE_PER_TICK)
         worlds = Worlds.make(
             game.compiled,
             game.effects,
@@ -147,13 +150,23 @@ class _Play:
         views = settings.worlds if settings.part != "rules" else 1
         lanes, actions = np.arange(settings.worlds), np.zeros(settings.worlds, np.int32)
         return cls(
-            worlds,
-            settings.part,
-            new_belief(game.compiled, views),
-            new_observation(game.compiled, views),
-            lanes,
-            actions,
+            worlds=worlds,
+            part=settings.part,
+            belief=new_belief(game.compiled, views),
+            observed=new_observation(game.compiled, views),
+            lanes=lanes,
+            actions=actions,
+            ages=np.asarray(worlds.state.world)["tick"],
         )
+
+    def begin(self, rows: npt.NDArray[np.int64]) -> None:
+        """Start the next episode of some worlds."""
+        if len(rows):
+            self.worlds.state.world["episode"][rows] += 1
+            self.worlds.reset(rows)
+            if self.part != "rules":
+                reset_belief(rows, self.belief)
+                reset_observation(rows, self.observed)
 
     def tick(self) -> None:
         """One tick of all worlds: a random legal action, the rules, and what the part asks for."""

@@ -158,7 +158,7 @@ def test_any_agents_recorded_decisions_replay_in_a_lane_of_the_kernel(game: Rand
 
 def test_a_poked_decision_shows_at_exactly_its_tick() -> None:
     """The control: one other decision, and the traces part there and not before."""
-    game = random_game(7)
+    game = random_game(8)
     actions, traces, _ = kernel_run(game, 5)
     at = next(tick for tick, trace in enumerate(traces) if any(k == OccurrenceKind.TRIED for k, *_ in trace))
 

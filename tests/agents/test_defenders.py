@@ -206,7 +206,7 @@ def test_the_book_answers_by_class_and_passes_low_confidence_over(game: RandomGa
         return int(decide_book(0, evidence, since, row, int(Confidence.MEDIUM), arrays, game.effects, worlds.state))
 
     def found(asset: int, tick: int, step_class: StepClass, confidence: Confidence) -> None:
-        evidence[asset] = (1.0, tick, 1, confidence + 1, step_class, confidence)
+        evidence[asset] = (1.0, tick, 1, confidence + 1, 1, step_class, confidence)
 
     assert chosen() == 0
     found(one, 5, StepClass.EXPLOIT, Confidence.MEDIUM)
@@ -224,7 +224,7 @@ def test_the_book_goes_from_the_asset_to_what_the_class_is_about(game: RandomGam
     machine = game.compiled.asset_number[dumping[0].source]
     evidence = np.zeros(len(arrays.asset), EVIDENCE).view(np.recarray)
     evidence["last"] = NO_FINDING
-    evidence[machine] = (1.0, 0, 1, 3, StepClass.CREDENTIAL_ACCESS, Confidence.HIGH)
+    evidence[machine] = (1.0, 0, 1, 3, 1, StepClass.CREDENTIAL_ACCESS, Confidence.HIGH)
     book = np.full(len(StepClass), REVOKE, np.int32)
     action = int(decide_book(0, evidence, 0, book, 0, arrays, game.effects, worlds.state))
     secrets = {game.action(REVOKE, game.compiled.asset_number[step.target]) for step in dumping}

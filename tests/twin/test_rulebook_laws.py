@@ -166,7 +166,7 @@ def test_of_two_seats_on_one_target_the_first_wins(game: RandomGame) -> None:
 def test_everything_the_rules_know_happens_in_these_games() -> None:
     """The laws above are not held by emptiness: every kind of occurrence, gain and class of step comes up."""
     kinds, gains, classes = set(), set(), set()
-    for seed in range(12):
+    for seed in range(24):
         for worlds in played(random_game(seed)):
             for kind, _, thing, value in (one for b in range(worlds.count) for one in worlds.trace(b)):
                 kinds.add(kind)

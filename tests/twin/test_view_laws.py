@@ -36,7 +36,7 @@ def seen(game: RandomGame, state: WorldState, belief: BeliefState) -> bytes:
     """All that a view shows: belief, evidence and observation."""
     out = new_observation(game.compiled, 1)
     observe_all(np.zeros(1, np.int64), game.compiled.arrays, state, belief, out)
-    return belief.asset.tobytes() + belief.evidence.tobytes() + out.tobytes()
+    return belief.asset.tobytes() + belief.evidence.tobytes() + out.rows.tobytes()
 
 
 def views(
