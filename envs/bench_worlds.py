@@ -1,8 +1,8 @@
 """How fast worlds tick: random legal play on a generated chain, one tick of all worlds after the other.
 
-Flows in: sizes and what goes on in a tick. Flows out: figures. Worlds play episodes of EPISODE ticks, each at a point of
-its own, so that attacks of every age are measured and resets too; `active` bounds what attackers have at once, so that
-equal activity can be compared across sizes. False findings come in equal number at every size, at drawn places. A
+Flows in: sizes and what goes on in a tick. Flows out: figures. Worlds play episodes of EPISODE ticks, each at a point
+of its own, so that attacks of every age are measured and resets too; `active` bounds what attackers have at once, so
+that equal activity can be compared across sizes. False findings come in equal number at every size, at drawn places. A
 defender acts in one tick of ten.
 """
 

@@ -104,7 +104,7 @@ def _follow_campaign(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldSta
         a = s.held[b, i]
         for j in range(t.asset[a].out_first, t.asset[a].out_last):
             step = t.out_step[j]
-            if not fits_stage(step, p.stage[row], p.technique, t) or not is_open(b, step, k, t, s):
+            if not fits_stage(step, p.stage[row], t) or not is_open(b, step, k, t, s):
                 continue
             taste = max(p.weight[k, step], ANY_TASTE)
             time = -math.log(uniform(s.world[b].key, CHOOSE, k * steps + step)) / taste
@@ -150,11 +150,22 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
                     gain(b, p.entry[i], k, _USER, t, s)
     _settle_regains(b, t, p, s)
     for k in range(s.attacker.shape[1]):
-        done = _settle_attack(b, k, t, e, p, s)
+        step, done = s.attacker[b, k].choice, NO_STEP
+        if step != NO_STEP and not _may_try(b, step, k, t, s):
+            note(b, _REFUSED, step, k, NOT_OPEN, s)
+        elif step != NO_STEP:
+            entity = k * len(t.step) + step
+            succeeds = uniform(s.world[b].key, SUCCEED, entity) < success_probability(b, step, t, e, s)
+            note(b, _TRIED, t.step[step].dst, step, 1 if succeeds else 0, s)
+            if succeeds:
+                done = step
+                gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
+            detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
         if p.attacker[k].stage_last > p.attacker[k].stage_first and has_come(b, k, s):
             _advance_campaign(b, k, done, t, p, s)
 
 
+<<<<<<< HEAD
 @inlined
 def _settle_attack(b: int, k: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> int:
     """Let the chosen step of attacker `k` succeed, fail, or be refused; gives the step if it succeeded."""
@@ -173,6 +184,11 @@ def _settle_attack(b: int, k: int, t: CompiledTwin, e: EffectTable, p: Parameter
         gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
     detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
     return int(step) if succeeds else NO_STEP
+=======
+@inner
+def _may_try(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
+    return 0 <= step < len(t.step) and has_come(b, k, s) and is_open(b, step, k, t, s)
+>>>>>>> actors
 
 
 @inner
@@ -185,7 +201,7 @@ def _advance_campaign(b: int, k: int, done: int, t: CompiledTwin, p: Parameters,
     if tick < due:
         return
     ends = tick >= max(due, s.attacker[b, k].since) + p.stage[row].grace
-    ends |= done != NO_STEP and fits_stage(done, p.stage[row], p.technique, t)
+    ends |= done != NO_STEP and fits_stage(done, p.stage[row], t)
     asset = p.stage[row].asset
     if asset >= 0 and p.stage[row].technique < 0:
         ends |= has_access(s.asset[b, asset].user, s.asset[b, asset].admin, 1 << k, _USER)

@@ -7,14 +7,14 @@ a step fits a stage. When a stage is due, waits and is passed over, `attacking` 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, CompiledTwin, UInt8
+from ..compiled import Compiled, CompiledTwin, technique_numbers
 from ..vocabulary import AssetKind
 from .jit import inner
 
@@ -48,8 +48,8 @@ STAGE = np.dtype(
 )
 
 
-def build_stages(compiled: Compiled, campaigns: Sequence[tuple[str, tuple[CampaignStage, ...]]]) -> tuple[Any, UInt8]:
-    """All stages as rows, one attacker after the other, and uint8[E] the number of each step's technique.
+def build_stages(compiled: Compiled, campaigns: Sequence[tuple[str, tuple[CampaignStage, ...]]]) -> npt.NDArray[Any]:
+    """All stages as rows, one attacker after the other.
 
     Args:
         compiled: the twin.
@@ -58,26 +58,24 @@ def build_stages(compiled: Compiled, campaigns: Sequence[tuple[str, tuple[Campai
     Raises:
         GameError: a stage that no attack step of the twin fits, or a time out of range; names attacker and stage.
     """
-    techniques = sorted({step.technique for step in compiled.steps})
-    number = {technique: index for index, technique in enumerate(techniques)}
     flat = [
         (f"attacker {name!r}: stage {place} of its campaign", stage)
         for name, stages in campaigns
         for place, stage in enumerate(stages, 1)
     ]
+    number = technique_numbers(compiled.steps) if flat else {}
     rows = np.zeros(len(flat), STAGE).view(np.recarray)
-    used = np.array([number[step.technique] for step in compiled.steps] if flat else [], np.uint8)
     for row, (name, stage) in enumerate(flat):
         rows[row] = _row(compiled, name, stage, number)
-        if not _fitting(compiled, rows[row], used).any():
+        if not _fitting(compiled, rows[row]).any():
             raise GameError(
                 f"{name} ({_said(stage)}): no attack step of the chain fits; mend it (`tocsin scenario show` lists "
                 "the techniques) or leave it out"
             )
-    return rows, used
+    return rows
 
 
-def _row(compiled: Compiled, name: str, stage: CampaignStage, number: dict[str, int]) -> tuple[int, ...]:
+def _row(compiled: Compiled, name: str, stage: CampaignStage, number: Mapping[str, int]) -> tuple[int, ...]:
     if not (0 <= stage.after_s < math.inf and 0 <= stage.grace_s < math.inf):
         raise GameError(f"{name}: needs after_s and grace_s of 0 or more seconds")
     if stage.technique is None and stage.target is None and stage.kind is None:
@@ -93,9 +91,9 @@ def _row(compiled: Compiled, name: str, stage: CampaignStage, number: dict[str, 
     )
 
 
-def _fitting(compiled: Compiled, row: np.record, technique_of: UInt8) -> npt.NDArray[np.bool_]:
+def _fitting(compiled: Compiled, row: np.record) -> npt.NDArray[np.bool_]:
     step = compiled.arrays.step
-    fits = np.ones(len(step), bool) if row.technique == ANY else technique_of == row.technique
+    fits = np.ones(len(step), bool) if row.technique == ANY else step["technique"] == row.technique
     fits = fits if row.asset == ANY else fits & (step["dst"] == row.asset)
     return fits if row.kind == ANY else fits & (compiled.arrays.asset["kind"][step["dst"]] == row.kind)
 
@@ -106,11 +104,11 @@ def _said(stage: CampaignStage) -> str:
 
 
 @inner
-def fits_stage(step: int, stage: np.record, technique_of: UInt8, t: CompiledTwin) -> bool:
+def fits_stage(step: int, stage: np.record, t: CompiledTwin) -> bool:
     """Whether a step is one that the stage asks for."""
     dst = t.step[step].dst
     if stage.asset != ANY and dst != stage.asset:
         return False
-    if stage.technique != ANY and technique_of[step] != stage.technique:
+    if stage.technique != ANY and t.step[step].technique != stage.technique:
         return False
     return stage.kind == ANY or t.asset[dst].kind == stage.kind

@@ -49,11 +49,11 @@ def _forge(b: int, k: int, entity: int, t: CompiledTwin, p: Parameters, s: World
     draw = uniform(key, FORGE_PLACE, entity)
     while low + 1 < high:  # the first row whose cumulative weight the draw does not exceed
         middle = (low + high - 1) // 2
-        if p.forge_cdf[middle] < draw:
+        if p.forge[middle].cumulative < draw:
             low = middle + 1
         else:
             high = middle + 1
-    a = p.forge_asset[low]
+    a = p.forge[low].asset
     sensor = _some_sensor(t.asset[a].sensors, uniform(key, FORGE_SENSOR, entity))
     total = 0.0
     for step_class in range(_CLASSES):

@@ -12,14 +12,15 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, CompiledTwin, Int32
+from ..compiled import Compiled, CompiledTwin, Int32, Int64
 from ..vocabulary import RunState
 from .effects import EffectTable
 from .jit import compiled, compiled_parallel, inlined, inner
-from .mask import acts_again, applies, is_legal, is_undone_by, static_mask, target_count
+from .mask import acts_again, applies, is_undone_by, static_mask, target_count
 from .state import RUNS, WorldState
 
 _FREE = int(RunState.FREE)
+_PRIME = np.int64(0x9E3779B97F4A7C15 - 2**64)
 
 
 class Legal(NamedTuple):
@@ -31,6 +32,7 @@ class Legal(NamedTuple):
     opened: Int32  # [B, R * clearing playbooks] actions that running responses open, in order of their slots
     opened_n: Int32  # [B]
     legal_n: Int32  # [B] legal actions; 0 where no more responses may run
+    running: Int64  # [B] of what ran when it was listed, a 64-bit digest; 0: not listed yet
 
 
 def new_legal(compiled_twin: Compiled, effects: EffectTable, worlds: int, *, runs: int = RUNS) -> Legal:
@@ -51,6 +53,7 @@ def new_legal(compiled_twin: Compiled, effects: EffectTable, worlds: int, *, run
         opened=np.zeros((worlds, runs * clearing), np.int32),
         opened_n=np.zeros(worlds, np.int32),
         legal_n=np.zeros(worlds, np.int32),
+        running=np.zeros(worlds, np.int64),
     )
 
 
@@ -63,7 +66,11 @@ def list_legal(t: CompiledTwin, e: EffectTable, s: WorldState, legal: Legal) -> 
 
 @compiled
 def list_legal_of(b: int, t: CompiledTwin, e: EffectTable, s: WorldState, legal: Legal) -> None:
-    """Bring the legal actions of one world up to date."""
+    """Bring the legal actions of one world up to date: nothing to do while the same responses run."""
+    running = _digest(b, s)
+    if running == legal.running[b]:
+        return
+    legal.running[b] = running
     legal.closed_n[b], legal.opened_n[b] = 0, 0
     room, targets = s.world[b].run_n < s.run.shape[1], target_count(t)
     for r in range(s.world[b].run_n):
@@ -75,8 +82,19 @@ def list_legal_of(b: int, t: CompiledTwin, e: EffectTable, s: WorldState, legal:
             _close(b, 1 + playbook * targets + target, legal)
         for other in range(len(e.playbook)):
             if is_undone_by(playbook, s.run[b, r].state, other, e) and applies(other, target, t, e):
-                _open(b, 1 + other * targets + target, t, e, s, legal)
+                _open(b, other, target, targets, e, s, legal)
     legal.legal_n[b] = len(legal.always) - legal.closed_n[b] + legal.opened_n[b] if room else 0
+
+
+@inlined
+def _digest(b: int, s: WorldState) -> int:
+    """A digest of the running responses, never 0 (multiplicative hashing; Knuth, TAOCP vol. 3, section 6.4)."""
+    digest = np.int64(1)
+    for r in range(s.world[b].run_n):
+        if s.run[b, r].state != _FREE:
+            row = (np.int64(s.run[b, r].target) << 24) | (np.int64(s.run[b, r].playbook) << 8) | s.run[b, r].state
+            digest = (digest ^ row) * _PRIME
+    return digest | 1
 
 
 @inlined
@@ -110,14 +128,18 @@ def _place(action: int, always: npt.NDArray[np.int32]) -> int:
 
 
 @inner
-def _open(b: int, action: int, t: CompiledTwin, e: EffectTable, s: WorldState, legal: Legal) -> None:
-    """Enter an action that a running response makes legal, once."""
+def _open(b: int, playbook: int, target: int, targets: int, e: EffectTable, s: WorldState, legal: Legal) -> None:
+    """Enter an action that a running response makes legal, once, unless it is at work there already."""
+    action = 1 + playbook * targets + target
     for i in range(legal.opened_n[b]):
         if legal.opened[b, i] == action:
             return
-    if is_legal(b, action, t, e, s):
-        legal.opened[b, legal.opened_n[b]] = action
-        legal.opened_n[b] += 1
+    for r in range(s.world[b].run_n):
+        same = s.run[b, r].playbook == playbook and s.run[b, r].target == target
+        if same and s.run[b, r].state != _FREE and not acts_again(playbook, s.run[b, r].state, e):
+            return
+    legal.opened[b, legal.opened_n[b]] = action
+    legal.opened_n[b] += 1
 
 
 @inlined

@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, Float32, Int32, Int64, UInt8
+from ..compiled import Compiled, Float32, Int64
 from ..sensing.confusion import ConfusionTable
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 from .campaign import CampaignStage, GameError, build_stages
@@ -83,7 +83,7 @@ ATTACKER = np.dtype(
         ("stage_first", "i4"),  # its rows of `stage`; none: it chooses by taste
         ("stage_last", "i4"),
         ("forgeries", "f4"),  # mean number of findings it forges per tick
-        ("forge_first", "i4"),  # its rows of `forge_cdf` and `forge_asset`
+        ("forge_first", "i4"),  # its rows of `forge`
         ("forge_last", "i4"),
         ("forges_at_once", "u1"),
     ],
@@ -100,6 +100,7 @@ CONSENT = np.dtype(
     ],
     align=True,
 )
+FORGE = np.dtype([("cumulative", "f8"), ("asset", "i4")])  # cumulative weight of an asset to forge findings on
 FALSE_PLACE = np.dtype([("asset", "i4"), ("sensor", "i4")])
 
 
@@ -110,9 +111,7 @@ class Parameters(NamedTuple):
     entry: npt.NDArray[np.int32]  # assets that attackers hold when they come
     weight: Float32  # [K, E] taste for a step
     stage: npt.NDArray[Any]  # rows of STAGE: campaigns
-    technique: UInt8  # [E] number of each step's technique; empty where nobody follows a campaign
-    forge_cdf: npt.NDArray[np.float64]  # per forger: cumulative weights of `forge_asset`
-    forge_asset: Int32  # per forger: the assets that it forges findings on
+    forge: npt.NDArray[Any]  # rows of FORGE, per forger; none: nobody forges
     consent: npt.NDArray[Any]  # [O, C, Proposer] of CONSENT
     hit: Float32  # [S, StepClass] finding given a try; PRESENCE: per tick held
     hit_mask: Float32  # [2, 16, StepClass] the same for a set of sensors, second row monitored
@@ -155,14 +154,12 @@ def build_parameters(
     tick_h = compiled.tick_s / 3600.0
     weights = [_taste(compiled, attacker, confusion) for attacker in attackers]
     total, cdf, places = _false_places(compiled, confusion, tick_h)
-    stages, technique = build_stages(compiled, [(one.name, one.campaign) for one in attackers])
     return Parameters(
         attacker=_attackers(compiled, attackers),
         entry=np.array([a for one in attackers for a in _entry(compiled, one)], np.int32),
         weight=np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps)),
-        stage=stages,
-        technique=technique,
-        **_forgeries(compiled, attackers),
+        stage=build_stages(compiled, [(one.name, one.campaign) for one in attackers]),
+        forge=_forgeries(compiled, attackers),
         consent=_consent(compiled),
         **_detection(confusion, tick_h),
         false_total=total,
@@ -207,17 +204,17 @@ def _attackers(compiled: Compiled, attackers: Sequence[AttackerProfile]) -> npt.
     return rows
 
 
-def _forgeries(compiled: Compiled, attackers: Sequence[AttackerProfile]) -> dict[str, Any]:
+def _forgeries(compiled: Compiled, attackers: Sequence[AttackerProfile]) -> npt.NDArray[Any]:
     """Where each forger forges: watched assets, weighted by their share of the owner's criticality (assumed form)."""
     asset = compiled.arrays.asset
-    watched = np.flatnonzero(asset["sensors"]).astype(np.int32)
+    watched = np.flatnonzero(asset["sensors"])
     share = asset["share"][watched] / max(1, asset["share"].max(initial=0))
-    cdfs = [np.zeros(0)]
-    for one in attackers:
-        if one.forges_per_hour > 0:
-            cumulative = np.cumsum((share + 0.01) ** one.forge_focus)
-            cdfs.append(cumulative / cumulative[-1:])
-    return {"forge_cdf": np.concatenate(cdfs), "forge_asset": np.tile(watched, len(cdfs) - 1).astype(np.int32)}
+    forgers = [one for one in attackers if one.forges_per_hour > 0]
+    rows = np.zeros((len(forgers), len(watched)), FORGE)
+    for row, one in zip(rows, forgers, strict=True):
+        cumulative = np.cumsum((share + 0.01) ** one.forge_focus)
+        row["cumulative"], row["asset"] = cumulative / cumulative[-1:], watched
+    return rows.reshape(-1).view(np.recarray)
 
 
 def _between_owners(compiled: Compiled, phone: Phone | None) -> dict[str, Any]:

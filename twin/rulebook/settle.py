@@ -58,8 +58,10 @@ def settle(
         derive_service(b, t, s)
     _settle_presence(b, t, p, s)
     _settle_false_findings(b, p, s)
-    settle_forgeries(b, t, p, s)
-    settle_sharing(b, p, s)
+    if len(p.forge) > 0:  # calls cost more than what they would find out (see decision 1): asked here
+        settle_forgeries(b, t, p, s)
+    if s.pending.shape[1] > 0:
+        settle_sharing(b, p, s)
     for owner in range(s.loss.shape[1]):
         s.loss[b, owner, _SERVICE] += s.rate[b, owner].service
         s.loss[b, owner, _HARM] += s.rate[b, owner].harm

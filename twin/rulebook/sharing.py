@@ -20,11 +20,8 @@ _SENSORS, _CLASSES = 8, 32  # room for both in the number of a finding
 
 @inlined
 def settle_sharing(b: int, p: Parameters, s: WorldState) -> None:
-    """Keep of the tick's findings what will be told to other owners, and tell what is due."""
-    room = s.pending.shape[1]
-    if room == 0:
-        return
-    world = s.world[b]
+    """Keep of the tick's findings what will be told to other owners, and tell what is due; `pending` has room."""
+    room, world = s.pending.shape[1], s.world[b]
     for n in range(world.finding_n):
         entity = (s.finding[b, n, 0] * _SENSORS + s.finding[b, n, 1]) * _CLASSES + s.finding[b, n, 2]
         if world.pending_n < room and uniform(world.key, SHARED, entity) < p.told_part:
