@@ -18,6 +18,7 @@ import numpy.typing as npt
 
 from .attack.holding import members
 from .attack.step import AttackStep
+from .attack.techniques import NO_NUMBER, NUMBERS
 from .facts import key_of
 from .graph import Asset, Link, Owner, Twin, TwinError
 from .shelves import Shelves
@@ -69,7 +70,7 @@ STEP = np.dtype(
         ("need", "u1"),  # Access at the source
         ("gain", "u1"),  # Gain at the target
         ("step_class", "u1"),  # StepClass
-        ("technique", "u1"),  # its number in `technique_numbers`
+        ("technique", "u1"),  # its number in `techniques.NUMBERS`
         ("probability", "f4"),  # of success per try
     ],
     align=True,
@@ -196,11 +197,6 @@ def compile_twin(twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.
     return compiled
 
 
-def technique_numbers(steps: Sequence[AttackStep]) -> dict[str, int]:
-    """A number for each ATT&CK technique that the steps use, in order of their ids."""
-    return {technique: number for number, technique in enumerate(sorted({step.technique for step in steps}))}
-
-
 def records(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
     """A zeroed record array, readable by attribute in Python and in compiled code alike."""
     return np.zeros(count, dtype).view(np.recarray)
@@ -290,13 +286,8 @@ def step_records(
     rows["need"] = [step.needs for step in steps]
     rows["gain"] = [step.gains for step in steps]
     rows["step_class"] = [step.step_class for step in steps]
-<<<<<<< HEAD
+    rows["technique"] = [NUMBERS.get(step.technique, NO_NUMBER) for step in steps]
     rows["link"] = [-1 if step.link is None else link_number.get(step.link, -1) for step in steps]
-=======
-    technique = technique_numbers(steps)
-    rows["technique"] = [technique[step.technique] for step in steps]
-    rows["link"] = [link_number.get(step.link, -1) for step in steps]
->>>>>>> actors
     rows["probability"] = [step.probability for step in steps]
     at_source = np.isin(rows["step_class"], SEEN_AT_SOURCE)
     rows["seen_at"] = np.where(seen_at >= 0, seen_at, np.where(at_source, rows["src"], rows["dst"]))

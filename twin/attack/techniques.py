@@ -63,6 +63,9 @@ TECHNIQUES: dict[str, Technique] = _by_id(
     Technique("T0826", "Loss of Availability", StepClass.IMPACT, "ics"),
 )
 
+NUMBERS = {technique: number for number, technique in enumerate(TECHNIQUES)}  # in compiled steps: append, as in words
+NO_NUMBER = 255  # of a technique that the table does not know
+
 _TRIES = (
     "assumed; settled by success rates per try of emulated adversaries (MITRE Caldera, Atomic Red Team) on the plant"
 )

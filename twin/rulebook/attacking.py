@@ -159,36 +159,18 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
             note(b, _TRIED, t.step[step].dst, step, 1 if succeeds else 0, s)
             if succeeds:
                 done = step
-                gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
+                if t.step[step].gain == _EXFILTRATION:
+                    carry_out(b, t.step[step].dst, k, t, p, s)
+                else:
+                    gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
             detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
         if p.attacker[k].stage_last > p.attacker[k].stage_first and has_come(b, k, s):
             _advance_campaign(b, k, done, t, p, s)
 
 
-<<<<<<< HEAD
 @inlined
-def _settle_attack(b: int, k: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> int:
-    """Let the chosen step of attacker `k` succeed, fail, or be refused; gives the step if it succeeded."""
-    step = s.attacker[b, k].choice
-    if step == NO_STEP:
-        return NO_STEP
-    if step < 0 or step >= len(t.step) or not has_come(b, k, s) or not is_open(b, step, k, t, s):
-        note(b, _REFUSED, step, k, NOT_OPEN, s)
-        return NO_STEP
-    entity = k * len(t.step) + step
-    succeeds = uniform(s.world[b].key, SUCCEED, entity) < success_probability(b, step, t, e, s)
-    note(b, _TRIED, t.step[step].dst, step, 1 if succeeds else 0, s)
-    if succeeds and t.step[step].gain == _EXFILTRATION:
-        carry_out(b, t.step[step].dst, k, t, p, s)
-    elif succeeds:
-        gain(b, t.step[step].dst, k, t.step[step].gain, t, s)
-    detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
-    return int(step) if succeeds else NO_STEP
-=======
-@inner
 def _may_try(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
     return 0 <= step < len(t.step) and has_come(b, k, s) and is_open(b, step, k, t, s)
->>>>>>> actors
 
 
 @inner

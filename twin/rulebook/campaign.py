@@ -7,14 +7,15 @@ a step fits a stage. When a stage is due, waits and is passed over, `attacking` 
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, CompiledTwin, technique_numbers
+from ..attack.techniques import NUMBERS
+from ..compiled import Compiled, CompiledTwin
 from ..vocabulary import AssetKind
 from .jit import inner
 
@@ -41,7 +42,7 @@ STAGE = np.dtype(
     [
         ("after", "i4"),  # ticks from the attacker's coming until it is due
         ("grace", "i4"),  # ticks until it is passed over
-        ("technique", "i4"),  # number in the list of techniques of the twin's steps, or ANY
+        ("technique", "i4"),  # number in `techniques.NUMBERS`, or ANY
         ("asset", "i4"),  # or ANY
         ("kind", "i4"),  # AssetKind or ANY
     ]
@@ -63,10 +64,9 @@ def build_stages(compiled: Compiled, campaigns: Sequence[tuple[str, tuple[Campai
         for name, stages in campaigns
         for place, stage in enumerate(stages, 1)
     ]
-    number = technique_numbers(compiled.steps) if flat else {}
     rows = np.zeros(len(flat), STAGE).view(np.recarray)
     for row, (name, stage) in enumerate(flat):
-        rows[row] = _row(compiled, name, stage, number)
+        rows[row] = _row(compiled, name, stage)
         if not _fitting(compiled, rows[row]).any():
             raise GameError(
                 f"{name} ({_said(stage)}): no attack step of the chain fits; mend it (`tocsin scenario show` lists "
@@ -75,7 +75,7 @@ def build_stages(compiled: Compiled, campaigns: Sequence[tuple[str, tuple[Campai
     return rows
 
 
-def _row(compiled: Compiled, name: str, stage: CampaignStage, number: Mapping[str, int]) -> tuple[int, ...]:
+def _row(compiled: Compiled, name: str, stage: CampaignStage) -> tuple[int, ...]:
     if not (0 <= stage.after_s < math.inf and 0 <= stage.grace_s < math.inf):
         raise GameError(f"{name}: needs after_s and grace_s of 0 or more seconds")
     if stage.technique is None and stage.target is None and stage.kind is None:
@@ -85,7 +85,7 @@ def _row(compiled: Compiled, name: str, stage: CampaignStage, number: Mapping[st
     return (
         math.ceil(stage.after_s / compiled.tick_s),
         math.ceil(stage.grace_s / compiled.tick_s),
-        ANY if stage.technique is None else number.get(stage.technique, len(number)),
+        ANY if stage.technique is None else NUMBERS.get(stage.technique, len(NUMBERS)),
         ANY if stage.target is None else compiled.asset_number[stage.target],
         ANY if stage.kind is None else int(stage.kind),
     )
