@@ -197,7 +197,7 @@ class AttackEnv(gymnasium.Env):
             lines.append(f"  {compiled.twin.assets[number].id}: {', '.join(words)}")
         lines.append("may try:")
         for number in np.flatnonzero(self._open):
-            step = compiled.steps[number]
+            step = compiled.steps[int(number)]
             lines.append(f"  {1 + number}: {step.technique} {step.source} -> {step.target} ({step.gains.word})")
         return "\n".join(lines)
 

@@ -18,12 +18,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..playbooks.actions import load_library
+from ..twin.rulebook.attacking import TAKES_ITS_OWN
 from ..twin.rulebook.defenders import decide_randoms
-from ..twin.rulebook.legal import list_legal
 from ..twin.rulebook.state import bytes_per_world
 from ..twin.rulebook.worlds import STREAM_EVALUATION, Worlds
-from ..twin.sensing.belief import BeliefState, gather_all_evidence, new_belief, reset_belief, update_beliefs
-from ..twin.sensing.observe import Observed, new_observation, observe_all, reset_observation
+from ..twin.sensing.belief import BeliefState, new_belief, reset_belief
+from ..twin.sensing.following import follow_worlds, watch_worlds
+from ..twin.sensing.observe import Observed, new_observation, reset_observation
 from .game import Game, make_game
 from .generate import generate_twin
 from .scenario import Scenario, parse_scenario
@@ -133,6 +134,7 @@ class _Play:
     observed: Observed
     lanes: npt.NDArray[np.int64]
     actions: npt.NDArray[np.int32]
+    attack: npt.NDArray[np.int32]  # [1, K] attackers take their own
     ages: npt.NDArray[np.int32]  # [B] ticks of the episodes so far, a view
 
     @classmethod
@@ -156,6 +158,7 @@ class _Play:
             observed=new_observation(game.compiled, views),
             lanes=lanes,
             actions=actions,
+            attack=np.full((1, len(parameters.attacker)), TAKES_ITS_OWN, np.int32),
             ages=np.asarray(worlds.state.world)["tick"],
         )
 
@@ -173,15 +176,17 @@ class _Play:
         worlds = self.worlds
         arrays, effects, state = worlds.compiled.arrays, worlds.effects, worlds.state
         decide_randoms(worlds.legal, arrays, effects, state, self.actions)
-        worlds.tick(self.actions[:, None])
+        decision, game, seen = (
+            self.actions[None, :, None],
+            worlds.parameters,
+            (self.belief, self.observed, worlds.legal),
+        )
         if self.part == "rules":
-            return
-        list_legal(arrays, effects, state, worlds.legal)
-        if self.part == "belief":
-            update_beliefs(self.lanes, arrays, effects, worlds.parameters, state, self.belief)
+            worlds.tick(decision[0])
+        elif self.part == "observation":
+            watch_worlds(decision, self.attack, arrays, effects, game, state, *seen)
         else:
-            gather_all_evidence(self.lanes, state, self.belief)
-        observe_all(self.lanes, arrays, state, self.belief, self.observed)
+            follow_worlds(decision, self.attack, arrays, effects, game, game, state, *seen)
 
     def bytes_changed(self) -> float:
         """Bytes of one world, with its legal list, belief and observation, that are others after a tick; a mean."""

@@ -17,8 +17,8 @@ from ..twin.compiled import NANO
 from ..twin.rulebook.attacking import TAKES_ITS_OWN
 from ..twin.rulebook.mask import fill_masks
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
-from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
-from ..twin.sensing.following import follow_world
+from ..twin.sensing.belief import new_belief, reset_belief
+from ..twin.sensing.following import follow_world, follow_worlds
 from ..twin.sensing.observe import new_observation, observe_all, reset_observation
 from .game import Game
 from .reward import rewards
@@ -218,10 +218,18 @@ class ResponseWorlds:
             )
             self._masks_are_new = True
             return
-        for decision in decisions:
-            self.worlds.tick(decision, attack)
-            update_beliefs(self._lanes, game.compiled.arrays, game.effects, game.assumed, state, self.belief)
-        observe_all(self._lanes, game.compiled.arrays, state, self.belief, self._observed)
+        follow_worlds(
+            decisions,
+            self._attack[None] if attack is None else attack,
+            game.compiled.arrays,
+            game.effects,
+            game.parameters,
+            game.assumed,
+            state,
+            self.belief,
+            self._observed,
+            self.worlds.legal,
+        )
 
 
 class UnseenWorlds(ResponseWorlds):

@@ -86,8 +86,21 @@ def tick_worlds(
     s: WorldState,
 ) -> None:
     """Advance all worlds by one tick; decision: int32[B, S]; attack: int32[B, K], or one row for all worlds."""
-    for b in numba.prange(len(s.world)):
-        tick_world(b, decision[b], attack[b % len(attack)], t, e, p, s)
+    for b in numba.prange(len(s.world)):  # slices are taken beyond: this loop counts the references of all it hands on
+        _tick_world(b, decision, attack, t, e, p, s)
+
+
+@compiled
+def _tick_world(
+    b: int,
+    decision: npt.NDArray[np.int32],
+    attack: npt.NDArray[np.int32],
+    t: CompiledTwin,
+    e: EffectTable,
+    p: Parameters,
+    s: WorldState,
+) -> None:
+    tick_world(b, decision[b], attack[b % len(attack)], t, e, p, s)
 
 
 @compiled_parallel

@@ -94,7 +94,7 @@ def _digest(b: int, s: WorldState) -> int:
         if s.run[b, r].state != _FREE:
             row = (np.int64(s.run[b, r].target) << 24) | (np.int64(s.run[b, r].playbook) << 8) | s.run[b, r].state
             digest = (digest ^ row) * _PRIME
-    return digest | 1
+    return int(digest | 1)
 
 
 @inlined

@@ -140,7 +140,7 @@ def update_beliefs(
         update_belief(i, which[i], t, e, p, s, v)
 
 
-@inner
+@inlined
 def update_belief(
     i: int, b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState, v: BeliefState
 ) -> None:
@@ -161,8 +161,7 @@ def update_belief(
     if inside == 0.0:
         _bound(i, t, v)
     expect_attackers(i, tick, t, p, v)
-    for n in range(s.world[b].finding_n):
-        v.asset[i, s.finding[b, n, 0]].found = 0
+    forget_found(i, b, s, v)
 
 
 @inlined
@@ -180,13 +179,11 @@ def gather_evidence(i: int, b: int, s: WorldState, v: BeliefState) -> None:
                 v.recent_n[i] += 1
 
 
-@compiled_parallel
-def gather_all_evidence(which: npt.NDArray[np.int64], s: WorldState, v: BeliefState) -> None:
-    """Bring evidence alone in step with the tick that each view's world has just made; nothing is believed."""
-    for i in numba.prange(len(which)):
-        gather_evidence(i, which[i], s, v)
-        for n in range(s.world[which[i]].finding_n):
-            v.asset[i, s.finding[which[i], n, 0]].found = 0
+@inlined
+def forget_found(i: int, b: int, s: WorldState, v: BeliefState) -> None:
+    """Take the marks of the tick's findings away."""
+    for n in range(s.world[b].finding_n):
+        v.asset[i, s.finding[b, n, 0]].found = 0
 
 
 @inlined
@@ -262,7 +259,8 @@ def _weigh_steps(i: int, b: int, t: CompiledTwin, p: Parameters, s: WorldState, 
         a = v.active[i, n]
         if is_blocked(s.asset[b, a].modes):
             continue
-        user, admin = held_probability(i, b, a, _USER, t, s, v), held_probability(i, b, a, _ADMIN, t, s, v)
+        user = held_probability(i, b, a, _USER, t, s, v)
+        admin = user if t.asset[a].kind == _SEGMENT else float(v.asset[i, a].admin)
         for j in range(t.asset[a].out_first, t.asset[a].out_last):
             step = t.out_step[j]
             taste = taste_of(step, p)

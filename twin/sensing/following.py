@@ -1,23 +1,26 @@
-"""One world from one decision to the next in a single compiled call: ticks, belief, observation, mask.
+"""Worlds from one decision to the next in a single compiled call: ticks, belief, observation, what is legal.
 
-Flows in: one world with its belief, and a seat's decision. Flows out: both some ticks later, what is seen then, what is
-legal then. No rule is here: it calls those of rulebook and sensing in their order. For one world the way into compiled
-code costs more than the rules do; many worlds go through the parallel kernels instead.
+Flows in: worlds with their beliefs, and the seats' decisions. Flows out: both some ticks later, what is seen then, what
+is legal then. No rule is here: it calls those of rulebook and sensing in their order. One after the other for a world
+while it lies in the cache: for one world the way into compiled code costs more than the rules do, and for a thousand
+the way of each world's bytes into the processor, once for each pass over all.
 """
 
 from __future__ import annotations
 
+import numba
 import numpy as np
 import numpy.typing as npt
 
 from ..compiled import CompiledTwin
 from ..rulebook.effects import EffectTable
-from ..rulebook.jit import compiled
+from ..rulebook.jit import compiled, compiled_parallel
 from ..rulebook.kernel import tick_world
+from ..rulebook.legal import Legal, list_legal_of
 from ..rulebook.mask import fill_mask
 from ..rulebook.parameters import Parameters
 from ..rulebook.state import WorldState
-from .belief import BeliefState, update_belief
+from .belief import BeliefState, forget_found, gather_evidence, update_belief
 from .observe import Observed, observe
 
 
@@ -57,3 +60,93 @@ def follow_world(
         update_belief(b, b, t, e, assumed, s, v)
     observe(b, b, t, s, v, o)
     fill_mask(b, always, t, e, s, mask)
+
+
+@compiled_parallel
+def follow_worlds(
+    decision: npt.NDArray[np.int32],
+    attack: npt.NDArray[np.int32],
+    t: CompiledTwin,
+    e: EffectTable,
+    p: Parameters,
+    assumed: Parameters,
+    s: WorldState,
+    v: BeliefState,
+    o: Observed,
+    legal: Legal,
+) -> None:
+    """Advance all worlds by one tick for each row of `decision`; then write what is seen and list what is legal.
+
+    Args:
+        decision: int32[ticks, B, S], the seats' actions in each tick.
+        attack: int32[1 or B, K], as in `Worlds.tick`, for every tick.
+        t: the compiled twin.
+        e: effects of the playbooks.
+        p: numbers of the game.
+        assumed: numbers that belief assumes.
+        s: the worlds; changed.
+        v: a lane of belief for each world; changed.
+        o: what is seen; changed.
+        legal: what is legal; changed.
+    """
+    for b in numba.prange(len(s.world)):  # one call and no slices: this loop counts the references of all it hands on
+        _follow(b, decision, attack, t, e, p, assumed, s, v, o, legal)
+
+
+@compiled
+def _follow(
+    b: int,
+    decision: npt.NDArray[np.int32],
+    attack: npt.NDArray[np.int32],
+    t: CompiledTwin,
+    e: EffectTable,
+    p: Parameters,
+    assumed: Parameters,
+    s: WorldState,
+    v: BeliefState,
+    o: Observed,
+    legal: Legal,
+) -> None:
+    for tick in range(len(decision)):
+        tick_world(b, decision[tick, b], attack[b % len(attack)], t, e, p, s)
+        update_belief(b, b, t, e, assumed, s, v)
+    observe(b, b, t, s, v, o)
+    list_legal_of(b, t, e, s, legal)
+
+
+@compiled_parallel
+def watch_worlds(
+    decision: npt.NDArray[np.int32],
+    attack: npt.NDArray[np.int32],
+    t: CompiledTwin,
+    e: EffectTable,
+    p: Parameters,
+    s: WorldState,
+    v: BeliefState,
+    o: Observed,
+    legal: Legal,
+) -> None:
+    """As `follow_worlds`, for views that gather evidence and believe nothing."""
+    for b in numba.prange(len(s.world)):
+        _watch(b, decision, attack, t, e, p, s, v, o, legal)
+
+
+@compiled
+def _watch(
+    b: int,
+    decision: npt.NDArray[np.int32],
+    attack: npt.NDArray[np.int32],
+    t: CompiledTwin,
+    e: EffectTable,
+    p: Parameters,
+    s: WorldState,
+    v: BeliefState,
+    o: Observed,
+    legal: Legal,
+) -> None:
+    for tick in range(len(decision)):
+        tick_world(b, decision[tick, b], attack[b % len(attack)], t, e, p, s)
+        gather_evidence(b, b, s, v)
+        forget_found(b, b, s, v)
+    observe(b, b, t, s, v, o)
+    list_legal_of(b, t, e, s, legal)

@@ -101,7 +101,7 @@ def observe_all(which: npt.NDArray[np.int64], t: CompiledTwin, s: WorldState, v:
         observe(i, which[i], t, s, v, o)
 
 
-@inner
+@inlined
 def observe(i: int, b: int, t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
     """Write what view `i` sees of world `b`."""
     if o.stale[i] == 1 or s.world[b].overflow == 1:
@@ -232,7 +232,7 @@ def _tell_evidence(i: int, a: int, age: int, v: BeliefState, o: Observed) -> Non
     o.rows[i, a, 5] = 85 * v.evidence[i, a].peak
 
 
-@inner
+@inlined
 def _tell_belief(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
     """What is believed of an asset, in its row and in those of the targets, links and segments that it bears on."""
     held = v.asset[i, a]
@@ -279,12 +279,28 @@ def _tell_owners(i: int, b: int, t: CompiledTwin, s: WorldState, o: Observed) ->
 
 @inlined
 def log_odds(probability: float) -> int:
-    """A probability as 0..255: 128 + 18 times its logit, so that 0.001 and 0.999 stay apart from 0 and 1."""
+    """A probability as 0..255: 128 + 18 times its logit, so that 0.001 and 0.999 stay apart from 0 and 1.
+
+    Looked up by the leading 15 bits of the smaller of it and its complement, so it may be one off at a step.
+    """
     if probability <= LEAST:
         return 0
-    if probability >= 0.999:
+    if probability >= 1.0 - LEAST:
         return 255
-    return int(min(255.0, max(0.0, 128.0 + 18.0 * math.log(probability / (1.0 - probability)))))
+    if probability < 0.5:
+        return _LEVELS[(np.float32(probability).view(np.int32) >> 17) - _FIRST]
+    return 255 - _LEVELS[(np.float32(1.0 - probability).view(np.int32) >> 17) - _FIRST]
+
+
+def _levels() -> npt.NDArray[np.int64]:
+    """Log-odds of the middle of each span of float32 that shares its leading 15 bits, from 2 ** -10 to 0.5."""
+    bits = (np.arange(_FIRST, np.float32(0.5).view(np.int32) >> 17) << 17) + (1 << 16)
+    middle = bits.astype(np.int32).view(np.float32).astype(np.float64)
+    return np.clip(128.0 + 18.0 * np.log(middle / (1.0 - middle)), 0.0, 255.0).astype(np.int64)
+
+
+_FIRST = int(np.float32(2.0**-10).view(np.int32)) >> 17
+_LEVELS = _levels()
 
 
 def static_observation(compiled: Compiled) -> npt.NDArray[np.float32]:

@@ -141,7 +141,7 @@ def shift(i: int, a: int, need: int, weight: float, value: float, v: BeliefState
         activate(i, a, v)
 
 
-@inner
+@inlined
 def shift_held(
     i: int, b: int, a: int, need: int, weight: float, t: CompiledTwin, s: WorldState, v: BeliefState
 ) -> None:
@@ -150,10 +150,19 @@ def shift_held(
         shift(i, a, need, weight, 1.0, v)
         return
     held = max(held_probability(i, b, a, 1, t, s, v), 1e-9)
+    scale = max(1.0 + weight * (1.0 / held - 1.0), 0.0)  # P(part | segment) = P(part) / P(segment), alike for all parts
     for j in range(t.asset[a].part_first, t.asset[a].part_last):
         part = t.part[j]
         if v.asset[i, part].active == 1 and not is_blocked(s.asset[b, part].modes):
-            shift(i, part, 1, weight, min(1.0, (v.asset[i, part].user + v.asset[i, part].admin) / held), v)
+            _scale(i, part, scale, v)
+
+
+@inlined
+def _scale(i: int, a: int, scale: float, v: BeliefState) -> None:
+    """Multiply P(held), up to CERTAIN."""
+    held = v.asset[i, a]
+    held.user = min(held.user * scale, CERTAIN)
+    held.admin = min(held.admin * scale, max(CERTAIN - held.user, 0.0))
 
 
 @inlined
@@ -182,20 +191,34 @@ def lift(
     are left out, or the same news would count twice: `expect_any` has told the former, and the latter come from what is
     told here.
     """
-    flow, sources = 0.0, 0.0
-    for j in range(t.asset[a].in_first, t.asset[a].in_last):
+    flow, sources, held = 0.0, 0.0, 0.0
+    first, last = t.asset[a].in_first, t.asset[a].in_last
+    for j in range(first, last):
         step = t.in_step[j]
         if t.step[step].src != a:
-            held = held_probability(i, b, t.step[step].src, t.step[step].need, t, s, v)
+            if not _follows(j, first, t):
+                held = held_probability(i, b, t.step[step].src, t.step[step].need, t, s, v)
             sources += held
             flow += taste_of(step, p) * t.step[step].probability * held
     if flow <= 0.0:
         return
-    weight *= PASSED * min(1.0, sources / max(before, 1e-9))
-    for j in range(t.asset[a].in_first, t.asset[a].in_last):
+    weight *= PASSED * min(1.0, sources / max(before, 1e-9)) / flow
+    share = 0.0
+    for j in range(first, last):
         step = t.in_step[j]
-        src = t.step[step].src
+        src, need = t.step[step].src, t.step[step].need
         if src != a and t.asset[src].kind != _EXTERNAL:
-            held = held_probability(i, b, src, t.step[step].need, t, s, v)
-            share = weight * min(1.0, taste_of(step, p) * t.step[step].probability * held / flow)
-            shift_held(i, b, src, t.step[step].need, share, t, s, v)
+            if not _follows(j, first, t):
+                held, share = held_probability(i, b, src, need, t, s, v), 0.0
+            share += taste_of(step, p) * t.step[step].probability
+            if j + 1 == last or not _follows(j + 1, first, t):
+                shift_held(i, b, src, need, weight * share * held, t, s, v)
+
+
+@inlined
+def _follows(j: int, first: int, t: CompiledTwin) -> bool:
+    """Whether a row of steps into an asset has the source and need of the row before."""
+    if j == first:
+        return False
+    one, other = t.in_step[j - 1], t.in_step[j]
+    return t.step[one].src == t.step[other].src and t.step[one].need == t.step[other].need
