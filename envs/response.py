@@ -131,7 +131,9 @@ class ResponseEnv(gymnasium.Env):
         """
         if self._is_over:
             raise gymnasium.error.ResetNeeded("the episode is over; call reset() before the next step")
-        if not isinstance(action, INTEGERS) or not 0 <= action < self._actions:
+        if isinstance(action, np.ndarray) and action.ndim == 0:
+            action = action[()]  # as Stable-Baselines3 gives it
+        if isinstance(action, bool) or not isinstance(action, INTEGERS) or not 0 <= action < self._actions:
             raise ValueError(f"action {action!r}: give an integer within 0..{self._actions - 1}")
         refused = not self._worlds.legal[0, action]
         self._action[0] = action

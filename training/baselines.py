@@ -44,6 +44,7 @@ BOOK: Mapping[StepClass, str] = {
     StepClass.COLLECTION: ISOLATE,
     StepClass.IMPACT: RESTORE,
     StepClass.PRESENCE: MONITOR,
+    StepClass.DISCOVERY: MONITOR,
 }
 
 

@@ -19,6 +19,7 @@ from tocsin.orchestrator.client import ApiError, Client
 from tocsin.orchestrator.clock import SKEW, LockstepClock, iso
 from tocsin.orchestrator.identity import TokenStore, TrustStore
 from tocsin.orchestrator.keys import make_home, read_token
+from tocsin.orchestrator.lease import NoLease
 from tocsin.orchestrator.node import Node
 from tocsin.orchestrator.script import CacaoScript
 from tocsin.orchestrator.shelf import shelf_of
@@ -97,6 +98,7 @@ def site(game: Game, tmp_path: Path) -> Iterator[Site]:
     asset = next(one.id for one in twin.assets if one.owner == "shop" and one.kind in kinds)
     policy = Wish(encode(playbook, game.compiled.target_number[asset], game.compiled.targets))
     node = Node(
+        lease=NoLease(),
         twin=twin,
         shelf=shelf_of(library),
         is_active=lambda _playbook, _owner: True,

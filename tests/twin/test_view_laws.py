@@ -92,10 +92,13 @@ def test_a_view_does_not_change_by_what_it_does_not_see(game: RandomGame, seed: 
 
     def change(state: WorldState, rng: np.random.Generator) -> None:
         scramble(state, rng)
-        kept = [tuple(row) for row in state.finding[0, : state.world["finding_n"][0]] if sees[row[0]]]
+        count, late = int(state.world["finding_n"][0]), int(state.world["late_n"][0])
+        kept = [tuple(row) for row in state.finding[0, : count - late] if sees[row[0]]]
         for _ in range(int(rng.integers(0, 4)) if (~sees).any() else 0):
             forged = (int(rng.choice(np.flatnonzero(~sees))), *(int(rng.integers(0, most)) for most in (4, 11, 3)))
             kept.insert(int(rng.integers(0, len(kept) + 1)), forged)
+        told = [tuple(row) for row in state.finding[0, count - late : count] if sees[row[0]]]
+        state.world["late_n"], kept = len(told), [*kept, *told]
         state.world["finding_n"] = len(kept)
         state.finding[0, : len(kept)] = np.array(kept, np.int32).reshape(-1, 4)
 
@@ -135,6 +138,6 @@ def test_a_forecast_does_not_change_with_the_seed_of_what_it_foresees(game: Rand
 
 def test_a_forecast_changes_with_its_own_seed() -> None:
     """The control: its draws are its own."""
-    game = random_game(7)
+    game = random_game(8)
     worlds, belief, _ = views(game, scramble)
     assert forecast(game, worlds.state, belief, seed=3) != forecast(game, worlds.state, belief, seed=4)

@@ -144,10 +144,7 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
     for k in range(s.attacker.shape[1]):
         if s.world[b].tick == s.attacker[b, k].onset:
             for i in range(p.attacker[k].entry_first, p.attacker[k].entry_last):
-                if t.asset[p.entry[i]].kind == _EXTERNAL:
-                    enter(b, p.entry[i], k, t, s)
-                else:
-                    gain(b, p.entry[i], k, _USER, t, s)
+                _come(b, p.entry[i], k, t, s)
     _settle_regains(b, t, p, s)
     for k in range(s.attacker.shape[1]):
         step, done = s.attacker[b, k].choice, NO_STEP
@@ -166,6 +163,18 @@ def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: Wo
             detect(b, t.step[step].seen_at, t.step[step].step_class, DETECT, entity, t, p, s)
         if p.attacker[k].stage_last > p.attacker[k].stage_first and has_come(b, k, s):
             _advance_campaign(b, k, done, t, p, s)
+
+
+@inner
+def _come(b: int, a: int, k: int, t: CompiledTwin, s: WorldState) -> None:
+    """Let attacker `k` begin at an asset, unless it is out of reach just then: it does not try again."""
+    modes = s.asset[b, a].modes
+    if is_blocked(modes) or is_reset(modes):
+        note(b, _REFUSED, a, k, NOT_OPEN, s)
+    elif t.asset[a].kind == _EXTERNAL:
+        enter(b, a, k, t, s)
+    else:
+        gain(b, a, k, _USER, t, s)
 
 
 @inlined

@@ -104,12 +104,14 @@ def propose(b: int, seat: int, action: int, t: CompiledTwin, e: EffectTable, p: 
     if action == 0:
         return
     targets = target_count(t)
-    if action < 0 or not is_legal(b, action, t, e, s):
+    if s.refused[b, seat] == 1 or not is_legal(b, action, t, e, s):
+        s.refused[b, seat] = 1
         note(b, _REFUSED, action, seat, 0, s)
         return
     playbook, target = (action - 1) // targets, (action - 1) % targets
     for r in range(s.world[b].run_n):
         if s.run[b, r].state != _FREE and s.run[b, r].target == target and s.run[b, r].since == s.world[b].tick:
+            s.refused[b, seat] = 1
             note(b, _REFUSED, action, seat, 1, s)  # a lower (seat, action) was there first
             return
     for r in range(s.run.shape[1]):

@@ -18,6 +18,7 @@ from .effects import EffectTable
 from .forging import settle_forgeries
 from .holding import is_controlled, mend
 from .jit import compiled, inlined
+from .mask import is_legal
 from .parameters import Parameters
 from .responding import propose, settle_answers, settle_due
 from .rules import load_factor
@@ -48,6 +49,8 @@ def settle(
     s.world[b].finding_n = 0
     s.world[b].trace_n = 0
     s.world[b].cleaned_n = 0
+    for seat in range(len(decision)):  # as the seats saw it: answers of this tick make nothing legal any more
+        s.refused[b, seat] = 0 if is_legal(b, decision[seat], t, e, s) else 1
     settle_answers(b, t, e, p, s)
     for seat in range(len(decision)):
         propose(b, seat, decision[seat], t, e, p, s)

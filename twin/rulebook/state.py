@@ -99,6 +99,7 @@ class WorldState(NamedTuple):
     hurt: Int32  # [B, H] assets out of service by impact
     unserved: Int32  # [B, 2, U] assets that do not serve, unless `overflow`; those that did not before
     seat_owner: Int32  # [B, S] owner of a seat, -1: the coalition; reset
+    refused: UInt8  # [B, S] 1: the seat's decision of the last tick was refused
     answer: UInt8  # [B, R, 2] owners' answer per side: 0 none yet, 1 yes, 2 no; the deciding half
     cleaned: Int32  # [B, R, 2] asset and ceiling that responses set in this tick: public, belief reads it
     finding: Int32  # [B, FINDINGS, 4] asset, sensor, class, confidence of this tick
@@ -146,6 +147,7 @@ def new_state(
         hurt=zeros(np.int32, held),
         unserved=zeros(np.int32, 2, min(assets, UNSERVED_LIMIT)),
         seat_owner=np.full((count, seats), -1, np.int32),
+        refused=zeros(np.uint8, seats),
         answer=zeros(np.uint8, runs, 2),
         cleaned=zeros(np.int32, runs, 2),
         finding=zeros(np.int32, FINDINGS, 4),

@@ -43,7 +43,7 @@ assert len(WEIGHT) == len(Confidence)
 @inlined
 def decayed(count: float, age: int) -> float:
     """Weight `age` ticks later."""
-    return count * (DECAY[age] if age < FORGOTTEN else math.exp2(-age / HALF_LIFE_TICKS))
+    return count * (DECAY[int(age)] if age < FORGOTTEN else math.exp2(-age / HALF_LIFE_TICKS))
 
 
 @inlined
@@ -67,5 +67,5 @@ def told_in_last_tick(b: int, seat: int, compiled: Compiled, parameters: Paramet
         own = compiled.arrays.asset["owner"][rows[:, 0]] == (sitting if sitting >= 0 else parameters.desk)
         rows = rows[own != (np.arange(len(rows)) >= len(rows) - world.late_n)]
     for asset, sensor, step_class, confidence in rows:
-        evidence[asset] = (WEIGHT[confidence], world.tick - 1, 1 << sensor, confidence + 1, step_class, confidence)
+        evidence[asset] = (WEIGHT[confidence], world.tick - 1, 1 << sensor, confidence + 1, 1, step_class, confidence)
     return evidence
