@@ -135,7 +135,7 @@ class Workflow:
         with self.engine.begin() as conn:
             asked = time_of(conn, response.id, Event.REQUEST_CONSENT)
             given = list_consents(conn, response.id, self.trust)
-            for answer in rule_consents(self.twin, response, given, asked=asked, now=now):
+            for answer in rule_consents(self.twin, self.shelf, response, given, asked=asked, now=now):
                 record_consent(conn, answer, self.trust, time=iso(now), jws="")
                 given.append(answer)
             denials = [consent for consent in given if consent.decision is Decision.DENY]

@@ -39,9 +39,9 @@ from tocsin.tests.orchestrator.fakes import (
     isolate,
     ocsf,
 )
-from tocsin.twin.graph import ConsentRule, Link
+from tocsin.twin.graph import Asset, ConsentRule, Link, Twin
 from tocsin.twin.sensing.events import parse_event
-from tocsin.twin.vocabulary import ConsentClass, ConsentMode, LinkKind, Proposer
+from tocsin.twin.vocabulary import AssetKind, ConsentClass, ConsentMode, LinkKind, Proposer
 
 
 def caller(owner: str) -> Caller:
@@ -190,6 +190,27 @@ def test_rule_for_safety_is_never_automatic(tmp_path: Path) -> None:
     home.advisor.proposals = [isolate()]
     home.tick()
     assert only(home).state is State.AWAITING_CONSENT
+
+
+@pytest.mark.parametrize("mode", [ConsentMode.AT_ONCE, ConsentMode.VETO_WINDOW])
+def test_what_stops_a_physical_process_is_never_automatic(tmp_path: Path, mode: ConsentMode) -> None:
+    """Of any class: meter's breaker needs edge's gateway, so edge's rule alone isolates it at no time; a person may."""
+    rule = ConsentRule("edge", ConsentClass.CONTAIN, Proposer.OWN, mode, latency_s=60.0)
+    twin, breaker = chain(rule), Asset("meter/process/breaker", AssetKind.PROCESS, "meter", "breaker")
+    with_breaker = Twin.build(
+        owners=twin.owners,
+        assets=[*twin.assets, breaker],
+        links=[*twin.links, Link(LinkKind.DEPENDS_ON, breaker.id, WEB)],
+        consent=twin.consent,
+    )
+    home = house(tmp_path, twin=with_breaker)
+    home.advisor.proposals = [isolate(GATEWAY, sources=9)]
+    for _ in range(3):
+        home.tick()
+    assert only(home).state is State.AWAITING_CONSENT and home.actuator.sent == []
+    home.node.consent(caller("edge"), only(home).id, signed(home, "edge"))
+    home.tick()
+    assert only(home).state is State.SUCCEEDED
 
 
 def test_veto_window_waits_then_acts(tmp_path: Path) -> None:
