@@ -19,9 +19,10 @@ from . import audit, forecasts
 from .actuators.base import Actuator
 from .asking import case_of, quorums, rule_consents
 from .clock import Clock, iso, parse_iso
-from .competing import STARTED, WAITING, in_turn
+from .competing import WAITING, in_turn, living
 from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
+from .holding import MAY_HOLD, ends
 from .identity import Signers
 from .lease import Lease
 from .lifecycle import Event, State, record_transition
@@ -188,7 +189,7 @@ class Workflow:
             spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
             kill_switch=kill_switch(conn),
             now=now,
-            living=list_responses(conn, *STARTED),
+            living=living(conn, self.shelf, now),
         )
         return refusal(case)
 
@@ -249,11 +250,38 @@ class Workflow:
         found = self.advisor.verify(response.proposal, since)
         waited_s = (self._now() - since).total_seconds()
         if found is Verification.CONFIRMED:
-            self._record(response, Event.CONFIRM)
+            self._confirm(response)
         elif found is Verification.CONTRADICTED:
             self._fail(response, "later telemetry shows that it did not take effect")
         elif waited_s > self.terms.verify_s:
             self._fail(response, f"no telemetry confirmed it within {self.terms.verify_s:.0f} s")
+
+    def _confirm(self, response: Response) -> None:
+        """Note that a response took effect, and that what it took away or over holds no longer: no order is due."""
+        with self.engine.begin() as conn:
+            self._record_in(conn, response, Event.CONFIRM, {})
+            ended = [row for row in list_responses(conn, *MAY_HOLD) if self._is_over(conn, row, by=response)]
+            for other in ended:
+                update_response(conn, other.id, undo_wanted="", holds_until="")
+                self._record_in(conn, other, Event.UNDO, {"why": f"response {response.id} took its place"})
+        for other in ended:
+            self.advisor.applied(other.proposal, holds=False)
+
+    def _is_over(self, conn: sa.Connection, response: Response, *, by: Response) -> bool:
+        """Whether `by`, with other later ones, ended a hold on every target; on some alone it goes on."""
+        if not self._ends(conn, by, response) or (response.state is State.FAILED and not response.holds_until):
+            return False
+        left = set(response.targets)
+        for later in list_responses(conn, State.SUCCEEDED):
+            if self._ends(conn, later, response):
+                left -= set(later.targets)
+        return not left
+
+    def _ends(self, conn: sa.Connection, later: Response, earlier: Response) -> bool:
+        if not ends(later, earlier, self.shelf):
+            return False
+        completed = time_of(conn, earlier.id, Event.COMPLETE)
+        return "" < completed <= time_of(conn, later.id, Event.EXECUTE)
 
     def _fail(self, response: Response, reason: str) -> None:
         with self.engine.begin() as conn:
