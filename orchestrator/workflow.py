@@ -94,12 +94,13 @@ class Workflow:
             self.advisor.applied(response.proposal, holds=True)
 
     def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
+        looked: set[str] = set()  # proposers one of whose responses was rehearsed anew at this tick
         return (
             (WAITING, self._expire),
             ((State.PROPOSED,), self._rehearse),
             ((State.REHEARSED,), self._ask),
             ((State.AWAITING_CONSENT,), self._decide),
-            ((State.APPROVED,), self._start),
+            ((State.APPROVED,), lambda response: self._start(response, looked)),
             ((State.EXECUTING,), self._execute),
             ((State.VERIFYING,), self._verify),
             ((State.EXECUTING, *HOLDING, State.FAILED), self._undo),
@@ -156,27 +157,41 @@ class Workflow:
                 missing.append(owner)
         return missing
 
-    def _start(self, response: Response) -> None:
-        """Let the guard judge an approved response; start it, end it, or leave it blocked until its time runs out."""
-        if self._forecast_changed(response):
-            self._record(response, Event.EXPIRE, reason="a new forecast no longer meets the one consented to")
-            return
+    def _start(self, response: Response, looked: set[str]) -> None:
+        """Let the guard judge an approved response; start it, end it, or leave it blocked until its time runs out.
+
+        What is blocked is not rehearsed: a forecast that grew old is made anew for what would start, one per proposer
+        and tick (those in `looked` had theirs), and the guard judges again after.
+        """
+        if self._forecast_is_old(response):
+            if not self._judge(response, starts=False) or response.proposer in looked:
+                return
+            new = self.advisor.rehearse(response.proposal)
+            looked.add(response.proposer)
+            if not forecasts.meets(new, forecasts.read(response.forecast)):
+                self._record(response, Event.EXPIRE, reason="a new forecast no longer meets the one consented to")
+                return
+        self._judge(response, starts=True)
+
+    def _judge(self, response: Response, *, starts: bool) -> bool:
+        """Say whether the guard lets it start, and start it if it is to; else end it, or note what blocks it."""
         now = self._now()
         with self.engine.begin() as conn:
             refused = self._refusal(conn, response, now)
-            if refused is None:
+            if refused is None and starts:
                 shares = {owner: response.criticality.get(owner, 0.0) for owner in response.owners}
                 update_response(conn, response.id, blocked="")
                 self._record_in(conn, response, Event.EXECUTE, {"criticality": shares})
-            elif refused.name in ENDS:
+            elif refused is not None and refused.name in ENDS:
                 body = {"refusal": refused.name, "reason": refused.reason}
                 self._record_in(conn, response, ENDS[refused.name], body)
-            elif response.blocked != refused.name:
+            elif refused is not None and response.blocked != refused.name:
                 update_response(conn, response.id, blocked=refused.name)
                 body = {"refusal": refused.name, "reason": refused.reason}
                 audit.append_about(
                     conn, response.id, time=iso(now), kind="guard_refused", owners=response.owners, body=body
                 )
+        return refused is None
 
     def _refusal(self, conn: sa.Connection, response: Response, now: datetime) -> Refusal | None:
         case = case_of(
@@ -201,12 +216,10 @@ class Workflow:
         refused = self._refusal(conn, response, self._now())
         return "" if refused is None or refused.name == "budget_spent" else refused.reason  # its cost is booked already
 
-    def _forecast_changed(self, response: Response) -> bool:
+    def _forecast_is_old(self, response: Response) -> bool:
         with reading(self.engine) as conn:
             rehearsed = parse_iso(time_of(conn, response.id, Event.REHEARSE))
-        if (self._now() - rehearsed).total_seconds() <= self.terms.fresh_s:
-            return False
-        return not forecasts.meets(self.advisor.rehearse(response.proposal), forecasts.read(response.forecast))
+        return (self._now() - rehearsed).total_seconds() > self.terms.fresh_s
 
     def _execute(self, response: Response) -> None:
         now = self._now()

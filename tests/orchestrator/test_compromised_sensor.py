@@ -19,6 +19,7 @@ from tocsin.orchestrator.client import ApiError, Client
 from tocsin.orchestrator.clock import SKEW, LockstepClock, iso
 from tocsin.orchestrator.identity import TokenStore, TrustStore
 from tocsin.orchestrator.keys import make_home, read_token
+from tocsin.orchestrator.lease import NoLease
 from tocsin.orchestrator.node import Node
 from tocsin.orchestrator.script import CacaoScript
 from tocsin.orchestrator.shelf import shelf_of
@@ -107,6 +108,7 @@ def site(game: Game, tmp_path: Path) -> Iterator[Site]:
         advisor=TwinAdvisor(game.compiled, library, game.effects, game.assumed, policy),
         actuator=FakeActuator(),
         script=CacaoScript(),
+        lease=NoLease(),
     )
     with TestClient(create_app(node), raise_server_exceptions=False) as http:
         yield Site(tmp_path, http, asset, policy)

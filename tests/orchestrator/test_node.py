@@ -252,6 +252,35 @@ def test_budget_holds_whatever_the_telemetry_says(tmp_path: Path) -> None:
     assert len(home.actuator.sent) == 4
 
 
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_is_held_back_is_not_rehearsed_at_every_tick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    """Blocked by budget or switch it costs nothing; free again, one is rehearsed anew per proposer and tick."""
+    budget = Budget(max_responses=9 if is_killed else 0, max_criticality=9.0)
+    home = house(tmp_path, twin=chain(at_once("edge")), terms=Terms(budgets={"edge": budget}, response_s=1e5))
+    if is_killed:
+        home.node.set_kill_switch(caller("edge"), on=True)
+    rehearsed, rehearse = list[tuple[str, ...]](), home.advisor.rehearse
+
+    def counted(proposal: Any) -> Any:
+        rehearsed.append(proposal.targets)
+        return rehearse(proposal)
+
+    monkeypatch.setattr(home.advisor, "rehearse", counted)
+    home.advisor.proposals = [isolate(GATEWAY), isolate(CONTROLLER)]
+    home.tick()
+    home.advisor.proposals = []
+    for _ in range(3):
+        home.tick(10)
+    assert len(rehearsed) == 2 and home.actuator.sent == []
+    home.node.set_kill_switch(caller("edge"), on=False)
+    home.node._workflow.terms.budgets["edge"] = Budget(9, 9.0)  # type: ignore[index]
+    for number in (3, 4):
+        home.tick()
+        assert len(rehearsed) == number and len(home.actuator.sent) == 2 * (number - 2)
+
+
 def test_kill_switch_stops_starting_not_undoing(tmp_path: Path) -> None:
     """With the switch on nothing starts; what holds can still be undone."""
     home = house(tmp_path, twin=chain(at_once("edge")))
