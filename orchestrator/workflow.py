@@ -22,7 +22,7 @@ from .clock import Clock, iso, parse_iso
 from .competing import WAITING, in_turn, living
 from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
-from .holding import MAY_HOLD, ends
+from .holding import MAY_HOLD, ends, holds
 from .identity import Signers
 from .lease import Lease
 from .lifecycle import Event, State, record_transition
@@ -87,11 +87,16 @@ class Workflow:
             raise ExceptionGroup("responses that could not be brought on", faults)
 
     def recall(self) -> None:
-        """After a start, tell the advisor which responses hold."""
+        """After a start, tell the advisor which responses were sent and are not verified yet, and which hold."""
         with reading(self.engine) as conn:
-            holding = list_responses(conn, *HOLDING)
-        for response in holding:
-            self.advisor.applied(response.proposal, holds=True)
+            sent = [(row, time_of(conn, row.id, Event.COMPLETE)) for row in list_responses(conn, State.VERIFYING)]
+            succeeded = list_responses(conn, State.SUCCEEDED)
+        for response, since in sent:
+            self.advisor.applied(response.proposal, holds=True, since=parse_iso(since))
+        for response in succeeded:
+            if holds(response, self.shelf, self._now()):
+                until = parse_iso(response.holds_until) if response.holds_until else None
+                self.advisor.recalled(response.proposal, until=until)
 
     def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
         looked: set[str] = set()  # proposers one of whose responses was rehearsed anew at this tick
@@ -244,7 +249,7 @@ class Workflow:
             with self.engine.begin() as conn:
                 update_response(conn, response.id, holds_until=until)
                 self._record_in(conn, response, Event.COMPLETE, {"holds_until": until})
-            self.advisor.applied(response.proposal, holds=True)
+            self.advisor.applied(response.proposal, holds=True, since=self._now())
         elif result.ending is Ending.FAILED:
             self._fail(response, result.reason)
 
@@ -268,6 +273,7 @@ class Workflow:
             self._fail(response, "later telemetry shows that it did not take effect")
         elif waited_s > self.terms.verify_s:
             self._fail(response, f"no telemetry confirmed it within {self.terms.verify_s:.0f} s")
+            self.advisor.applied(response.proposal, holds=False, since=self._now())  # no work goes on for good
 
     def _confirm(self, response: Response) -> None:
         """Note that a response took effect, and that what it took away or over holds no longer: no order is due."""
@@ -278,7 +284,7 @@ class Workflow:
                 update_response(conn, other.id, undo_wanted="", holds_until="")
                 self._record_in(conn, other, Event.UNDO, {"why": f"response {response.id} took its place"})
         for other in ended:
-            self.advisor.applied(other.proposal, holds=False)
+            self.advisor.applied(other.proposal, holds=False, since=self._now())
 
     def _is_over(self, conn: sa.Connection, response: Response, *, by: Response) -> bool:
         """Whether `by`, with other later ones, ended a hold on every target; on some alone it goes on."""
@@ -321,7 +327,7 @@ class Workflow:
             with self.engine.begin() as conn:
                 update_response(conn, response.id, undo_wanted="", holds_until="")
                 self._record_in(conn, response, Event.UNDO, {"why": why})
-            self.advisor.applied(response.proposal, holds=False)
+            self.advisor.applied(response.proposal, holds=False, since=self._now())
         elif result.ending is Ending.FAILED:
             self._undo_failed(response, result.reason)
 

@@ -547,12 +547,19 @@ def test_fault_in_one_response_does_not_hold_up_another(tmp_path: Path, monkeypa
     assert states == {GATEWAY: State.PROPOSED, CONTROLLER: State.SUCCEEDED}
 
 
-def test_after_a_restart_the_advisor_knows_what_holds(tmp_path: Path) -> None:
-    """A new process tells its advisor which responses hold."""
-    home = house(tmp_path, twin=chain(at_once("edge")))
-    home.advisor.proposals = [isolate()]
+@pytest.mark.parametrize("hold_s", [0.0, 3600.0])
+def test_after_a_restart_the_advisor_knows_what_holds(tmp_path: Path, hold_s: float) -> None:
+    """A new process tells its advisor which responses hold and until when; what is not verified is only under way."""
+    home = house(tmp_path, twin=chain(at_once("edge")), hold_s=hold_s)
+    home.advisor.proposals, home.advisor.verification = [isolate()], Verification.PENDING
     home.tick()
-    assert house(tmp_path).advisor.holds == {(GATEWAY,): True}
+    again = house(tmp_path, hold_s=hold_s).advisor
+    assert (again.holds, again.recalls) == ({(GATEWAY,): True}, {})
+    home.advisor.verification = Verification.CONFIRMED
+    until = home.node.clock.now() + timedelta(seconds=hold_s) if hold_s else None
+    home.tick()
+    again = house(tmp_path, hold_s=hold_s).advisor
+    assert (again.holds, again.recalls) == ({}, {(GATEWAY,): until})
 
 
 def test_same_proposal_is_not_repeated(tmp_path: Path) -> None:
