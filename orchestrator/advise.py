@@ -6,6 +6,7 @@ compiled belief, observation and mask serve here and in training. It acts on not
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -61,6 +62,7 @@ class TwinAdvisor:
     _recent: list[Finding] = field(default_factory=list, init=False)
     _due_events: list[Event] = field(default_factory=list, init=False)  # came between ticks of the rulebook
     _due_findings: list[Finding] = field(default_factory=list, init=False)
+    _recalled: list[tuple[Proposal, datetime | None]] = field(default_factory=list, init=False)
     _sent: dict[tuple[int, int], int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
@@ -77,6 +79,7 @@ class TwinAdvisor:
 
     def observe(self, events: Sequence[Event], now: datetime) -> Sequence[SeenFinding]:
         """Take OCSF events in, bring evidence and belief up to `now`, give the findings concluded from them."""
+        self._enter_recalled(now)
         found, self._detectors = detect(events, self._detectors)
         self._due_events += events
         self._due_findings += found
@@ -147,23 +150,37 @@ class TwinAdvisor:
             if number is None:  # it left the chain: nobody will report on it
                 return Verification.PENDING
             sent = self._sent.get((proposal.playbook_index, number), 0)
-            reports += [self.state.worked(proposal.playbook, asset, sent) for asset in self._assets(number)]
+            for asset in self._assets(number):
+                reports.append(self.state.worked(proposal.playbook, asset, sent, _ms(since)))
         if any(report is not None and not report.succeeded for report in reports):
             return Verification.CONTRADICTED
         return Verification.PENDING if None in reports else Verification.CONFIRMED
 
-    def applied(self, proposal: Proposal, *, holds: bool) -> None:
-        """Learn that a response was sent to the real systems (or, False, taken back)."""
-        for target in proposal.targets:
-            number = self.compiled.target_number.get(target)
-            if number is None:  # it left the chain since: nothing is known of it here
-                continue
-            pair = (proposal.playbook_index, number)
+    def applied(self, proposal: Proposal, *, holds: bool, since: datetime) -> None:
+        """Learn that a response was sent to the real systems (or, False, taken back or came to nothing)."""
+        for pair in self._pairs(proposal):
             if holds:
                 self._sent[pair] = self.state.tick
-                self.state.working(*pair)
+                self.state.working(*pair, _ms(since))
             else:
                 self.state.ended(*pair)
+
+    def recalled(self, proposal: Proposal, *, until: datetime | None) -> None:
+        """Learn that a response holds since before the start; entered once the time is known, at the next `observe`."""
+        self._recalled.append((proposal, until))
+
+    def _enter_recalled(self, now: datetime) -> None:
+        for proposal, until in self._recalled:
+            ticks = None if until is None else math.ceil((until - now).total_seconds() / self.compiled.tick_s)
+            for pair in self._pairs(proposal):
+                if ticks is None or ticks > 0:
+                    self.state.holding(*pair, ticks)
+        self._recalled.clear()
+
+    def _pairs(self, proposal: Proposal) -> list[tuple[int, int]]:
+        """Playbook and target as numbers, without targets that left the chain: nothing is known of them here."""
+        numbers = (self.compiled.target_number.get(target) for target in proposal.targets)
+        return [(proposal.playbook_index, number) for number in numbers if number is not None]
 
     def belief(self, viewer: str) -> Sequence[BeliefRow]:
         """The belief of one owner's view, over the assets it may see."""
@@ -245,3 +262,7 @@ class TwinAdvisor:
     @staticmethod
     def _estimate(name: str, outcome: Outcome) -> Estimate:
         return Estimate(name, outcome.mean, outcome.low, outcome.high)
+
+
+def _ms(time: datetime) -> int:
+    return round(time.timestamp() * 1000)

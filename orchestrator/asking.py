@@ -44,21 +44,23 @@ def quorums(twin: Twin, response: Response) -> dict[str, int]:
 
 
 def rule_consents(
-    twin: Twin, response: Response, given: Iterable[GivenConsent], *, asked: str, now: datetime
+    twin: Twin, shelf: Shelf, response: Response, given: Iterable[GivenConsent], *, asked: str, now: datetime
 ) -> list[GivenConsent]:
     """Give the answers that consent tables give by themselves at `now`, for owners who have not answered.
 
-    Never gives an automatic yes for the safety class or on evidence of a single source: there a person is asked.
+    Never gives an automatic yes for the safety class, for what stops a physical process, or on evidence of a single
+    source: there a person is asked.
 
     Args:
         twin: holds the tables.
+        shelf: says what the playbook does.
         response: what is asked for.
         given: answers so far.
         asked: when consent was asked for, UTC.
         now: UTC.
     """
     answered = {consent.owner for consent in given}
-    may_be_automatic = response.sources >= MIN_SOURCES and response.consent_class is not ConsentClass.SAFETY
+    may_be_automatic = response.sources >= MIN_SOURCES and not _is_safety(twin, shelf, response)
     answers = []
     for owner in response.owners:
         rule = rule_for(twin, owner, response.consent_class, response.proposer)
@@ -73,6 +75,17 @@ def rule_consents(
         elif is_due and may_be_automatic:
             answers.append(_by_table(owner, Decision.APPROVE, response))
     return answers
+
+
+def _is_safety(twin: Twin, shelf: Shelf, response: Response) -> bool:
+    """Whether it may touch or stop a physical process, whatever class its playbook has; yes where nobody can tell."""
+    shelved = shelf.get(response.playbook)
+    if shelved is None or ConsentClass.SAFETY in (response.consent_class, shelved.effect.consent_class):
+        return True
+    try:
+        return resolve(twin, response.targets, shelved.effect).is_physical
+    except TargetError:
+        return True
 
 
 def _by_table(owner: str, decision: Decision, response: Response) -> GivenConsent:
@@ -95,13 +108,14 @@ def case_of(
     """Put together all that the guard wants to know, with targets and playbook as they are now, not as proposed."""
     shelved = shelf.get(response.playbook)
     targets, owners, twin_part = response.targets, response.owners, "the targets are no longer in the twin"
-    criticality, double = response.criticality, started_already(response, living)
+    criticality, is_physical = response.criticality, True  # until shown otherwise
+    double = started_already(response, living)
     touched = frozenset(part for name in targets for part in name.split(" "))  # the ends of a link too
     if shelved is not None:
         try:
             resolved = resolve(twin, response.targets, shelved.effect)
             owners, twin_part, criticality = resolved.owners, resolved.twin_part, resolved.criticality
-            touched |= resolved.stopped
+            touched, is_physical = touched | resolved.stopped, resolved.is_physical
         except TargetError:
             pass  # the binding below differs from what was consented to, so the guard refuses
     digest = shelved.digest if shelved else "the playbook is no longer on the shelf"
@@ -119,6 +133,7 @@ def case_of(
         kill_switch=kill_switch,
         never_touch=terms.never_touch,
         touched=touched,
+        is_physical=is_physical,
         budgets=terms.budgets,
         spent=spent,
         done_by=double.id if double else "",

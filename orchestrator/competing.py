@@ -15,26 +15,28 @@ import sqlalchemy as sa
 
 from .clock import iso
 from .guard import MIN_SOURCES
+from .holding import is_in_force
 from .lifecycle import State
-from .records import BY_NODE, Response
+from .records import BY_NODE, Response, list_responses
+from .shelf import Shelf
 from .store import responses
 
 WAITING = (State.PROPOSED, State.REHEARSED, State.AWAITING_CONSENT, State.APPROVED)
-STARTED = (State.EXECUTING, State.VERIFYING, State.SUCCEEDED)
+STARTED = (State.EXECUTING, State.VERIFYING, State.SUCCEEDED)  # the last as long as `holding.is_in_force`
 MAX_PROPOSED = 30  # by the persons of one owner within an hour, or waiting; assumed
 
 
-def in_the_way(new: Response, living: Iterable[Response]) -> Response | None:
+def in_the_way(new: Response, others: Iterable[Response]) -> Response | None:
     """Give the response that makes a new one needless: it was started, or waits on terms at least as good."""
-    for other in living:
+    for other in others:
         if does_the_same(other, new) and (other.state in STARTED or _is_as_good(other, new)):
             return other
     return None
 
 
-def started_already(response: Response, living: Iterable[Response]) -> Response | None:
+def started_already(response: Response, others: Iterable[Response]) -> Response | None:
     """Give another response to the same effect that was started, while this one waited."""
-    for other in living:
+    for other in others:
         if other.id != response.id and other.state in STARTED and does_the_same(other, response):
             return other
     return None
@@ -48,6 +50,11 @@ def does_the_same(one: Response, other: Response) -> bool:
 def is_own(proposer: str, owner: str) -> bool:
     """Whether a proposal counts as the owner's own: a person of its own made it, or the node, which serves it."""
     return proposer in (owner, BY_NODE)
+
+
+def living(conn: sa.Connection, shelf: Shelf, now: datetime, *states: State) -> list[Response]:
+    """Give the responses in the given states and those started, without those that no longer hold anything."""
+    return [row for row in list_responses(conn, *states, *STARTED) if is_in_force(row, shelf, now)]
 
 
 def proposed_lately(conn: sa.Connection, proposer: str, now: datetime) -> int:

@@ -74,6 +74,7 @@ class Case:
     budgets: Mapping[str, Budget] = field(default_factory=dict)
     spent: Mapping[str, Spent] = field(default_factory=dict)
     touched: frozenset[str] = frozenset()  # ids beside the targets: ends of links, and all that stops serving
+    is_physical: bool = False  # a physical process is among the targets, or stops with them
     done_by: str = ""  # id of another response, started already, that does the same to the same
 
 
@@ -200,8 +201,8 @@ def _single_source(case: Case) -> str:
 
 
 def _safety(case: Case) -> str:
-    if case.consent_class is ConsentClass.SAFETY and _rests_on_rules(case):
-        return "it touches a physical process, which is never automatic; let a person sign for every owner"
+    if (case.is_physical or case.consent_class is ConsentClass.SAFETY) and _rests_on_rules(case):
+        return "it touches or stops a physical process, which is never automatic; let a person sign for every owner"
     return ""
 
 

@@ -113,8 +113,12 @@ class Advisor(Protocol):
         """Say whether telemetry since `since` shows that the response took effect."""
         ...
 
-    def applied(self, proposal: Proposal, *, holds: bool) -> None:
-        """Learn that the response now holds (or, False, was undone), so that belief and mask follow."""
+    def applied(self, proposal: Proposal, *, holds: bool, since: datetime) -> None:
+        """Learn that the response was sent at `since` (or, False, was undone), so that belief and mask follow."""
+        ...
+
+    def recalled(self, proposal: Proposal, *, until: datetime | None) -> None:
+        """Learn, after a start, that the response took effect before and holds until then (None: until undone)."""
         ...
 
     def belief(self, viewer: str) -> Sequence[BeliefRow]:

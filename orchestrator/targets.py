@@ -16,7 +16,7 @@ import rfc8785
 from ..twin.facts import key_of
 from ..twin.graph import Asset, Link, Owner, Twin
 from ..twin.rulebook.effects import Effect
-from ..twin.vocabulary import LinkKind, Mode, TargetType
+from ..twin.vocabulary import AssetKind, LinkKind, Mode, TargetType
 from .crossing import cut_off
 
 MAX_TARGETS = 32  # assumed: a playbook for more targets is several responses, each with its own consents
@@ -37,6 +37,7 @@ class Resolved:
     stopped: frozenset[str]  # ids of assets that go out of service meanwhile, whoever owns them
     criticality: Mapping[str, float]  # per owner of targets or of what stops, the share 0..1 of its criticality
     twin_part: str  # SHA-256, 64 hex digits
+    is_physical: bool  # a physical process is among the targets, or stops with them
 
 
 def resolve(twin: Twin, names: Iterable[str], effect: Effect) -> Resolved:
@@ -63,6 +64,7 @@ def resolve(twin: Twin, names: Iterable[str], effect: Effect) -> Resolved:
         stopped=stopped,
         criticality={owner: _share(twin, owner, stopped) for owner in sorted(touched)},
         twin_part=_digest(twin, found, assets),
+        is_physical=any(twin.asset_by_id[id_].kind is AssetKind.PROCESS for id_ in assets | stopped),
     )
 
 

@@ -42,10 +42,15 @@ class InTurn:
         with self._lock:
             return self.advisor.verify(proposal, since)
 
-    def applied(self, proposal: Proposal, *, holds: bool) -> None:
+    def applied(self, proposal: Proposal, *, holds: bool, since: datetime) -> None:
         """See `Advisor.applied`."""
         with self._lock:
-            self.advisor.applied(proposal, holds=holds)
+            self.advisor.applied(proposal, holds=holds, since=since)
+
+    def recalled(self, proposal: Proposal, *, until: datetime | None) -> None:
+        """See `Advisor.recalled`."""
+        with self._lock:
+            self.advisor.recalled(proposal, until=until)
 
     def belief(self, viewer: str) -> Sequence[BeliefRow]:
         """See `Advisor.belief`."""

@@ -15,15 +15,17 @@ from typing import TypeVar
 import numpy as np
 
 from ..twin.compiled import Compiled
-from ..twin.rulebook.effects import NO_CEILING, EffectTable
+from ..twin.rulebook.effects import NO_CEILING, NO_MODE, EffectTable
 from ..twin.rulebook.parameters import Parameters
 from ..twin.rulebook.rules import BITS
 from ..twin.rulebook.state import FINDINGS, NEVER, UNSERVED, WorldState, copy_worlds, new_state
 from ..twin.sensing.events import Event, EventClass
 from ..twin.sensing.findings import Finding
 from ..twin.vocabulary import Mode, RunState
+from .clock import SKEW
 
 CUT, NOT_SERVING = "cut ", "not_serving"  # states that owners' inventories report beside the modes
+SKEW_MS = round(SKEW.total_seconds() * 1000)
 FORGET_TICKS = 10  # a proposal that nobody answered is no longer shown as pending; assumed
 
 
@@ -37,7 +39,8 @@ class Work:
     asset: int
     playbook: str
     succeeded: bool
-    tick: int
+    tick: int  # at which it was reported
+    time_ms: int  # when it ended, as the report says
 
 
 @dataclass
@@ -48,12 +51,13 @@ class TwinState:
     effects: EffectTable
     parameters: Parameters
     playbooks: tuple[str, ...]
-    work: dict[tuple[int, str], Work] = field(default_factory=dict)  # the last of each asset and playbook, in order
+    work: dict[tuple[int, str], Work] = field(default_factory=dict)  # the last of each asset and playbook
 
     def __post_init__(self) -> None:
         self.world = new_state(self.compiled, self.parameters, 1)
         self.world.attacker["onset"][:] = NEVER
         self.world.world["run_n"] = self.world.run.shape[1]  # rows are written here one by one, wherever one is free
+        self._begun: dict[tuple[int, int], int] = {}  # per playbook and target, when work last began; ms
         self._said_cut = np.zeros((self.compiled.sizes[1], 2), np.bool_)  # [L, 2]: what each end says of a link
 
     @property
@@ -80,9 +84,26 @@ class TwinState:
         """A response was proposed: it awaits consent."""
         self._enter(playbook, target, RunState.AWAITING_CONSENT, NEVER)
 
-    def working(self, playbook: int, target: int) -> None:
-        """A response was sent to the real system: its work goes on."""
+    def working(self, playbook: int, target: int, since_ms: int) -> None:
+        """A response was sent to the real system: its work goes on, and reports of before say nothing of it."""
+        self._begun[playbook, target] = since_ms
         self._enter(playbook, target, RunState.WORKING, self.tick + int(self.effects.playbook["work"][playbook]))
+
+    def holding(self, playbook: int, target: int, ticks: int | None) -> None:
+        """A response took effect before the node started and holds for so many ticks, None: until undone.
+
+        What an owner reports of the asset later counts instead.
+        """
+        if ticks is not None:
+            self._enter(playbook, target, RunState.HOLDING, self.tick + ticks)
+        mode, assets = int(self.effects.playbook["mode"][playbook]), len(self.world.asset[0])
+        if target < assets and mode != NO_MODE:
+            modes = int(self.world.asset["modes"][0, target])
+            if not modes >> BITS * mode & (1 << BITS) - 1:
+                self.world.asset["modes"][0, target] = modes + (1 << BITS * mode)
+        elif target >= assets and self.effects.playbook["cut"][playbook]:
+            self._said_cut[target - assets] = True
+            self.world.cut[0, target - assets] = 1
 
     def ended(self, playbook: int, target: int) -> None:
         """A response was taken back or came to nothing."""
@@ -94,12 +115,13 @@ class TwinState:
         world.run["state"][world.run["state"] == RunState.AWAITING_CONSENT] = RunState.FREE
         return world
 
-    def worked(self, playbook: str, asset: int, since: int) -> Work | None:
-        """The last report, since a tick, that a playbook's work ended at this asset; of another end it says nothing."""
-        found = [
-            one for one in self.work.values() if one.playbook == playbook and one.asset == asset and one.tick >= since
-        ]
-        return found[-1] if found else None
+    def worked(self, playbook: str, asset: int, since: int, since_ms: int) -> Work | None:
+        """The last report, since a tick, that a playbook's work ended at this asset; of another end it says nothing.
+
+        Work that ended before `since_ms`, but for what clocks differ, is that of an earlier response.
+        """
+        one = self.work.get((asset, playbook))
+        return one if one is not None and one.tick >= since and one.time_ms >= since_ms - SKEW_MS else None
 
     def _set_states(self, number: int, states: tuple[str, ...]) -> None:
         asset = self.world.asset[0]
@@ -125,9 +147,11 @@ class TwinState:
         """Remember that work ended; give the ceiling that it put on attackers' access."""
         if event.operation not in self.playbooks:
             return NO_CEILING
-        self.work.pop((number, event.operation), None)
-        self.work[number, event.operation] = Work(number, event.operation, event.success, self.tick)
-        playbook = self.playbooks.index(event.operation)
+        playbook, before = self.playbooks.index(event.operation), self.work.get((number, event.operation))
+        known_ms = max(self._begun.get((playbook, number), 0), before.time_ms if before else 0)
+        if event.time_ms < known_ms - SKEW_MS:  # late news of an earlier response
+            return NO_CEILING
+        self.work[number, event.operation] = Work(number, event.operation, event.success, self.tick, event.time_ms)
         self._end_runs(playbook, number, held=event.success and self.effects.playbook["hold"][playbook] > 0)
         first = len(self.world.asset[0])
         for link, ends in enumerate(self.compiled.arrays.link_end):
@@ -145,7 +169,8 @@ class TwinState:
         """End work on a link once both its ends have reported since it began."""
         for row in self._rows(playbook, link):
             since = int(self.world.run["since"][0, row])
-            works = [self.worked(self.playbooks[playbook], end, since) for end in ends]
+            begun = self._begun.get((playbook, link), 0)
+            works = [self.worked(self.playbooks[playbook], end, since, begun) for end in ends]
             if None not in works:
                 succeeded = all(one is not None and one.succeeded for one in works)
                 self._end_runs(playbook, link, held=succeeded and self.effects.playbook["hold"][playbook] > 0)

@@ -19,9 +19,10 @@ from . import audit, forecasts
 from .actuators.base import Actuator
 from .asking import case_of, quorums, rule_consents
 from .clock import Clock, iso, parse_iso
-from .competing import STARTED, WAITING, in_turn
+from .competing import WAITING, in_turn, living
 from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
+from .holding import MAY_HOLD, ends, holds
 from .identity import Signers
 from .lease import Lease
 from .lifecycle import Event, State, record_transition
@@ -86,19 +87,25 @@ class Workflow:
             raise ExceptionGroup("responses that could not be brought on", faults)
 
     def recall(self) -> None:
-        """After a start, tell the advisor which responses hold."""
+        """After a start, tell the advisor which responses were sent and are not verified yet, and which hold."""
         with reading(self.engine) as conn:
-            holding = list_responses(conn, *HOLDING)
-        for response in holding:
-            self.advisor.applied(response.proposal, holds=True)
+            sent = [(row, time_of(conn, row.id, Event.COMPLETE)) for row in list_responses(conn, State.VERIFYING)]
+            succeeded = list_responses(conn, State.SUCCEEDED)
+        for response, since in sent:
+            self.advisor.applied(response.proposal, holds=True, since=parse_iso(since))
+        for response in succeeded:
+            if holds(response, self.shelf, self._now()):
+                until = parse_iso(response.holds_until) if response.holds_until else None
+                self.advisor.recalled(response.proposal, until=until)
 
     def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
+        looked: set[str] = set()  # proposers one of whose responses was rehearsed anew at this tick
         return (
             (WAITING, self._expire),
             ((State.PROPOSED,), self._rehearse),
             ((State.REHEARSED,), self._ask),
             ((State.AWAITING_CONSENT,), self._decide),
-            ((State.APPROVED,), self._start),
+            ((State.APPROVED,), lambda response: self._start(response, looked)),
             ((State.EXECUTING,), self._execute),
             ((State.VERIFYING,), self._verify),
             ((State.EXECUTING, *HOLDING, State.FAILED), self._undo),
@@ -135,7 +142,7 @@ class Workflow:
         with self.engine.begin() as conn:
             asked = time_of(conn, response.id, Event.REQUEST_CONSENT)
             given = list_consents(conn, response.id, self.trust)
-            for answer in rule_consents(self.twin, response, given, asked=asked, now=now):
+            for answer in rule_consents(self.twin, self.shelf, response, given, asked=asked, now=now):
                 record_consent(conn, answer, self.trust, time=iso(now), jws="")
                 given.append(answer)
             denials = [consent for consent in given if consent.decision is Decision.DENY]
@@ -155,27 +162,41 @@ class Workflow:
                 missing.append(owner)
         return missing
 
-    def _start(self, response: Response) -> None:
-        """Let the guard judge an approved response; start it, end it, or leave it blocked until its time runs out."""
-        if self._forecast_changed(response):
-            self._record(response, Event.EXPIRE, reason="a new forecast no longer meets the one consented to")
-            return
+    def _start(self, response: Response, looked: set[str]) -> None:
+        """Let the guard judge an approved response; start it, end it, or leave it blocked until its time runs out.
+
+        What is blocked is not rehearsed: a forecast that grew old is made anew for what would start, one per proposer
+        and tick (those in `looked` had theirs), and the guard judges again after.
+        """
+        if self._forecast_is_old(response):
+            if not self._judge(response, starts=False) or response.proposer in looked:
+                return
+            new = self.advisor.rehearse(response.proposal)
+            looked.add(response.proposer)
+            if not forecasts.meets(new, forecasts.read(response.forecast)):
+                self._record(response, Event.EXPIRE, reason="a new forecast no longer meets the one consented to")
+                return
+        self._judge(response, starts=True)
+
+    def _judge(self, response: Response, *, starts: bool) -> bool:
+        """Say whether the guard lets it start, and start it if it is to; else end it, or note what blocks it."""
         now = self._now()
         with self.engine.begin() as conn:
             refused = self._refusal(conn, response, now)
-            if refused is None:
+            if refused is None and starts:
                 shares = {owner: response.criticality.get(owner, 0.0) for owner in response.owners}
                 update_response(conn, response.id, blocked="")
                 self._record_in(conn, response, Event.EXECUTE, {"criticality": shares})
-            elif refused.name in ENDS:
+            elif refused is not None and refused.name in ENDS:
                 body = {"refusal": refused.name, "reason": refused.reason}
                 self._record_in(conn, response, ENDS[refused.name], body)
-            elif response.blocked != refused.name:
+            elif refused is not None and response.blocked != refused.name:
                 update_response(conn, response.id, blocked=refused.name)
                 body = {"refusal": refused.name, "reason": refused.reason}
                 audit.append_about(
                     conn, response.id, time=iso(now), kind="guard_refused", owners=response.owners, body=body
                 )
+        return refused is None
 
     def _refusal(self, conn: sa.Connection, response: Response, now: datetime) -> Refusal | None:
         case = case_of(
@@ -188,7 +209,7 @@ class Workflow:
             spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
             kill_switch=kill_switch(conn),
             now=now,
-            living=list_responses(conn, *STARTED),
+            living=living(conn, self.shelf, now),
         )
         return refusal(case)
 
@@ -200,12 +221,10 @@ class Workflow:
         refused = self._refusal(conn, response, self._now())
         return "" if refused is None or refused.name == "budget_spent" else refused.reason  # its cost is booked already
 
-    def _forecast_changed(self, response: Response) -> bool:
+    def _forecast_is_old(self, response: Response) -> bool:
         with reading(self.engine) as conn:
             rehearsed = parse_iso(time_of(conn, response.id, Event.REHEARSE))
-        if (self._now() - rehearsed).total_seconds() <= self.terms.fresh_s:
-            return False
-        return not forecasts.meets(self.advisor.rehearse(response.proposal), forecasts.read(response.forecast))
+        return (self._now() - rehearsed).total_seconds() > self.terms.fresh_s
 
     def _execute(self, response: Response) -> None:
         now = self._now()
@@ -230,7 +249,7 @@ class Workflow:
             with self.engine.begin() as conn:
                 update_response(conn, response.id, holds_until=until)
                 self._record_in(conn, response, Event.COMPLETE, {"holds_until": until})
-            self.advisor.applied(response.proposal, holds=True)
+            self.advisor.applied(response.proposal, holds=True, since=self._now())
         elif result.ending is Ending.FAILED:
             self._fail(response, result.reason)
 
@@ -249,11 +268,39 @@ class Workflow:
         found = self.advisor.verify(response.proposal, since)
         waited_s = (self._now() - since).total_seconds()
         if found is Verification.CONFIRMED:
-            self._record(response, Event.CONFIRM)
+            self._confirm(response)
         elif found is Verification.CONTRADICTED:
             self._fail(response, "later telemetry shows that it did not take effect")
         elif waited_s > self.terms.verify_s:
             self._fail(response, f"no telemetry confirmed it within {self.terms.verify_s:.0f} s")
+            self.advisor.applied(response.proposal, holds=False, since=self._now())  # no work goes on for good
+
+    def _confirm(self, response: Response) -> None:
+        """Note that a response took effect, and that what it took away or over holds no longer: no order is due."""
+        with self.engine.begin() as conn:
+            self._record_in(conn, response, Event.CONFIRM, {})
+            ended = [row for row in list_responses(conn, *MAY_HOLD) if self._is_over(conn, row, by=response)]
+            for other in ended:
+                update_response(conn, other.id, undo_wanted="", holds_until="")
+                self._record_in(conn, other, Event.UNDO, {"why": f"response {response.id} took its place"})
+        for other in ended:
+            self.advisor.applied(other.proposal, holds=False, since=self._now())
+
+    def _is_over(self, conn: sa.Connection, response: Response, *, by: Response) -> bool:
+        """Whether `by`, with other later ones, ended a hold on every target; on some alone it goes on."""
+        if not self._ends(conn, by, response) or (response.state is State.FAILED and not response.holds_until):
+            return False
+        left = set(response.targets)
+        for later in list_responses(conn, State.SUCCEEDED):
+            if self._ends(conn, later, response):
+                left -= set(later.targets)
+        return not left
+
+    def _ends(self, conn: sa.Connection, later: Response, earlier: Response) -> bool:
+        if not ends(later, earlier, self.shelf):
+            return False
+        completed = time_of(conn, earlier.id, Event.COMPLETE)
+        return "" < completed <= time_of(conn, later.id, Event.EXECUTE)
 
     def _fail(self, response: Response, reason: str) -> None:
         with self.engine.begin() as conn:
@@ -280,7 +327,7 @@ class Workflow:
             with self.engine.begin() as conn:
                 update_response(conn, response.id, undo_wanted="", holds_until="")
                 self._record_in(conn, response, Event.UNDO, {"why": why})
-            self.advisor.applied(response.proposal, holds=False)
+            self.advisor.applied(response.proposal, holds=False, since=self._now())
         elif result.ending is Ending.FAILED:
             self._undo_failed(response, result.reason)
 

@@ -116,6 +116,7 @@ class FakeAdvisor:
     losses: tuple[float, float] = (10.0, 4.0)  # of doing nothing, of the response
     observed: list[Event] = field(default_factory=list)
     holds: dict[tuple[str, ...], bool] = field(default_factory=dict)
+    recalls: dict[tuple[str, ...], datetime | None] = field(default_factory=dict)
 
     def observe(self, events: Sequence[Event], now: datetime) -> Sequence[SeenFinding]:
         """Every event is a finding."""
@@ -138,9 +139,13 @@ class FakeAdvisor:
         """Give what it was told."""
         return self.verification
 
-    def applied(self, proposal: Proposal, *, holds: bool) -> None:
+    def applied(self, proposal: Proposal, *, holds: bool, since: datetime) -> None:
         """Remember."""
         self.holds[proposal.targets] = holds
+
+    def recalled(self, proposal: Proposal, *, until: datetime | None) -> None:
+        """Remember."""
+        self.recalls[proposal.targets] = until
 
     def belief(self, viewer: str) -> Sequence[BeliefRow]:
         """Every asset of the chain, seen or not: the node must leave out what is hidden."""

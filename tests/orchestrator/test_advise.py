@@ -10,13 +10,16 @@ import pytest
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.orchestrator.advise import Policy, Situation, TwinAdvisor
-from tocsin.orchestrator.proposals import Verification
+from tocsin.orchestrator.clock import SKEW
+from tocsin.orchestrator.proposals import Proposal, Verification
 from tocsin.orchestrator.supply import policy_of
 from tocsin.playbooks.actions import encode
 from tocsin.twin.compiled import Int32
+from tocsin.twin.rulebook.rules import BITS
 from tocsin.twin.sensing.events import Event, EventClass
-from tocsin.twin.vocabulary import RunState
+from tocsin.twin.vocabulary import Mode, RunState
 
+NOON = datetime(2026, 11, 1, 12, tzinfo=UTC)
 HELD, OTHER = "csms/container/desk", "fleet/host/vpn"
 
 
@@ -94,7 +97,9 @@ def test_a_response_on_what_left_the_chain_hinders_nothing(game: Game) -> None:
     ours = advisor(game, always(action(game, "restore-asset", HELD)), HELD)
     (proposal,) = ours.propose()
     gone = replace(proposal, targets=("csms/host/gone",))
-    ours.applied(gone, holds=True)
+    ours.applied(gone, holds=True, since=NOON)
+    ours.recalled(gone, until=None)
+    ours.observe([], NOON)
     assert ours.verify(gone, datetime(2026, 11, 1, tzinfo=UTC)) is Verification.PENDING
 
 
@@ -115,13 +120,23 @@ def test_what_comes_between_ticks_of_the_rulebook_is_kept_for_the_next(game: Gam
     assert held[0] == held[1] > held[2]
 
 
-def report(game: Game, asset: str, *, success: bool = True, states: tuple[str, ...] | None = None) -> Event:
-    """What an owner's inventory says of its own asset: work of block-link ended, or the states it is in."""
-    block = game.library.playbooks[game.library.index_of("block-link")].id
-    owner = asset.split("/")[0]
+def report(
+    game: Game,
+    asset: str,
+    *,
+    playbook: str = "block-link",
+    success: bool = True,
+    states: tuple[str, ...] | None = None,
+    time: datetime = NOON,
+) -> Event:
+    """What an owner's inventory says of its own asset: work of a playbook ended, or the states it is in."""
+    operation = game.library.playbooks[game.library.index_of(playbook)].id
+    owner, at_ms = asset.split("/")[0], round(time.timestamp() * 1000)
     if states is not None:
-        return Event("s", EventClass.CONFIG_STATE, 1, 0, asset, owner, "inventory", states=states)
-    return Event("w", EventClass.REMEDIATION, 99, 0, asset, owner, "inventory", success=success, operation=block)
+        return Event("s", EventClass.CONFIG_STATE, 1, at_ms, asset, owner, "inventory", states=states)
+    return Event(
+        "w", EventClass.REMEDIATION, 99, at_ms, asset, owner, "inventory", success=success, operation=operation
+    )
 
 
 def test_one_end_of_a_link_does_not_report_for_the_other(game: Game) -> None:
@@ -139,7 +154,7 @@ def test_one_end_of_a_link_does_not_report_for_the_other(game: Game) -> None:
         ours = advisor(game, always(action(game, "block-link", name)))
         ours.observe([], noon)
         (proposal,) = ours.propose()
-        ours.applied(proposal, holds=True)
+        ours.applied(proposal, holds=True, since=noon)
         events = [report(game, asset, success=success) for asset, success in said.items()]
         ours.observe(events, noon + timedelta(seconds=60))
         assert ours.verify(proposal, noon) is expected, said
@@ -160,3 +175,72 @@ def test_one_end_of_a_link_does_not_say_for_the_other_that_it_is_cut(game: Game)
         ours.observe([report(game, end, states=states)], now)
         now += timedelta(seconds=60)
         assert ours.state.world.cut[0, 0] == is_cut
+
+
+def proposal_of(game: Game, playbook: str, target: str) -> Proposal:
+    """A proposal as the store gives it back."""
+    index = game.library.index_of(playbook)
+    return Proposal(game.library.playbooks[index].id, index, (target,), (target.split("/")[0],), "")
+
+
+@pytest.mark.parametrize("success", [True, False])
+def test_old_telemetry_says_nothing_of_a_new_response(game: Game, success: bool) -> None:
+    """A report of before the response was sent, but for what clocks differ, neither confirms nor fails it."""
+    ours, proposal = advisor(game, always(0)), proposal_of(game, "isolate-asset", HELD)
+    ours.observe([], NOON)
+    ours.applied(proposal, holds=True, since=NOON)
+    (row,) = ours.state._rows(proposal.playbook_index, game.compiled.target_number[HELD])
+    said = Verification.CONFIRMED if success else Verification.CONTRADICTED
+    for minute, age, expected in (
+        (1, timedelta(days=300), Verification.PENDING),
+        (2, SKEW + timedelta(seconds=1), Verification.PENDING),
+        (3, SKEW, said),
+        (4, timedelta(days=300), said),
+    ):
+        old = report(game, HELD, playbook="isolate-asset", success=success, time=NOON - age)
+        ours.observe([old], NOON + timedelta(minutes=minute))
+        assert ours.verify(proposal, NOON) is expected, age
+        is_working = bool(ours.state.world.run["state"][0, row] == RunState.WORKING)
+        assert is_working is (expected is Verification.PENDING)
+
+
+def test_an_old_report_of_one_end_of_a_link_says_nothing_of_a_new_cut(game: Game) -> None:
+    """One end says so now, the other did nine days ago: the cut waits."""
+    link, name = game.compiled.links[0], game.compiled.target_name(len(game.compiled.twin.assets))
+    ours, proposal = advisor(game, always(0)), replace(proposal_of(game, "block-link", HELD), targets=(name,))
+    ours.observe([], NOON)
+    ours.applied(proposal, holds=True, since=NOON)
+    old = report(game, link.target, time=NOON - timedelta(days=9))
+    ours.observe([report(game, link.source), old], NOON + timedelta(minutes=1))
+    (row,) = ours.state._rows(proposal.playbook_index, len(game.compiled.twin.assets))
+    assert ours.verify(proposal, NOON) is Verification.PENDING
+    assert ours.state.world.run["state"][0, row] == RunState.WORKING
+
+
+def test_a_restart_forgets_no_mode_that_a_response_holds(game: Game) -> None:
+    """Recalled, an isolated host is isolated and its run holds to the minute; what is over already is not entered."""
+    ours, number = advisor(game, always(0)), game.compiled.target_number[HELD]
+    over, held = proposal_of(game, "isolate-asset", OTHER), proposal_of(game, "isolate-asset", HELD)
+    ours.recalled(over, until=NOON - timedelta(minutes=1))
+    ours.recalled(held, until=NOON + timedelta(minutes=30))
+    ours.observe([], NOON)
+    (row,) = ours.state._rows(held.playbook_index, number)
+    modes, run = ours.state.world.asset["modes"][0], ours.state.world.run[0, row]
+    assert modes[number] == 1 << BITS * Mode.ISOLATED and modes[game.compiled.target_number[OTHER]] == 0
+    assert (run["state"], run["due"]) == (RunState.HOLDING, 30)
+    ours.observe([report(game, HELD, states=("isolated",))], NOON + timedelta(minutes=1))
+    assert modes[number] == 1 << BITS * Mode.ISOLATED
+    ours.applied(held, holds=False, since=NOON)
+    ours.observe([report(game, HELD, states=())], NOON + timedelta(minutes=2))
+    assert modes[number] == 0 and run["state"] == RunState.FREE
+
+
+def test_a_restart_forgets_no_cut_that_a_response_holds(game: Game) -> None:
+    """Recalled, a link is cut until one of its ends says otherwise."""
+    link, name = game.compiled.links[0], game.compiled.target_name(len(game.compiled.twin.assets))
+    ours = advisor(game, always(0))
+    ours.recalled(replace(proposal_of(game, "block-link", HELD), targets=(name,)), until=NOON + timedelta(hours=1))
+    ours.observe([], NOON)
+    assert ours.state.world.cut[0, 0] == 1
+    ours.observe([report(game, link.source, states=())], NOON + timedelta(minutes=1))
+    assert ours.state.world.cut[0, 0] == 0

@@ -109,6 +109,7 @@ def site(game: Game, tmp_path: Path) -> Iterator[Site]:
         advisor=TwinAdvisor(game.compiled, library, game.effects, game.assumed, policy),
         actuator=FakeActuator(),
         script=CacaoScript(),
+        lease=NoLease(),
     )
     with TestClient(create_app(node), raise_server_exceptions=False) as http:
         yield Site(tmp_path, http, asset, policy)
@@ -192,4 +193,4 @@ def test_a_flood_of_one_owner_crowds_no_other_out_of_belief(game: Game) -> None:
     number = game.compiled.asset_number[other.asset]
     assert number in state.world.finding[0, : state.world.world["finding_n"][0], 0]
     assert number in state.world.cleaned[0, : state.world.world["cleaned_n"][0], 0]
-    assert state.worked(restore, number, 0) is not None
+    assert state.worked(restore, number, 0, 0) is not None

@@ -55,6 +55,7 @@ REFUSED: list[tuple[str, dict[str, Any]]] = [
     ("consent_missing", {"quorum": {"edge": 2}, "consents": (answer(), answer())}),
     ("single_source", {"consents": (answer(basis=Basis.RULE),), "sources": 1}),
     ("safety", {"consents": (answer(basis=Basis.RULE),), "consent_class": ConsentClass.SAFETY}),
+    ("safety", {"consents": (answer(basis=Basis.RULE),), "is_physical": True}),
     ("budget_spent", {"spent": {"edge": Spent(6, 0.0)}}),
     ("budget_spent", {"spent": {"edge": Spent(1, 0.8)}}),
     ("budget_spent", {"criticality": {}, "budgets": {"edge": Budget(6, 0.5)}}),
@@ -84,6 +85,7 @@ def test_person_may_sign_what_automatic_consent_may_not() -> None:
     """A single source, or a physical process, is no hindrance where every owner's person signed."""
     assert refusal(case(sources=1)) is None
     assert refusal(case(consent_class=ConsentClass.SAFETY)) is None
+    assert refusal(case(is_physical=True)) is None
 
 
 def test_one_owner_by_rule_makes_it_automatic() -> None:

@@ -39,9 +39,9 @@ from tocsin.tests.orchestrator.fakes import (
     isolate,
     ocsf,
 )
-from tocsin.twin.graph import ConsentRule, Link
+from tocsin.twin.graph import Asset, ConsentRule, Link, Twin
 from tocsin.twin.sensing.events import parse_event
-from tocsin.twin.vocabulary import ConsentClass, ConsentMode, LinkKind, Proposer
+from tocsin.twin.vocabulary import AssetKind, ConsentClass, ConsentMode, LinkKind, Proposer
 
 
 def caller(owner: str) -> Caller:
@@ -192,6 +192,27 @@ def test_rule_for_safety_is_never_automatic(tmp_path: Path) -> None:
     assert only(home).state is State.AWAITING_CONSENT
 
 
+@pytest.mark.parametrize("mode", [ConsentMode.AT_ONCE, ConsentMode.VETO_WINDOW])
+def test_what_stops_a_physical_process_is_never_automatic(tmp_path: Path, mode: ConsentMode) -> None:
+    """Of any class: meter's breaker needs edge's gateway, so edge's rule alone isolates it at no time; a person may."""
+    rule = ConsentRule("edge", ConsentClass.CONTAIN, Proposer.OWN, mode, latency_s=60.0)
+    twin, breaker = chain(rule), Asset("meter/process/breaker", AssetKind.PROCESS, "meter", "breaker")
+    with_breaker = Twin.build(
+        owners=twin.owners,
+        assets=[*twin.assets, breaker],
+        links=[*twin.links, Link(LinkKind.DEPENDS_ON, breaker.id, WEB)],
+        consent=twin.consent,
+    )
+    home = house(tmp_path, twin=with_breaker)
+    home.advisor.proposals = [isolate(GATEWAY, sources=9)]
+    for _ in range(3):
+        home.tick()
+    assert only(home).state is State.AWAITING_CONSENT and home.actuator.sent == []
+    home.node.consent(caller("edge"), only(home).id, signed(home, "edge"))
+    home.tick()
+    assert only(home).state is State.SUCCEEDED
+
+
 def test_veto_window_waits_then_acts(tmp_path: Path) -> None:
     """In a veto window silence is consent once the window is over, and a no within it ends the response."""
     rule = ConsentRule("edge", ConsentClass.CONTAIN, Proposer.OWN, ConsentMode.VETO_WINDOW, latency_s=300)
@@ -229,6 +250,35 @@ def test_budget_holds_whatever_the_telemetry_says(tmp_path: Path) -> None:
     assert kinds(home).count("guard_refused") == 1
     home.tick(61)
     assert len(home.actuator.sent) == 4
+
+
+@pytest.mark.parametrize("is_killed", [False, True])
+def test_what_is_held_back_is_not_rehearsed_at_every_tick(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, is_killed: bool
+) -> None:
+    """Blocked by budget or switch it costs nothing; free again, one is rehearsed anew per proposer and tick."""
+    budget = Budget(max_responses=9 if is_killed else 0, max_criticality=9.0)
+    home = house(tmp_path, twin=chain(at_once("edge")), terms=Terms(budgets={"edge": budget}, response_s=1e5))
+    if is_killed:
+        home.node.set_kill_switch(caller("edge"), on=True)
+    rehearsed, rehearse = list[tuple[str, ...]](), home.advisor.rehearse
+
+    def counted(proposal: Any) -> Any:
+        rehearsed.append(proposal.targets)
+        return rehearse(proposal)
+
+    monkeypatch.setattr(home.advisor, "rehearse", counted)
+    home.advisor.proposals = [isolate(GATEWAY), isolate(CONTROLLER)]
+    home.tick()
+    home.advisor.proposals = []
+    for _ in range(3):
+        home.tick(10)
+    assert len(rehearsed) == 2 and home.actuator.sent == []
+    home.node.set_kill_switch(caller("edge"), on=False)
+    home.node._workflow.terms.budgets["edge"] = Budget(9, 9.0)  # type: ignore[index]
+    for number in (3, 4):
+        home.tick()
+        assert len(rehearsed) == number and len(home.actuator.sent) == 2 * (number - 2)
 
 
 def test_kill_switch_stops_starting_not_undoing(tmp_path: Path) -> None:
@@ -497,12 +547,19 @@ def test_fault_in_one_response_does_not_hold_up_another(tmp_path: Path, monkeypa
     assert states == {GATEWAY: State.PROPOSED, CONTROLLER: State.SUCCEEDED}
 
 
-def test_after_a_restart_the_advisor_knows_what_holds(tmp_path: Path) -> None:
-    """A new process tells its advisor which responses hold."""
-    home = house(tmp_path, twin=chain(at_once("edge")))
-    home.advisor.proposals = [isolate()]
+@pytest.mark.parametrize("hold_s", [0.0, 3600.0])
+def test_after_a_restart_the_advisor_knows_what_holds(tmp_path: Path, hold_s: float) -> None:
+    """A new process tells its advisor which responses hold and until when; what is not verified is only under way."""
+    home = house(tmp_path, twin=chain(at_once("edge")), hold_s=hold_s)
+    home.advisor.proposals, home.advisor.verification = [isolate()], Verification.PENDING
     home.tick()
-    assert house(tmp_path).advisor.holds == {(GATEWAY,): True}
+    again = house(tmp_path, hold_s=hold_s).advisor
+    assert (again.holds, again.recalls) == ({(GATEWAY,): True}, {})
+    home.advisor.verification = Verification.CONFIRMED
+    until = home.node.clock.now() + timedelta(seconds=hold_s) if hold_s else None
+    home.tick()
+    again = house(tmp_path, hold_s=hold_s).advisor
+    assert (again.holds, again.recalls) == ({}, {(GATEWAY,): until})
 
 
 def test_same_proposal_is_not_repeated(tmp_path: Path) -> None:
