@@ -41,6 +41,7 @@ from .run import Ending, Hindrance, Phase, Result, Script, carry_out
 from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
+from .writing import ChangedByHand, writing
 
 HOLDING = (State.VERIFYING, State.SUCCEEDED)
 ENDS = {
@@ -80,6 +81,8 @@ class Workflow:
             for response in in_turn(found) if states == (State.PROPOSED,) else found:
                 try:
                     step(response)
+                except ChangedByHand:
+                    continue  # it has failed, and the log says so
                 except Exception as fault:  # noqa: BLE001  (one response's fault must not hold up another's; raised below)
                     faults.append(fault)
         if faults:
@@ -108,7 +111,7 @@ class Workflow:
         return self.clock.now()
 
     def _record(self, response: Response, event: Event, **body: Any) -> None:
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, event, body)
 
     def _record_in(self, conn: sa.Connection, response: Response, event: Event, body: Mapping[str, Any]) -> None:
@@ -121,7 +124,7 @@ class Workflow:
 
     def _rehearse(self, response: Response) -> None:
         shown = forecasts.shown(self.advisor.rehearse(response.proposal))
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             update_response(conn, response.id, forecast=shown)
             self._record_in(conn, response, Event.REHEARSE, {"forecast": shown})
 
@@ -132,7 +135,7 @@ class Workflow:
     def _decide(self, response: Response) -> None:
         """Add what consent tables say, then approve or deny if every owner has answered."""
         now = self._now()
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             asked = time_of(conn, response.id, Event.REQUEST_CONSENT)
             given = list_consents(conn, response.id, self.trust)
             for answer in rule_consents(self.twin, response, given, asked=asked, now=now):
@@ -161,7 +164,7 @@ class Workflow:
             self._record(response, Event.EXPIRE, reason="a new forecast no longer meets the one consented to")
             return
         now = self._now()
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             refused = self._refusal(conn, response, now)
             if refused is None:
                 shares = {owner: response.criticality.get(owner, 0.0) for owner in response.owners}
@@ -227,7 +230,7 @@ class Workflow:
         if result.ending is Ending.DONE:
             hold_s = shelved.effect.hold_s
             until = iso(self._now() + timedelta(seconds=hold_s)) if hold_s > 0 else ""
-            with self.engine.begin() as conn:
+            with writing(self.engine, response.id, self.clock) as conn:
                 update_response(conn, response.id, holds_until=until)
                 self._record_in(conn, response, Event.COMPLETE, {"holds_until": until})
             self.advisor.applied(response.proposal, holds=True)
@@ -256,7 +259,7 @@ class Workflow:
             self._fail(response, f"no telemetry confirmed it within {self.terms.verify_s:.0f} s")
 
     def _fail(self, response: Response, reason: str) -> None:
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, Event.FAIL, {"reason": reason})
             self._call_person(conn, response, reason)
 
@@ -277,7 +280,7 @@ class Workflow:
             return
         result = self._run(shelved.document, response, Phase.UNDO, self._hindrance_of_undo)
         if result.ending is Ending.DONE:
-            with self.engine.begin() as conn:
+            with writing(self.engine, response.id, self.clock) as conn:
                 update_response(conn, response.id, undo_wanted="", holds_until="")
                 self._record_in(conn, response, Event.UNDO, {"why": why})
             self.advisor.applied(response.proposal, holds=False)
@@ -285,7 +288,7 @@ class Workflow:
             self._undo_failed(response, result.reason)
 
     def _undo_failed(self, response: Response, reason: str) -> None:
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             update_response(conn, response.id, undo_wanted="", holds_until="")
             self._record_in(conn, response, Event.UNDO_FAIL, {"reason": reason})
             self._call_person(conn, response, f"it could not be undone: {reason}")

@@ -131,7 +131,7 @@ def test_payload_must_be_canonical() -> None:
 
 
 def test_a_key_that_two_owners_claim_counts_for_neither_and_others_count(caplog: pytest.LogCaptureFixture) -> None:
-    """Who lists a foreign key in its trust store gains nothing by it and takes no other key away; the log names both."""
+    """Who lists a foreign key in its trust store gains nothing by it and takes no other key away; the log says so."""
     meter = TrustedKey(person="m", role=Role.APPROVER, jwk=trust_file("edge", EDGE).keys[0].jwk)
     files = [trust_file("edge", EDGE), trust_file("shop", SHOP), TrustFile(owner="meter", keys=(meter,))]
     trust = TrustStore.build(files)
