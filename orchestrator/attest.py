@@ -1,8 +1,8 @@
 """Whether the tables are as the audit log says: its records carry digests of the rows of the response they are about.
 
 Flows in: a connection; the records of a log, read from the first to the last. Flows out: digests, and the first record
-that the tables contradict. A row changed by hand is seen even if the node went on with it: what was proposed, the
-states it went through and the consents it had must be those recorded. It writes nothing; the log is `audit.py`.
+that the tables contradict. A row changed by hand is seen even if a node went on with it: what was proposed, what became
+of it (`replay.py`) and the consents it had must be those recorded. It writes nothing; the log is `audit.py`.
 """
 
 from __future__ import annotations
@@ -15,8 +15,10 @@ from typing import Any
 import rfc8785
 import sqlalchemy as sa
 
+from .replay import Replay
 from .store import consents, responses, switches, transitions
 
+PROPOSED, STOPPED = "proposed", "stopped"  # kinds of the first record about a response, and of one that ends it
 CHANGES = ("state", "forecast", "run", "blocked", "undo_wanted", "holds_until", "updated")  # while a response lives
 _FIXED = [column for column in responses.c if column.name not in CHANGES]
 _ANSWER = ("owner", "person", "decision", "basis", "expiry", "jws")
@@ -29,7 +31,7 @@ class _Said:
     seq: int
     proposal: str = ""  # digest of what was proposed; empty: written by a node that gave none
     rows: str = ""  # digest of all its rows, as last said
-    state: str = "proposed"
+    replay: Replay = field(default_factory=Replay)
     answers: dict[tuple[str, ...], tuple[str, ...]] = field(default_factory=dict)
     fault: str = ""
 
@@ -41,20 +43,20 @@ class Said:
     responses: dict[str, _Said] = field(default_factory=dict)
     switch: tuple[int, str] = (1, "off")
 
-    def note(self, seq: int, kind: str, body: Mapping[str, Any]) -> None:
+    def note(self, seq: int, time: str, kind: str, body: Mapping[str, Any]) -> None:
         """Take one record in."""
         if kind == "kill_switch":
             self.switch = (seq, str(body["value"]))
-        if kind == "proposed":
+        if kind == PROPOSED:
             self.responses[body["response"]] = _Said(seq, body.get("proposal", ""))
         said = self.responses.get(str(body.get("response")))
         if said is None or said.fault:
             return
+        if kind != PROPOSED and body.get("follows", said.seq) != said.seq:
+            said.fault = f"record {seq} was written as if record {said.seq} were not there"
         said.seq, said.rows = seq, body.get("rows", "")
-        if kind == "transition":
-            said.fault = "" if body["from"] == said.state else f"it was {said.state}, not {body['from']}"
-            said.state = body["to"]
-        elif kind == "consent":
+        said.fault = said.fault or (str(body["reason"]) if kind == STOPPED else said.replay.note(time, kind, body))
+        if kind == "consent":
             answer = tuple(str(body[name]) for name in _ANSWER)
             said.answers[answer[:3]] = answer
 
@@ -101,6 +103,9 @@ def _changed(conn: sa.Connection, response: str, said: _Said) -> str:
     rows = conn.execute(sa.select(*columns).where(consents.c.response == response))
     if {tuple(row)[:3]: tuple(row) for row in rows} != said.answers:
         return "its consents are not those that were given"
+    difference = said.replay.difference(conn, response)
+    if difference:
+        return difference
     return "" if said.rows == rows_digest(conn, response) else "it or its history is not as it was left"
 
 

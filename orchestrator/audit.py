@@ -18,8 +18,8 @@ from typing import Any
 import rfc8785
 import sqlalchemy as sa
 
-from .attest import Said, contradiction, rows_digest
-from .store import GENESIS, audit_head, audit_records
+from .attest import PROPOSED, Said, contradiction, rows_digest
+from .store import GENESIS, audit_head, audit_last, audit_records
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,11 @@ class Record:
         """The body, read."""
         content: dict[str, Any] = json.loads(self.body)
         return content
+
+    @property
+    def is_itself(self) -> bool:
+        """Whether its hash is that of its content."""
+        return record_hash(self.seq, self.time, self.kind, self.body, self.previous) == self.hash
 
 
 @dataclass(frozen=True, slots=True)
@@ -94,9 +99,34 @@ def append(conn: sa.Connection, *, time: str, kind: str, owners: Sequence[str], 
 def append_about(
     conn: sa.Connection, response: str, *, time: str, kind: str, owners: Sequence[str], body: Mapping[str, Any]
 ) -> Record:
-    """Add a record about a response, after its rows were written: it carries their digest, see `attest.py`."""
-    rows = {"response": response, "rows": rows_digest(conn, response)}
-    return append(conn, time=time, kind=kind, owners=owners, body={**body, **rows})
+    """Add a record about a response, after its rows were written: it carries their digest, see `attest.py`.
+
+    It names the record about the response before it, so that `verify` sees which one the node knew.
+    """
+    before = last_about(conn, response) if kind != PROPOSED else None
+    about = {"response": response, "rows": rows_digest(conn, response), "follows": before.seq if before else 0}
+    record = append(conn, time=time, kind=kind, owners=owners, body={**body, **about})
+    known = sa.update(audit_last).where(audit_last.c.response == response).values(seq=record.seq)
+    if conn.execute(known).rowcount == 0:
+        conn.execute(sa.insert(audit_last).values(response=response, seq=record.seq))
+    return record
+
+
+def lock(conn: sa.Connection) -> None:
+    """Let nobody else add a record until the transaction of `conn` ends."""
+    conn.execute(sa.select(audit_head.c.seq).where(audit_head.c.id == 1).with_for_update()).one()
+
+
+def last_about(conn: sa.Connection, response: str) -> Record | None:
+    """Give the last record about a response."""
+    query = sa.select(audit_records)
+    seq = conn.execute(sa.select(audit_last.c.seq).where(audit_last.c.response == response)).scalar()
+    if seq is not None:
+        row = conn.execute(query.where(audit_records.c.seq == seq)).first()
+    else:  # by a node of an earlier release
+        named = audit_records.c.body.contains(f'"response":"{response}"', autoescape=True)
+        row = conn.execute(query.where(named).order_by(audit_records.c.seq.desc()).limit(1)).first()
+    return Record(*row) if row else None
 
 
 def read(conn: sa.Connection, *, after: int = 0) -> list[Record]:
@@ -138,7 +168,7 @@ def _verify_tables(conn: sa.Connection, verdict: Verdict) -> Verdict:
     said = Said()
     rows = conn.execute(sa.select(audit_records).order_by(audit_records.c.seq).execution_options(yield_per=200))
     for record in (Record(*row) for row in rows):
-        said.note(record.seq, record.kind, record.content)
+        said.note(record.seq, record.time, record.kind, record.content)
     found = contradiction(conn, said, verdict.head.seq)
     return verdict if found is None else replace(verdict, broken_seq=found[0], reason=found[1])
 

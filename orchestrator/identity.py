@@ -10,7 +10,8 @@ from __future__ import annotations
 import hashlib
 import hmac
 import json
-from collections.abc import Iterable, Mapping
+import logging
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
 from pathlib import Path
@@ -20,6 +21,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, StringConstraints, ValidationError
 
+log = logging.getLogger("tocsin.identity")
 CREDENTIAL_DIGITS = 16  # of a token's hash: enough to tell tokens apart, and no way back to one
 
 
@@ -143,7 +145,7 @@ class TokenStore:
 
 @dataclass(frozen=True, slots=True)
 class TrustStore:
-    """The owners' trust stores together: key id to signer."""
+    """The owners' trust stores together: key id to signer. A key that two owners claim counts for neither."""
 
     signers: Mapping[str, Signer]
 
@@ -158,22 +160,17 @@ class TrustStore:
 
     @classmethod
     def build(cls, files: Iterable[TrustFile]) -> TrustStore:
-        """Index the keys.
+        """Index the keys; the log names those that two owners claim.
 
         Raises:
-            IdentityError: a key that is not Ed25519, holds its private part, or stands with two owners.
+            IdentityError: a key that is not Ed25519, or holds its private part.
         """
-        signers: dict[str, Signer] = {}
+        claims: dict[str, list[Signer]] = {}
         for file in files:
             for entry in file.keys:
                 signer = _signer(file.owner, entry)
-                known = signers.setdefault(signer.kid, signer)
-                if known.owner != signer.owner:
-                    raise IdentityError(
-                        f"trust store of {file.owner!r}: key {signer.kid} is also {known.owner!r}'s; "
-                        "a key speaks for one owner, remove it from the other"
-                    )
-        return cls(signers)
+                claims.setdefault(signer.kid, []).append(signer)
+        return cls({kid: claimed[0] for kid, claimed in claims.items() if _is_of_one(kid, claimed)})
 
     @classmethod
     def load(cls, folder: Path) -> TrustStore:
@@ -197,6 +194,13 @@ class TrustStore:
         return cls.build(files)
 
 
+def _is_of_one(kid: str, claimed: Sequence[Signer]) -> bool:
+    owners = sorted({signer.owner for signer in claimed})
+    if len(owners) > 1:
+        log.error("key %s counts for nobody: %s all list it in their trust stores; leave it in one", kid, owners)
+    return len(owners) == 1
+
+
 def _signer(owner: str, entry: TrustedKey) -> Signer:
     place = f"trust store of {owner!r}, key of {entry.person!r}"
     if "d" in entry.jwk:
@@ -215,6 +219,8 @@ def _read_json(path: Path, mend: str) -> Any:
         return json.loads(path.read_text("utf-8"))
     except OSError as error:
         raise IdentityError(f"{path}: {error.strerror or error}; {mend}") from None
+    except RecursionError:
+        raise IdentityError(f"{path}: nested too deeply; mend or make it anew") from None
     except ValueError as error:
         raise IdentityError(f"{path}: not JSON ({error}); mend or make it anew") from None
 

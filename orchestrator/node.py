@@ -48,6 +48,7 @@ from .timely import check_times, not_after
 from .turns import InTurn
 from .views import View
 from .workflow import Workflow
+from .writing import writing
 
 MAX_PENDING = 20_000  # events of one owner kept for the next tick; assumed, about 20 MB
 UNDOABLE = (State.EXECUTING, State.VERIFYING, State.SUCCEEDED, State.FAILED)
@@ -215,8 +216,10 @@ class Node:
             NotInView: the caller may not see the response.
             ConsentRefused: the signature does not count, with the name of the reason.
             IllegalTransition: consent is not asked for at this state.
+            ChangedByHand: what the store says of it is not what the node wrote.
         """
-        with self._lock, self.engine.begin() as conn:
+        self.response(caller, response)  # what the caller may not see is not there, whatever became of it
+        with self._lock, writing(self.engine, response, self.clock) as conn:
             row = self._visible(conn, caller, response)
             now = self.clock.now()
             given = verify(jws, self.trust, row.binding, row.owners, now=now)
@@ -241,8 +244,10 @@ class Node:
             NotInView: the caller may not see the response.
             PermissionError: the caller owns none of its targets.
             IllegalTransition: there is nothing to undo, or the playbook cannot be undone.
+            ChangedByHand: what the store says of it is not what the node wrote.
         """
-        with self._lock, self.engine.begin() as conn:
+        self.response(caller, response)  # what the caller may not see is not there, whatever became of it
+        with self._lock, writing(self.engine, response, self.clock) as conn:
             row = self._visible(conn, caller, response)
             if caller.owner not in row.owners:
                 raise PermissionError(f"{caller.owner!r} owns no target of it; its owners are {', '.join(row.owners)}")

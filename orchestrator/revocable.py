@@ -41,8 +41,8 @@ class Fresh(Generic[Said]):
     def _read(self) -> Said:
         try:
             return self.read()
-        except ValueError as error:
-            log.error("nobody counts until this is mended: %s", error)
+        except Exception as error:  # noqa: BLE001  (whatever is wrong with a file: nobody counts by it)
+            log.error("nobody counts until this is mended: %s", str(error) or type(error).__name__)
             return self.nobody
 
 

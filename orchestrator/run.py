@@ -21,6 +21,7 @@ from .actuators.base import Actuator, Malformed, Order, Refused, Unavailable
 from .clock import Clock, iso
 from .records import Response, read_response, update_response
 from .store import reading
+from .writing import writing
 
 MAX_TRIES = 3  # runs in which an order finds nobody before it counts as failed; assumed
 
@@ -108,7 +109,7 @@ def carry_out(
         asked = progress.begun.removeprefix(f"{row.id}/{Phase.DO}/")
         if phase is Phase.UNDO and asked != progress.begun:  # nobody knows what became of this order
             outcome = StepOutcome(asked.rpartition("/")[0], succeeded=False, text="not known", perhaps=True)
-            body = {"key": progress.begun, "succeeded": False, "text": outcome.text}
+            body = {"key": progress.begun, "succeeded": False, "text": outcome.text, "perhaps": True}
             _write(engine, clock, row, progress.with_outcome(Phase.DO, outcome), "outcome", body)
             continue
         try:
@@ -196,7 +197,7 @@ def _send(
         if progress.tries < MAX_TRIES:
             return Result(Ending.UNAVAILABLE, str(error))
         step = StepOutcome(due.step, succeeded=False, text=str(error), perhaps=True)
-    body = {"key": order.key, "succeeded": step.succeeded, "text": step.text}
+    body = {"key": order.key, "succeeded": step.succeeded, "text": step.text, "perhaps": step.perhaps}
     _write(engine, clock, row, progress.with_outcome(phase, step), "outcome", body)
     return Result(Ending.FAILED, step.text) if phase is Phase.UNDO and not step.succeeded else None
 
@@ -204,6 +205,6 @@ def _send(
 def _write(
     engine: sa.Engine, clock: Clock, row: Response, progress: _Progress, kind: str, body: Mapping[str, Any]
 ) -> None:
-    with engine.begin() as conn:
+    with writing(engine, row.id, clock) as conn:
         update_response(conn, row.id, run=progress.written())
         audit.append_about(conn, row.id, time=iso(clock.now()), kind=kind, owners=row.owners, body=body)

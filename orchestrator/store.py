@@ -131,6 +131,13 @@ audit_head = sa.Table(
     sa.Column("hash", Text, nullable=False),
 )
 
+audit_last = sa.Table(
+    "audit_last",
+    metadata,
+    sa.Column("response", Text, primary_key=True),
+    sa.Column("seq", sa.Integer, nullable=False),  # of the last record about it; only to find it quickly
+)
+
 GENESIS = "0" * 64
 READS = "tocsin_reads"  # execution option of connections that only read
 

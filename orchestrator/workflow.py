@@ -42,6 +42,7 @@ from .run import Ending, Hindrance, Phase, Result, Script, carry_out
 from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
+from .writing import ChangedByHand, writing
 
 HOLDING = (State.VERIFYING, State.SUCCEEDED)
 ENDS = {
@@ -81,6 +82,8 @@ class Workflow:
             for response in in_turn(found) if states == (State.PROPOSED,) else found:
                 try:
                     step(response)
+                except ChangedByHand:
+                    continue  # it has failed, and the log says so
                 except Exception as fault:  # noqa: BLE001  (one response's fault must not hold up another's; raised below)
                     faults.append(fault)
         if faults:
@@ -115,7 +118,7 @@ class Workflow:
         return self.clock.now()
 
     def _record(self, response: Response, event: Event, **body: Any) -> None:
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, event, body)
 
     def _record_in(self, conn: sa.Connection, response: Response, event: Event, body: Mapping[str, Any]) -> None:
@@ -128,7 +131,7 @@ class Workflow:
 
     def _rehearse(self, response: Response) -> None:
         shown = forecasts.shown(self.advisor.rehearse(response.proposal))
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             update_response(conn, response.id, forecast=shown)
             self._record_in(conn, response, Event.REHEARSE, {"forecast": shown})
 
@@ -139,7 +142,7 @@ class Workflow:
     def _decide(self, response: Response) -> None:
         """Add what consent tables say, then approve or deny if every owner has answered."""
         now = self._now()
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             asked = time_of(conn, response.id, Event.REQUEST_CONSENT)
             given = list_consents(conn, response.id, self.trust)
             for answer in rule_consents(self.twin, self.shelf, response, given, asked=asked, now=now):
@@ -181,7 +184,7 @@ class Workflow:
     def _judge(self, response: Response, *, starts: bool) -> bool:
         """Say whether the guard lets it start, and start it if it is to; else end it, or note what blocks it."""
         now = self._now()
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             refused = self._refusal(conn, response, now)
             if refused is None and starts:
                 shares = {owner: response.criticality.get(owner, 0.0) for owner in response.owners}
@@ -246,7 +249,7 @@ class Workflow:
         if result.ending is Ending.DONE:
             hold_s = shelved.effect.hold_s
             until = iso(self._now() + timedelta(seconds=hold_s)) if hold_s > 0 else ""
-            with self.engine.begin() as conn:
+            with writing(self.engine, response.id, self.clock) as conn:
                 update_response(conn, response.id, holds_until=until)
                 self._record_in(conn, response, Event.COMPLETE, {"holds_until": until})
             self.advisor.applied(response.proposal, holds=True, since=self._now())
@@ -303,7 +306,7 @@ class Workflow:
         return "" < completed <= time_of(conn, later.id, Event.EXECUTE)
 
     def _fail(self, response: Response, reason: str) -> None:
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, Event.FAIL, {"reason": reason})
             self._call_person(conn, response, reason)
 
@@ -324,7 +327,7 @@ class Workflow:
             return
         result = self._run(shelved.document, response, Phase.UNDO, self._hindrance_of_undo)
         if result.ending is Ending.DONE:
-            with self.engine.begin() as conn:
+            with writing(self.engine, response.id, self.clock) as conn:
                 update_response(conn, response.id, undo_wanted="", holds_until="")
                 self._record_in(conn, response, Event.UNDO, {"why": why})
             self.advisor.applied(response.proposal, holds=False, since=self._now())
@@ -332,7 +335,7 @@ class Workflow:
             self._undo_failed(response, result.reason)
 
     def _undo_failed(self, response: Response, reason: str) -> None:
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             update_response(conn, response.id, undo_wanted="", holds_until="")
             self._record_in(conn, response, Event.UNDO_FAIL, {"reason": reason})
             self._call_person(conn, response, f"it could not be undone: {reason}")

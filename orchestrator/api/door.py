@@ -42,7 +42,7 @@ class Door:
         if caller is None and scope["path"].startswith(GUARDED) and scope["path"] not in OPEN:
             headers = {"WWW-Authenticate": "Bearer", "Connection": "close"}
             await answer(401, "no_token", NO_TOKEN, headers)(scope, receive, send)
-        elif self._inside[caller] >= MAX_AT_ONCE:
+        elif self._inside[_place(caller)] >= MAX_AT_ONCE:
             headers = {"Retry-After": "1", "Connection": "close"}
             mend = f"{MAX_AT_ONCE} requests of yours are being answered; wait for one of them"
             await answer(429, "too_many_requests", mend, headers)(scope, receive, send)
@@ -55,12 +55,17 @@ class Door:
         return self._node.tokens.caller(token.strip()) if scheme.lower() == "bearer" else None
 
     async def _let_in(self, caller: Caller | None, scope: Scope, receive: Receive, send: Send) -> None:
-        self._inside[caller] += 1
+        self._inside[_place(caller)] += 1
         try:
             await self._app(scope, receive, send)
         finally:
-            self._inside[caller] -= 1
+            self._inside[_place(caller)] -= 1
             self._inside += Counter()  # forgets whom nobody is inside of
+
+
+def _place(caller: Caller | None) -> object:
+    """Whose places a caller takes: those of its owner's tokens of equal roles, or those of all without a token."""
+    return None if caller is None else (caller.owner, caller.roles)
 
 
 class BodyLimit:

@@ -24,6 +24,7 @@ from ..node import ForeignAsset, NotInView, Overloaded
 from ..proposing import ProposalRefused
 from ..targets import TargetError
 from ..timely import FromTheFuture
+from ..writing import ChangedByHand
 
 log = logging.getLogger("tocsin.api")
 
@@ -53,6 +54,7 @@ STATUS: Mapping[type[Exception], tuple[int, str]] = {
     TargetError: (422, "bad_target"),
     ClockError: (409, "clock"),
     LifecycleError: (409, "wrong_state"),
+    ChangedByHand: (409, "changed_by_hand"),
     ForecastError: (500, "bad_forecast"),
 }
 

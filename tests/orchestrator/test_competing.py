@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 import pytest
-from tocsin.orchestrator import proposing
+from tocsin.orchestrator import audit, proposing
 from tocsin.orchestrator.guard import Budget
 from tocsin.orchestrator.identity import Caller, Role
 from tocsin.orchestrator.lifecycle import State
@@ -77,8 +77,10 @@ def test_what_another_response_did_meanwhile_is_not_done_twice(tmp_path: Path) -
     home.advisor.proposals = [isolate()]
     home.tick()
     home.advisor.proposals = []
-    with home.engine.begin() as conn:  # enough sources for the rule, as a lying proposer would wish
+    row = by_proposer(home)["meter"]
+    with home.engine.begin() as conn:  # enough sources for the rule, as a lying proposer would wish, and vouched for
         conn.exec_driver_sql("UPDATE responses SET sources = 9 WHERE proposer = 'meter'")
+        audit.append_about(conn, row.id, time=row.updated, kind="person_called", owners=row.owners, body={})
     home.tick(6)
     assert by_proposer(home)["meter"].state is State.EXPIRED and home.actuator.actions == ["deny", "set"]
 

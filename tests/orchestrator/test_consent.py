@@ -130,10 +130,18 @@ def test_payload_must_be_canonical() -> None:
     assert reason(jws.serialize_compact(header, payload, EDGE, algorithms=["Ed25519"])) == "malformed"
 
 
-def test_one_key_speaks_for_one_owner() -> None:
-    """A key in two owners' trust stores, or with its private part, is refused when the stores are read."""
-    with pytest.raises(IdentityError, match="one owner"):
-        TrustStore.build([trust_file("edge", EDGE), trust_file("shop", EDGE)])
+def test_a_key_that_two_owners_claim_counts_for_neither_and_others_count(caplog: pytest.LogCaptureFixture) -> None:
+    """Who lists a foreign key in its trust store gains nothing by it and takes no other key away; the log says so."""
+    meter = TrustedKey(person="m", role=Role.APPROVER, jwk=trust_file("edge", EDGE).keys[0].jwk)
+    files = [trust_file("edge", EDGE), trust_file("shop", SHOP), TrustFile(owner="meter", keys=(meter,))]
+    trust = TrustStore.build(files)
+    assert reason(signed(), trust=trust) == "unknown_signer"
+    assert set(trust.signers) == {SHOP.thumbprint()}
+    assert EDGE.thumbprint() in caplog.text and "'edge', 'meter'" in caplog.text
+
+
+def test_a_trust_store_holds_no_private_key() -> None:
+    """A key with its private part is refused when the store is read."""
     private = {name: str(value) for name, value in EDGE.as_dict(private=True).items()}
     entry = TrustedKey(person="p", role=Role.APPROVER, jwk=private)
     with pytest.raises(IdentityError, match="private part"):

@@ -83,10 +83,11 @@ def test_a_body_that_drips_is_cut_off(tmp_path: Path, monkeypatch: pytest.Monkey
 
 
 def test_one_owner_takes_no_other_owners_places(tmp_path: Path) -> None:
-    """While an owner's sensors drip into all their places, it is refused a further one; all others are served."""
+    """While two sensors of an owner drip into all their places, it is refused a further one; all others are served."""
     home = house(tmp_path)
     app = create_app(home.node)
-    senders = [Sender("/v1/events", home.token("meter", "sensor"), [b" "] * 10**6, 0.01) for _ in range(9)]
+    tokens_of_meter = [home.token("meter", ("sensor", "sensor-2")[number % 2]) for number in range(9)]
+    senders = [Sender("/v1/events", token, [b" "] * 10**6, 0.01) for token in tokens_of_meter]
 
     async def play() -> list[int]:
         drips = [asyncio.create_task(app(one.scope, one.receive, one.send)) for one in senders]

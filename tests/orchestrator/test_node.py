@@ -359,8 +359,7 @@ def chain_with_port() -> Any:
 
 
 def test_forged_consent_row_counts_for_nothing(tmp_path: Path) -> None:
-    """A consent written into the store without a signature is not a consent."""
-
+    """A consent written into the store without a signature is not a consent; the response fails by it, unsent."""
     home = house(tmp_path)
     home.advisor.proposals = [isolate()]
     home.tick()
@@ -370,7 +369,7 @@ def test_forged_consent_row_counts_for_nothing(tmp_path: Path) -> None:
         conn.execute(sa.insert(consents).values({**row, **rest}))
         assert list_consents(conn, row["response"], home.node.trust) == []
     home.tick()
-    assert only(home).state is State.AWAITING_CONSENT
+    assert only(home).state is State.FAILED and home.actuator.sent == []
 
 
 @pytest.mark.parametrize(

@@ -7,13 +7,16 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import sqlalchemy as sa
 from tocsin.orchestrator import audit
 from tocsin.orchestrator.clock import iso
 from tocsin.orchestrator.lifecycle import State
-from tocsin.orchestrator.records import list_responses
-from tocsin.orchestrator.store import open_store, sqlite_url
-from tocsin.tests.orchestrator.fakes import START, at_once, chain, house, isolate
+from tocsin.orchestrator.records import list_responses, read_response
+from tocsin.orchestrator.store import open_store, responses, sqlite_url, transitions
+from tocsin.tests.orchestrator.fakes import GATEWAY, START, at_once, chain, house, isolate
 from tocsin.tests.orchestrator.postgres import postgres
+from tocsin.twin.graph import ConsentRule
+from tocsin.twin.vocabulary import ConsentClass, ConsentMode, Proposer
 
 
 @pytest.fixture(params=["sqlite", pytest.param("postgresql", marks=pytest.mark.systems)])
@@ -64,3 +67,33 @@ def test_sqlite_commits_survive_power_loss(tmp_path: Path) -> None:
     with open_store(sqlite_url(tmp_path / "s.sqlite")).begin() as conn:
         assert conn.exec_driver_sql("PRAGMA journal_mode").scalar() == "wal"
         assert conn.exec_driver_sql("PRAGMA synchronous").scalar() == 2
+
+
+SENT = [{"step": f"step-{i}:{GATEWAY}", "succeeded": True, "text": "done", "perhaps": False} for i in (0, 1)]
+SLOW = ConsentRule("edge", ConsentClass.CONTAIN, Proposer.OWN, ConsentMode.VETO_WINDOW, latency_s=3000.0)
+FORGED: dict[str, tuple[ConsentRule, sa.Update]] = {
+    "forecast": (SLOW, sa.update(responses).values(forecast={})),
+    "veto window": (SLOW, sa.update(transitions).values(time="2020-01-01T00:00:00.000000Z")),
+    "run": (at_once("edge"), sa.update(responses).values(run={"do": SENT, "undo": [], "begun": "", "tries": 0})),
+    "undo wanted": (at_once("edge"), sa.update(responses).values(undo_wanted="edge")),
+}
+
+
+def test_a_forged_row_stops_its_response_on_either_database(url: str, tmp_path: Path) -> None:
+    """Whatever was forged is seen by verification; then the response fails and nothing more is sent for it."""
+    for name, (rule, forge) in FORGED.items():
+        home = house(tmp_path / name, twin=chain(rule), store_url=url)
+        home.actuator.away = 1 if name == "run" else 0
+        home.advisor.proposals = [isolate()]
+        home.tick()
+        home.advisor.proposals, sent = [], list(home.actuator.actions)
+        with home.engine.begin() as conn:
+            (last,) = [row.id for row in list_responses(conn) if row.state is not State.FAILED]
+            conn.execute(forge.where((transitions.c.response if name == "veto window" else responses.c.id) == last))
+            assert not audit.verify(conn).is_whole
+        home.tick()
+        with home.engine.begin() as conn:
+            row = read_response(conn, last)
+            assert not audit.verify(conn).is_whole
+        assert (row.state, row.blocked, home.actuator.actions) == (State.FAILED, "changed_by_hand", sent)
+        home.engine.dispose()

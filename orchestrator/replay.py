@@ -1,0 +1,92 @@
+"""What the audit log says that the row and history of a response must be: its records, replayed.
+
+Flows in: the records about one response, from the first to the last. Flows out: the values that they led to, and how
+the tables differ from them. So a row changed by hand is seen though a later record carries the digest of that row.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+import sqlalchemy as sa
+
+from .store import responses, transitions
+
+_STEP = ("event", "attempt", "from", "to")
+_TAKEN_BACK = ("undo", "undo_fail")  # events after which nobody waits for an undo any more
+
+
+@dataclass(slots=True)
+class Replay:
+    """Where the records about a response lead; filled while they are read."""
+
+    values: dict[str, Any] = field(
+        default_factory=lambda: {
+            "state": "proposed",
+            "forecast": {},
+            "blocked": "",
+            "undo_wanted": "",
+            "holds_until": "",
+        }
+    )
+    history: list[tuple[Any, ...]] = field(default_factory=list)
+    run: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {"do": [], "undo": []})
+    begun: tuple[str, int] = ("", 0)  # key of the order whose outcome is not known, and its tries
+
+    def note(self, time: str, kind: str, body: Mapping[str, Any]) -> str:
+        """Take one record in; give why it cannot follow those before it, empty: it can."""
+        if kind == "transition":
+            return self._transition(time, body)
+        if kind == "order":
+            self.begun = (body["key"], body["try"])
+        elif kind == "outcome":
+            self._outcome(body)
+        elif kind == "undo_wanted":
+            self.values["undo_wanted"] = body["by"]
+        elif kind == "guard_refused":
+            self.values["blocked"] = body["refusal"]
+        return ""
+
+    def difference(self, conn: sa.Connection, response: str) -> str:
+        """Say what of the tables is not as the records say; empty: nothing."""
+        columns = [responses.c[name] for name in self.values]
+        row = conn.execute(sa.select(*columns, responses.c.run).where(responses.c.id == response)).one()
+        names = [name for name, value in self.values.items() if getattr(row, name) != value]
+        names += [] if self._is_run(row.run) else ["run"]
+        history = sa.select(*(transitions.c[name] for name in ("event", "attempt", "before", "after", "time")))
+        rows = conn.execute(history.where(transitions.c.response == response).order_by(transitions.c.id))
+        names += [] if [tuple(step) for step in rows] == self.history else ["history"]
+        return f"its {', '.join(names)} is not what its records say" if names else ""
+
+    def _transition(self, time: str, body: Mapping[str, Any]) -> str:
+        was, event = self.values["state"], body["event"]
+        self.history.append((*(body[name] for name in _STEP), time))
+        self.values["state"] = body["to"]
+        if event == "rehearse":
+            self.values["forecast"] = body["forecast"]
+        elif event == "execute":
+            self.values["blocked"] = ""
+        elif event == "complete":
+            self.values["holds_until"] = body["holds_until"]
+        elif event in _TAKEN_BACK:
+            self.values |= {"undo_wanted": "", "holds_until": ""}
+        return "" if body["from"] == was else f"it was {was}, not {body['from']}"
+
+    def _outcome(self, body: Mapping[str, Any]) -> None:
+        _response, phase, rest = body["key"].split("/", 2)
+        told = {name: body[name] for name in ("succeeded", "text", "perhaps") if name in body}
+        self.run[phase].append({"step": rest.rpartition("/")[0], **told})
+        self.begun = ("", 0)
+
+    def _is_run(self, row: Mapping[str, Any]) -> bool:
+        if (row.get("begun", ""), row.get("tries", 0)) != self.begun:
+            return False
+        for phase, told in self.run.items():
+            kept = row.get(phase, [])
+            if len(kept) != len(told) or not all(
+                kept_one.items() >= told_one.items() for kept_one, told_one in zip(kept, told, strict=True)
+            ):
+                return False
+        return True
