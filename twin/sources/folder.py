@@ -21,7 +21,8 @@ from .cage2 import cage2_network, is_cage2, is_cage2_image
 from .cage4 import cage4_network, is_cage4
 from .chain import is_chain, read_chain_file
 from .chain_model import ManifestPart
-from .compose import compose_facts, is_compose, service_names
+from .compose import compose_facts, is_compose
+from .compose_references import Names, declared_names, join_names
 from .cyberwheel import cyberwheel_network, is_cyberwheel, is_cyberwheel_definition
 from .kubernetes import is_kubernetes, kubernetes_facts
 from .nasim import is_nasim, nasim_network
@@ -279,10 +280,12 @@ def _read_stacks(found: list[_Parsed], owner: str, host: str, prefix: str) -> li
     """Read compose files; where one owner runs several stacks, the stack's name goes before its assets'."""
     projects = {one.shown: host or _project(one) for one in found}
     many = len(set(projects.values())) > 1
-    beside: dict[Path, frozenset[str]] = {}  # fragments of a folder are meant to be run together
+    beside: dict[Path, Names] = {}  # fragments of a folder are meant to be run together
     for one in found:
-        names = [service_names(document) for document in one.documents if is_compose(document)]
-        beside[one.path.parent] = beside.get(one.path.parent, frozenset()).union(*names)
+        for document in one.documents:
+            if is_compose(document):
+                names = declared_names(document)
+                beside[one.path.parent] = join_names(beside.get(one.path.parent, {}), names)
     return [
         compose_facts(
             one.documents,
@@ -290,7 +293,7 @@ def _read_stacks(found: list[_Parsed], owner: str, host: str, prefix: str) -> li
             owner,
             project=projects[one.shown],
             prefix=f"{projects[one.shown]}." if many and not prefix else prefix,
-            siblings=beside[one.path.parent],
+            beside=beside[one.path.parent],
             time=_time(one.path),
         )
         for one in found
