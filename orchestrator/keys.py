@@ -64,7 +64,7 @@ def load_key(path: Path) -> OKPKey:
         key = OKPKey.import_key(json.loads(path.read_text("utf-8")))
     except OSError as error:
         raise IdentityError(f"{path}: {error.strerror or error}; tocsin keys new makes signing keys") from None
-    except (JoseError, ValueError, TypeError, AttributeError):
+    except (JoseError, ValueError, TypeError, AttributeError, RecursionError):
         raise IdentityError(f"{path}: is no signing key; give a private JWK (kty OKP, crv Ed25519)") from None
     if not key.is_private or key.as_dict(private=False).get("crv") != "Ed25519":
         raise IdentityError(f"{path}: is no private Ed25519 key; consents are signed with those only")
@@ -81,6 +81,8 @@ def read_token(path: Path) -> str:
         token = path.read_text("utf-8").strip()
     except OSError as error:
         raise IdentityError(f"{path}: {error.strerror or error}; name the file of your token") from None
+    except UnicodeDecodeError:
+        raise IdentityError(f"{path}: holds no text; name the file of your token") from None
     if not token:
         raise IdentityError(f"{path}: holds no token; ask the node's operator for one")
     return token

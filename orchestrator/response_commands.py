@@ -22,6 +22,8 @@ TokenFile = Annotated[Path | None, typer.Option("--token-file", help="File of yo
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 Id = Annotated[str, typer.Argument(help="Id of the response.")]
 
+MAX_VALID_S = 365 * 86_400.0  # a yes that holds longer than a year is no answer to an incident
+
 response = typer.Typer(help="See responses, consent to them, have them undone.", no_args_is_help=True)
 
 
@@ -61,7 +63,9 @@ def consent(
     key: Annotated[Path, typer.Option(help="Your private signing key, a JWK file.")],
     person: Annotated[str, typer.Option(help="Your name in the owner's trust store; default approver@OWNER.")] = "",
     deny: Annotated[bool, typer.Option("--deny", help="Say no instead of yes.")] = False,
-    valid_s: Annotated[float, typer.Option(min=1, help="Seconds for which the answer holds.")] = 3600.0,
+    valid_s: Annotated[
+        float, typer.Option(min=1, max=MAX_VALID_S, help="Seconds for which the answer holds.")
+    ] = 3600.0,
     url: Url = DEFAULT_URL,
     token_file: TokenFile = None,
 ) -> None:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import logging
 import socket
+import ssl
 import threading
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,8 +51,25 @@ def check(listen: Listen) -> None:
     for path in (listen.tls_cert, listen.tls_key):
         if path is not None and not path.is_file():
             raise ServeError(f"{path}: no such file; name the TLS file in PEM form")
+    if listen.tls_cert is not None and listen.tls_key is not None:
+        _check_pem(listen.tls_cert, listen.tls_key)
     if listen.tls_cert is None and not is_loopback(listen.host):
         raise ServeError(f"{listen.host} is not loopback; give --tls-cert and --tls-key, or serve on 127.0.0.1")
+
+
+def _check_pem(cert: Path, key: Path) -> None:
+    """Load both files once, as the server will."""
+    try:
+        ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER).load_cert_chain(cert, key, password=_no_password)
+    except (ssl.SSLError, OSError, ValueError) as error:
+        reason = getattr(error, "reason", None) or getattr(error, "strerror", None) or str(error)
+        mend = "give a certificate and its private key without a password, both in PEM form"
+        raise ServeError(f"--tls-cert {cert}, --tls-key {key}: {reason}; {mend}") from None
+
+
+def _no_password() -> str:
+    """Whoever serves is not there to type one."""
+    raise ValueError("the key has a password")
 
 
 def bind(listen: Listen) -> socket.socket:

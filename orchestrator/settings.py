@@ -62,15 +62,23 @@ def token_of(flag: Path | None, environ: Mapping[str, str] = os.environ) -> str:
     """Give the caller's token, from the file of the flag, TOCSIN_TOKEN or the file of TOCSIN_TOKEN_FILE.
 
     Raises:
-        SettingsError: none of them is given.
+        SettingsError: none of them is given, or what is given can be no token.
         IdentityError: the file is missing or empty.
     """
     from .keys import read_token
 
     if flag is not None:
-        return read_token(flag)
+        return _token(read_token(flag), str(flag))
     if environ.get("TOCSIN_TOKEN"):
-        return environ["TOCSIN_TOKEN"].strip()
+        return _token(environ["TOCSIN_TOKEN"].strip(), "TOCSIN_TOKEN")
     if environ.get("TOCSIN_TOKEN_FILE"):
-        return read_token(Path(environ["TOCSIN_TOKEN_FILE"]))
+        path = environ["TOCSIN_TOKEN_FILE"]
+        return _token(read_token(Path(path)), path)
     raise SettingsError("no token; give --token-file, or set TOCSIN_TOKEN or TOCSIN_TOKEN_FILE")
+
+
+def _token(text: str, place: str) -> str:
+    """The token, if it can stand in a header of HTTP."""
+    if not text or not all("!" <= letter <= "~" for letter in text):
+        raise SettingsError(f"{place}: holds no token, which is letters, digits and signs of ASCII; copy it anew")
+    return text

@@ -116,3 +116,5 @@ def _content(path: Path) -> Any:
         mark = getattr(error, "problem_mark", None)
         place = f"line {mark.line + 1}" if mark else "top"
         raise TermsError(f"{path}: {place}: not YAML; mend it there") from None
+    except RecursionError:
+        raise TermsError(f"{path}: nested too deeply; it is no terms file") from None

@@ -18,7 +18,7 @@ TICKS = 45  # long enough for a person's response to be carried out, verified an
 def played(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, dict[str, Any]]:
     folder = tmp_path_factory.mktemp("incident")
     demo = Demo(Settings(folder, ticks=TICKS), lambda _: None, {"seconds": {}, "quiet": True})
-    demo.incident()
+    demo.play_incident()  # too short for a policy to respond: the whole demonstration requires that
     return folder, demo.result
 
 
@@ -29,6 +29,7 @@ def test_a_response_is_carried_out_verified_and_undone(played: tuple[Path, dict[
     undone = [row for row in result["responses"] if row["id"] in result["undone"]]
     assert undone[0]["forecast"]["worlds"] >= 1000
     assert undone[0]["owners"] == ["csms"]
+    assert (undone[0]["proposer"], undone[0]["verified"]) == ("csms", True)
 
 
 def test_nobody_else_consents_for_an_owner(played: tuple[Path, dict[str, Any]]) -> None:

@@ -15,9 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 import typer
 
 if TYPE_CHECKING:
-    from .facts import Merged
     from .graph import Twin
-    from .sources.reading import Reading
 
 twin = typer.Typer(help="The twin of a chain: read it in, look at it.", no_args_is_help=True)
 
@@ -35,24 +33,30 @@ def import_(
     as_json: bool = typer.Option(False, "--json", help="One JSON object on standard output."),
     store: Path | None = typer.Option(None, "--store", help="Store to keep the twin in; by default the user's own."),
 ) -> None:
-    """Read compose files, Kubernetes manifests and chains into the twin; what files said before is replaced."""
+    """Read compose files, Kubernetes manifests and chains into the twin; what files said before is replaced.
+
+    The counts are of the twin as kept, with what other files said before; with --dry-run, of what was read.
+    """
     from rich.console import Console
 
     from .facts import merge
     from .graph import TwinError
+    from .keeping import keep
     from .sources import read_paths
+    from .store import TwinStore
 
     try:
         with Console(stderr=True, quiet=as_json).status("reading manifests"):
             reading = read_paths(paths, owner)
-            merged = merge(reading.facts)
-            number = None if dry_run else _keep(reading, store or default_store())
+            merged = merge(reading.facts)  # what was read must be whole before the store is opened
+            kept = None if dry_run else keep(reading, TwinStore(store or default_store()))
     except TwinError as error:
         _refuse("import", str(error))
-    told = counts(merged.twin) | {
+    told = counts(kept.merged.twin if kept else merged.twin) | {
         "documents": dict(reading.documents),
         "not_understood": [{"place": note.place, "what": note.what} for note in reading.not_understood],
-        "version": number,
+        "gone": list(kept.gone) if kept else [],
+        "version": kept.version if kept else None,
     }
     typer.echo(json.dumps(told, indent=2) if as_json else _tell_import(told, dry_run=dry_run))
 
@@ -102,27 +106,6 @@ def counts(one: Twin) -> dict[str, Any]:
     }
 
 
-def _keep(reading: Reading, path: Path) -> int:
-    """Save a version in which the files just read say what they say now, and others what they said before."""
-    from .facts import merge
-    from .store import TwinStore
-
-    store = TwinStore(path)
-    facts = list(reading.facts)
-    if store.versions():
-        facts += [fact for fact in _facts_of(store.load()) if _file_of(fact.provenance.place) not in reading.files]
-    return store.save(merge(facts))
-
-
-def _facts_of(merged: Merged) -> list[Any]:
-    return [fact for about in merged.facts.values() for fact in about]
-
-
-def _file_of(place: str) -> str:
-    file, _, line = place.rpartition(":")
-    return file if line.isdigit() else place
-
-
 def _refuse(command: str, why: str) -> NoReturn:
     typer.echo(f"tocsin twin {command}: {' '.join(why.split())}", err=True)
     raise typer.Exit(2)
@@ -132,6 +115,7 @@ def _tell_import(told: dict[str, Any], *, dry_run: bool) -> str:
     lines = [_tell_counts(told)]
     for note in told["not_understood"]:
         lines.append(f"not understood: {note['place']}: {note['what']}")
+    lines += [f"gone: {file}: what it said is dropped" for file in told["gone"]]
     lines.append("nothing kept (--dry-run)" if dry_run else f"kept as version {told['version']}")
     return "\n".join(lines)
 

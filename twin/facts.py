@@ -24,6 +24,8 @@ class Provenance:
     place: str  # file and position inside it
     owner: str  # on whose behalf it is said
     time: str = ""  # UTC, ISO 8601; empty: unknown, older than any
+    file: str = ""  # absolute path of the file, links resolved; empty: not kept. `place` has its name as it was given
+    chain: str = ""  # absolute path of the chain file that is it or names it; empty: none
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import UTC, datetime
@@ -20,6 +20,7 @@ from .facts import Fact, Merged
 from .graph import TwinError
 from .records import canonical, fact_from, fact_to, twin_from, twin_to
 
+WAIT_S = 60.0  # for another who writes the store; assumed: the biggest chain is merged in a few seconds
 _METADATA = sa.MetaData()
 _VERSION = sa.Table(
     "twin_version",
@@ -62,23 +63,23 @@ class TwinStore:
         Raises:
             TwinError: the file cannot be written or is no store; it is then as it was.
         """
-        twin = canonical(twin_to(merged.twin))
-        facts = [(key, canonical(fact_to(fact))) for key, about in sorted(merged.facts.items()) for fact in about]
-        digest = _digest(twin, facts)
+        return self.change(lambda _: merged)[0]
+
+    def change(self, change: Callable[[Merged | None], Merged]) -> tuple[int, Merged]:
+        """Make a version of the newest in one transaction; two who change at once come one after the other.
+
+        Args:
+            change: gives the next version from the newest; from None where there is none.
+
+        Raises:
+            TwinError: `change` raised it, or the file cannot be written or is no store; it is then as it was.
+        """
         self._make_folder()
         with self._connection() as connection:
             _METADATA.create_all(connection)
             newest = _newest(connection)
-            if newest is not None and newest.digest == digest:
-                return newest.number
-            number = 1 if newest is None else newest.number + 1
-            now = datetime.now(UTC).isoformat(timespec="seconds")
-            row = {"number": number, "time": now, "twin": twin, "digest": digest, "assets": len(merged.twin.assets)}
-            connection.execute(_VERSION.insert(), row)
-            rows = [{"version": number, "position": i, "key": key, "body": body} for i, (key, body) in enumerate(facts)]
-            if rows:
-                connection.execute(_FACT.insert(), rows)
-        return number
+            merged = change(None if newest is None else self._read(connection, newest.number))
+            return _write(connection, merged, newest), merged
 
     def load(self, version: int | None = None) -> Merged:
         """Give a version, the newest by default.
@@ -91,12 +92,16 @@ class TwinStore:
             self._require_tables(connection)
             known = _newest(connection)
             wanted = version if version is not None else (known.number if known else 0)
-            row = connection.execute(sa.select(_VERSION).where(_VERSION.c.number == wanted)).one_or_none()
-            if row is None:
-                newest = known.number if known else "none"
-                raise TwinError(f"{self.path}: version {wanted} is not there; the newest is {newest}")
-            query = sa.select(_FACT.c.key, _FACT.c.body).where(_FACT.c.version == wanted).order_by(_FACT.c.position)
-            facts = [(key, body) for key, body in connection.execute(query)]
+            return self._read(connection, wanted)
+
+    def _read(self, connection: sa.Connection, wanted: int) -> Merged:
+        row = connection.execute(sa.select(_VERSION).where(_VERSION.c.number == wanted)).one_or_none()
+        if row is None:
+            known = _newest(connection)
+            newest = known.number if known else "none"
+            raise TwinError(f"{self.path}: version {wanted} is not there; the newest is {newest}")
+        query = sa.select(_FACT.c.key, _FACT.c.body).where(_FACT.c.version == wanted).order_by(_FACT.c.position)
+        facts = [(key, body) for key, body in connection.execute(query)]
         if _digest(row.twin, facts) != row.digest:
             raise TwinError(f"{self.path}: version {wanted} was changed after it was saved; restore the file")
         return Merged(twin_from(json.loads(row.twin)), _by_key(facts))
@@ -107,7 +112,7 @@ class TwinStore:
         Raises:
             TwinError: the file is no store.
         """
-        if not self.path.exists():
+        if not self._is_file():
             return ()
         with self._connection() as connection:
             if not sa.inspect(connection).has_table(_VERSION.name):
@@ -118,7 +123,8 @@ class TwinStore:
 
     @contextmanager
     def _connection(self) -> Iterator[sa.Connection]:
-        engine = sa.create_engine(sa.URL.create("sqlite", database=str(self.path)), poolclass=sa.NullPool)
+        url = sa.URL.create("sqlite", database=str(self.path))
+        engine = sa.create_engine(url, poolclass=sa.NullPool, connect_args={"timeout": WAIT_S})
         sa.event.listen(engine, "connect", _manual_transactions)
         sa.event.listen(engine, "begin", _begin)
         try:
@@ -130,8 +136,14 @@ class TwinStore:
             engine.dispose()
 
     def _require_file(self) -> None:
-        if not self.path.is_file():
+        if not self._is_file():
             raise TwinError(f"{self.path}: no store is there; make it with: tocsin twin import PATH")
+
+    def _is_file(self) -> bool:
+        try:
+            return self.path.is_file()
+        except OSError as error:
+            raise TwinError(f"{self.path}: {error.strerror}; give another --store") from None
 
     def _require_tables(self, connection: sa.Connection) -> None:
         if not sa.inspect(connection).has_table(_VERSION.name):
@@ -142,6 +154,23 @@ class TwinStore:
             self.path.parent.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise TwinError(f"{self.path.parent}: {error.strerror}; give another --store") from None
+
+
+def _write(connection: sa.Connection, merged: Merged, newest: Version | None) -> int:
+    """Insert a version behind the newest, unless it is equal to it; give its number."""
+    twin = canonical(twin_to(merged.twin))
+    facts = [(key, canonical(fact_to(fact))) for key, about in sorted(merged.facts.items()) for fact in about]
+    digest = _digest(twin, facts)
+    if newest is not None and newest.digest == digest:
+        return newest.number
+    number = 1 if newest is None else newest.number + 1
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    row = {"number": number, "time": now, "twin": twin, "digest": digest, "assets": len(merged.twin.assets)}
+    connection.execute(_VERSION.insert(), row)
+    rows = [{"version": number, "position": i, "key": key, "body": body} for i, (key, body) in enumerate(facts)]
+    if rows:
+        connection.execute(_FACT.insert(), rows)
+    return number
 
 
 def _newest(connection: sa.Connection) -> Version | None:

@@ -105,7 +105,16 @@ class Demo:
         self.result["policies"] = evaluation["policies"]
 
     def incident(self) -> None:
-        """One attack with Tocsin and the same without."""
+        """One attack with Tocsin and the same without.
+
+        Raises:
+            StageError: something that the demonstration shows did not happen.
+        """
+        self.play_incident()
+        _check_incident(self.result)
+
+    def play_incident(self) -> None:
+        """Play both, whatever comes of it."""
         from rich.progress import Progress
 
         from ..audit import verify
@@ -125,7 +134,6 @@ class Demo:
         self.result |= _told(incident)
         self.result["loss_with"], self.result["loss_without"] = _truth(truth), _truth(without)
         self.result["audit_verified"] = verdict.is_whole
-        _check_incident(self.result)
 
     def worth(self) -> None:
         """The same comparison over many other attacks, in simulation."""
@@ -221,6 +229,8 @@ def _told(incident: Incident) -> dict[str, Any]:
         {
             "id": row["id"],
             "state": row["state"],
+            "proposer": row["proposer"],
+            "verified": any(step["to"] == "succeeded" for step in row["transitions"]),
             "playbook": names[row["playbook"]],
             "targets": row["targets"],
             "owners": row["owners"],
@@ -250,11 +260,17 @@ def _check_incident(result: Mapping[str, Any]) -> None:
     """Say what did not happen that had to.
 
     Raises:
-        StageError: no response succeeded, none was undone, a wrong owner's consent counted, or the audit log is broken.
+        StageError: no response of the policy succeeded, none was undone, a wrong owner's consent counted, or the audit
+            log is broken.
     """
-    states = [row["state"] for row in result["responses"]]
+    from ..records import BY_NODE
+
+    own = [row for row in result["responses"] if row["proposer"] == BY_NODE]
     faults = [
-        ("no response was verified as carried out", "succeeded" in states or "undone" in states),
+        (
+            f"no response that the policy proposed was verified as carried out (it proposed {len(own)})",
+            any(row["verified"] for row in own),
+        ),
         ("no response was undone", bool(result["undone"])),
         ("no response was rehearsed", result["forecast"] is not None),
         (

@@ -73,7 +73,7 @@ def read_tokens(path: Path, *, owners: frozenset[str]) -> PlantTokens:
         fault = error.errors(include_input=False)[0]
         place = ".".join(str(part) for part in fault["loc"])
         raise TokensError(f"{path}: {place}: {fault['msg']}; mend it there") from None
-    except ValueError:
+    except (ValueError, RecursionError):
         raise TokensError(f"{path}: not JSON; mend it or write it anew") from None
     if set(file.owners) != owners:
         odd = ", ".join(sorted(owners ^ set(file.owners)))

@@ -55,6 +55,7 @@ def test_responses_are_rehearsed_consented_and_carried_out(result: dict[str, Any
         assert signed >= set(row["owners"])
         assert row["forecast"]["worlds"] >= 1000
         assert row["forecast"]["this"]["mean"] != row["forecast"]["nothing"]["mean"]
+    assert any(row["proposer"] == "node" and row["verified"] for row in result["responses"])
     assert result["refused_consent"]["status"] in (403, 404)
     assert result["undone"]
     assert result["audit_verified"] is True

@@ -41,6 +41,7 @@ def test_any_other_token_is_nobody(token: str) -> None:
     "content",
     [
         "{",
+        "[" * 100_000,
         "{}",
         '["x"]',
         json.dumps([{**ENTRY, "roles": ["king"]}]),
@@ -68,7 +69,7 @@ def test_bad_trust_store_is_named(tmp_path: Path, content: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "content", ["", "{}", '{"kty": "OKP", "crv": "Ed25519", "x": "AA"}', '{"kty": "oct", "k": "AA"}']
+    "content", ["", "{}", "[" * 100_000, '{"kty": "OKP", "crv": "Ed25519", "x": "AA"}', '{"kty": "oct", "k": "AA"}']
 )
 def test_what_is_no_signing_key_is_named(tmp_path: Path, content: str) -> None:
     """A file that holds no private Ed25519 key is refused by its name, and its content is not shown."""

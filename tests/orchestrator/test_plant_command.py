@@ -15,6 +15,7 @@ import pytest
 import typer
 from tocsin.orchestrator.assemble import load_twin
 from tocsin.orchestrator.plant.commands import plant
+from tocsin.orchestrator.plant.tokens import TokensError, read_tokens
 from tocsin.twin.sensing.confusion import parse_confusion
 from typer.testing import CliRunner
 
@@ -89,6 +90,13 @@ def test_bad_arguments_are_one_clear_error(arguments: tuple[str, ...], says: str
     """Errors of ours, which the command line tells in a line; never anything else."""
     with pytest.raises(ValueError, match=says):
         typer.main.get_command(plant).main(list(arguments), standalone_mode=False)
+
+
+def test_a_token_file_nested_too_deeply_is_named(tmp_path: Path) -> None:
+    """As any other that is not of the form."""
+    (tmp_path / "plant.json").write_text("[" * 100_000)
+    with pytest.raises(TokensError, match=r"plant\.json: not JSON"):
+        read_tokens(tmp_path / "plant.json", owners=frozenset({"edge"}))
 
 
 def test_measure_writes_a_table(tmp_path: Path) -> None:

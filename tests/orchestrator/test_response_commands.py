@@ -84,6 +84,14 @@ def test_wrong_key_and_unknown_response_are_one_line(run: Run, home: House) -> N
     assert home.actuator.sent == []
 
 
+def test_a_consent_holds_a_year_at_most(run: Run, home: House) -> None:
+    """A length that no date can hold is bad usage, and nothing is signed."""
+    key = home.path / "keys" / "edge.jwk"
+    code, _, err = run("consent", the_id(run), "--owner", "edge", "--key", key, "--valid-s", "1e300")
+    assert code == 2 and "--valid-s" in err
+    assert json.loads(run("show", the_id(run), "--json")[1])["state"] == "awaiting_consent"
+
+
 def test_denial(run: Run, home: House) -> None:
     """`--deny` says no."""
     id_ = the_id(run)

@@ -67,6 +67,15 @@ def test_tls_files_must_be_there(tmp_path: Path) -> None:
         check(Listen("0.0.0.0", 8300, tls_cert=tmp_path / "none.pem", tls_key=tmp_path / "none.pem"))
 
 
+def test_tls_files_must_be_pem(tmp_path: Path) -> None:
+    """Files that hold no certificate and key are named before anything is served."""
+    for name in ("cert.pem", "key.pem"):
+        (tmp_path / name).write_text("no certificate")
+    with pytest.raises(ServeError, match=r"cert\.pem.*key\.pem.*PEM form") as error:
+        check(Listen("0.0.0.0", 8300, tmp_path / "cert.pem", tmp_path / "key.pem"))
+    assert "\n" not in str(error.value)
+
+
 def test_busy_port_is_named() -> None:
     """A port in use is one clear error."""
     with socket.socket() as other:
@@ -107,6 +116,7 @@ def test_unknown_owner_is_named(tmp_path: Path, small_chain: None) -> None:
         ("budgets: {edge: {max_criticality: .nan}}", "max_criticality"),
         ("colour: red", "colour"),
         ("a: [", "line 2"),
+        ("[" * 100_000, "nested too deeply"),
         ("a: !!python/object:os.system x", "not YAML"),
         ("a: &a [x]\nb: *a", "aliases"),
         ("- x", "top"),
@@ -146,6 +156,14 @@ def test_store_must_be_a_store(tmp_path: Path) -> None:
     assert path.read_bytes().startswith(b"this is no database")
 
 
+@pytest.mark.parametrize("url", ["garbage", "nosuch://h/d", "sqlite:///" + "x" * 300])
+def test_what_is_no_url_of_a_store_is_named(url: str) -> None:
+    """TOCSIN_STORE is told as it is, with the mend."""
+    for opened in (open_store, open_existing):
+        with pytest.raises(StoreError, match=f"store .*{url[-10:]}.*; "):
+            opened(url)
+
+
 def test_secret_of_a_database_url_is_not_shown() -> None:
     """An error about a store does not show its password."""
     with pytest.raises(StoreError) as error:
@@ -161,6 +179,16 @@ def test_settings_come_from_flag_then_environment(tmp_path: Path) -> None:
     assert token_of(None, {"TOCSIN_TOKEN": " t "}) == "t"
     with pytest.raises(SettingsError, match="TOCSIN_TOKEN_FILE"):
         token_of(None, {})
+
+
+@pytest.mark.parametrize("token", ["\u00e9", "a b", "a\nb", "\x7f"])
+def test_what_can_be_no_token_is_told_by_its_place(tmp_path: Path, token: str) -> None:
+    """A token goes out in a header: anything but printing ASCII is refused."""
+    (tmp_path / "token").write_text(token)
+    with pytest.raises(SettingsError, match="TOCSIN_TOKEN: holds no token"):
+        token_of(None, {"TOCSIN_TOKEN": token})
+    with pytest.raises(SettingsError, match="token: holds no token"):
+        token_of(tmp_path / "token", {})
 
 
 def test_incident_over_real_sockets(tmp_path: Path) -> None:

@@ -112,6 +112,13 @@ def test_facts_tell_file_line_and_owner(folder: Path) -> None:
         ("path: a/compose.yaml", "path: ../x.yaml", "chain.yaml:7: path '../x.yaml' leads out"),
         ("path: a/compose.yaml", "path: /etc/hostname", "chain.yaml:7: path '/etc/hostname' leads out"),
         ("id: CVE-2024-37310", "id: log4shell", "chain.yaml:18: weaknesses.0.id:"),
+        ("epss: 0.1", "cvss: 'CVSS:3.1/AV:Q'", "chain.yaml:18: weakness CVE-2024-37310 on b/device/charger: CVSS"),
+        ("need: 1", "need: 99", "chain.yaml:16: need: 99 can never be met, group 'g' of 'a/service/web' has 1; lower"),
+        (
+            "kind: manages, source: b/device/charger, target: b/process/charging, access: admin",
+            "kind: depends_on, source: b/process/charging, target: b/device/charger, need: 2",
+            "chain.yaml:14: need: 2 can never be met, a dependency without a group",
+        ),
     ],
 )
 def test_mistakes_are_told_with_file_line_and_mend(folder: Path, old: str, new: str, told: str) -> None:

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from tocsin.twin.facts import Fact, Provenance, merge
 from tocsin.twin.graph import Owner, Twin, TwinError
+from tocsin.twin.sources import read_paths
 from tocsin.twin.sources.compose import read_compose
 from tocsin.twin.sources.reading import Reading
 from tocsin.twin.vocabulary import AssetKind, LinkKind
@@ -101,6 +104,42 @@ def test_dependencies_join_services_and_leave_out_what_only_has_to_have_run() ->
     assert links(twin, LinkKind.DEPENDS_ON) == {("o/service/a", "o/container/b", None)}
 
 
+@pytest.mark.parametrize(
+    ("field", "told"),
+    [
+        ("networks: [nonet]", "'nonet', which is not under the file's 'networks'"),
+        ("networks: {nonet: {}}", "'nonet', which is not under the file's 'networks'"),
+        ("volumes: ['novol:/x']", "'novol', which is not under the file's 'volumes'"),
+        ("volumes: [{type: volume, source: novol, target: /x}]", "'novol', which is not under the file's 'volumes'"),
+        ("secrets: [nosecret]", "'nosecret', which is not under the file's 'secrets'"),
+        ("configs: [{source: noconfig}]", "'noconfig', which is not under the file's 'configs'"),
+    ],
+)
+def test_what_is_used_must_be_declared(field: str, told: str) -> None:
+    """As docker compose has it: file, line and mend are told."""
+    with pytest.raises(TwinError) as refusal:
+        read(f"services:\n  a:\n    image: x\n    {field}\n")
+    assert str(refusal.value) == (
+        f"compose.yaml:4: service 'a' uses {told}; declare it there, or give the file that does as well"
+    )
+
+
+def test_what_cannot_be_checked_is_let_through() -> None:
+    """The default network, host paths, names with variables; an included file may declare the rest, which is noted."""
+    fields = "networks: [default], secrets: ['${S}'], volumes: ['${DATA}:/a', './b:/b', 'C:\\c:/c', '/d']"
+    assert not read(f"services:\n  a: {{image: x, {fields}}}\n").not_understood
+    notes = read("include: [other.yaml]\nservices:\n  a: {image: x, networks: [far]}\n").not_understood
+    assert "service 'a' uses 'far' of 'networks', which another file of the stack declares" in [n.what for n in notes]
+
+
+def test_files_of_a_folder_may_declare_for_each_other(tmp_path: Path) -> None:
+    """Fragments are meant to be run together: what one declares the other may use."""
+    (tmp_path / "base.yaml").write_text("services:\n  a: {image: x}\nnetworks: {back: {}}\n")
+    (tmp_path / "more.yaml").write_text("services:\n  b: {image: x, networks: [back]}\n")
+    [note] = read_paths([tmp_path], "o").not_understood
+    assert note.place.endswith("more.yaml:2") and "'back'" in note.what
+
+
 def test_a_dependency_that_is_not_there_is_an_error_with_its_place() -> None:
     """As docker compose has it."""
     with pytest.raises(TwinError, match=r"compose.yaml:4: service 'a' depends on 'b', which is not there; "):
@@ -111,7 +150,7 @@ def test_named_volumes_are_data_stores() -> None:
     """Bind mounts and anonymous volumes are not."""
     twin = twin_of(
         "services:\n  db:\n    image: x\n    volumes:\n      - data:/var/lib\n      - ./conf:/etc/c\n      - /tmp/x\n"
-        "      - {type: volume, source: logs, target: /log}\n"
+        "      - {type: volume, source: logs, target: /log}\nvolumes: {data: , logs: {}}\n"
     )
     assert links(twin, LinkKind.STORES) == {
         ("o/container/db", "o/data_store/data", None),
@@ -160,6 +199,7 @@ def test_shared_secret_files_make_clients() -> None:
         "services:\n"
         "  db: {image: x, environment: {POSTGRES_PASSWORD_FILE: /run/secrets/pw}, secrets: [pw]}\n"
         "  api: {image: x, secrets: [{source: pw}]}\n  web: {image: x, secrets: [tls]}\n"
+        "secrets: {pw: {file: pw}, tls: {file: tls}}\n"
     )
     assert links(twin, LinkKind.HOLDS_CREDENTIAL) == {
         ("o/container/api", "o/identity/db-postgres", None),

@@ -13,9 +13,10 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from ..attack.weaknesses import parse_cvss
 from ..graph import Asset, ConsentRule, Link, Owner, Sharing, TwinError, Weakness
 from ..vocabulary import AssetKind, ConsentClass, ConsentMode, LinkKind, Proposer
-from .chain_model import AnswerPart, AssetPart, ChainFile, ManifestPart, given_fields
+from .chain_model import AnswerPart, AssetPart, ChainFile, ManifestPart, WeaknessPart, given_fields
 from .reading import INTERNET, INTERNET_ASSET, OWNER_NAME, Reading, Scribe, asset_id
 from .safe_yaml import Section, read_yaml
 
@@ -50,6 +51,7 @@ class _Chain:
     def __init__(self, chain: ChainFile, root: Section, scribe: Scribe) -> None:
         self.chain, self.root, self.scribe = chain, root, scribe
         self.assets: dict[str, Asset] = {}
+        self.needed: list[tuple[Link, str]] = []  # dependencies, each with its place
 
     def read(self, manifest: Manifest) -> Reading:
         self.scribe.documents["chain"] += 1
@@ -65,6 +67,7 @@ class _Chain:
         self._overlays()
         self._links()
         self._contracts()
+        self._needs()
         self._weaknesses()
         self._sharing()
         self._consent()
@@ -131,7 +134,10 @@ class _Chain:
             place = self.place("links", index)
             source = self._require_asset(part.source, place)
             self._require_asset(part.target, place)
-            self.say(Link(**dict(part)), source.owner, place)
+            link = Link(**dict(part))
+            if link.kind is LinkKind.DEPENDS_ON:
+                self.needed.append((link, place))
+            self.say(link, source.owner, place)
 
     def _contracts(self) -> None:
         for index, part in enumerate(self.chain.contracts):
@@ -143,13 +149,30 @@ class _Chain:
             self.say(Link(LinkKind.REACHES, *ends, part.port, part.protocol), source.owner, place)
             if part.depends:
                 needed = Link(LinkKind.DEPENDS_ON, *ends, group=part.group, need=part.need)
+                self.needed.append((needed, place))
                 self.say(needed, source.owner, place)
+
+    def _needs(self) -> None:
+        """Refuse a dependency that needs more than its group has."""
+        groups: dict[tuple[str, str, str], set[str]] = {}
+        for link, _ in self.needed:
+            groups.setdefault(_group_of(link), set()).add(link.target)
+        for link, place in self.needed:
+            size = len(groups[_group_of(link)])
+            if link.need > size:
+                group = f"group {link.group!r}" if link.group else "a dependency without a group"
+                raise TwinError(
+                    f"{place}: need: {link.need} can never be met, {group} of {link.source!r} has {size}; "
+                    "lower it or add to the group"
+                )
 
     def _weaknesses(self) -> None:
         for index, part in enumerate(self.chain.weaknesses):
             place = self.place("weaknesses", index)
             for asset in part.on:
                 owner = self._require_asset(asset, place).owner
+                if part.cvss:
+                    _check_cvss(part, asset, place)
                 self.say(Weakness(part.id, asset, part.cvss, part.epss, part.kev, part.access), owner, place)
 
     def _sharing(self) -> None:
@@ -184,6 +207,18 @@ class _Chain:
         if asset not in self.assets:
             raise TwinError(f"{place}: asset {asset!r} is not there; declare it under 'assets' or mend the id")
         return self.assets[asset]
+
+
+def _group_of(link: Link) -> tuple[str, str, str]:
+    """What dependencies have in common that are alternatives; one without a group stands alone."""
+    return link.source, link.group, "" if link.group else link.target
+
+
+def _check_cvss(part: WeaknessPart, asset: str, place: str) -> None:
+    try:
+        parse_cvss(part.cvss, weakness=part.id, asset=asset)
+    except TwinError as error:
+        raise TwinError(f"{place}: {error}") from None
 
 
 def _rule(owner: str, consent_class: ConsentClass, proposer: Proposer, answer: AnswerPart, place: str) -> ConsentRule:

@@ -44,7 +44,7 @@ class OwnerPart(_Part):
 class ManifestPart(_Part):
     """A manifest file or folder that an owner runs."""
 
-    path: str
+    path: Annotated[str, Field(pattern=r"^[^\x00]+$")]
     owner: str
     host: str = ""  # name of the host that it runs on; the folder's or file's name by default
     prefix: str = ""  # before the names of its assets

@@ -14,6 +14,7 @@ from ..graph import TwinError
 from ..vocabulary import AssetKind, LinkKind
 from .compose_fields import Port, dependencies_of, networks_of, ports_of, volumes_of, with_defaults
 from .compose_identities import declare_identities
+from .compose_references import Names, check_references
 from .reading import Reading, Scribe
 from .safe_yaml import Section, read_yaml
 from .values import as_text, list_at, section_at, text_at
@@ -25,6 +26,7 @@ DEFAULT_CAPABILITIES = frozenset(
 )
 ENGINE_SOCKETS = ("docker.sock", "containerd.sock", "podman.sock", "crio.sock")
 HOST_ROOTS = frozenset(["/", "/dev", "/etc", "/proc", "/root", "/run", "/sys", "/var", "/var/run"])
+NOTHING: Names = {}
 UNNECESSARY_PRIVILEGE = "CWE-250"
 _SERVICE_NEEDS_A_FILE = ("extends", "env_file")
 
@@ -58,16 +60,16 @@ def read_compose(
     *,
     project: str,
     prefix: str = "",
-    siblings: frozenset[str] = frozenset(),
+    beside: Names = NOTHING,
     time: str = "",
 ) -> Reading:
     """Read a compose file: `compose_facts` of its bytes.
 
     Raises:
-        TwinError: the file is broken, or depends on a service that is not there.
+        TwinError: the file is broken, or uses what is declared nowhere.
     """
     documents = read_yaml(data, file)
-    return compose_facts(documents, file, owner, project=project, prefix=prefix, siblings=siblings, time=time)
+    return compose_facts(documents, file, owner, project=project, prefix=prefix, beside=beside, time=time)
 
 
 def compose_facts(
@@ -77,7 +79,7 @@ def compose_facts(
     *,
     project: str,
     prefix: str = "",
-    siblings: frozenset[str] = frozenset(),
+    beside: Names = NOTHING,
     time: str = "",
 ) -> Reading:
     """Give what a parsed compose file says.
@@ -88,32 +90,33 @@ def compose_facts(
         owner: id of the owner of all that it declares.
         project: name of the host that the stack runs on.
         prefix: put before the names of assets, where one owner runs several stacks.
-        siblings: services declared by other files of the same stack; depending on them is no error.
+        beside: what the files of the same stack declare, this one or others; using it is no error.
         time: when the file said so, UTC, ISO 8601.
 
     Raises:
-        TwinError: the file is no compose file, or depends on a service that is not there.
+        TwinError: the file is no compose file, or uses what is declared nowhere.
     """
     scribe = Scribe("compose", file, owner, time)
     for document in documents:
         if not is_compose(document):
             raise TwinError(f"{file}:1: no compose file; it needs a mapping 'services'")
-        _read(document, scribe, project, prefix, siblings)
+        _read(document, scribe, project, prefix, beside)
     return scribe.reading()
 
 
-def _read(document: Section, scribe: Scribe, project: str, prefix: str, siblings: frozenset[str]) -> None:
+def _read(document: Section, scribe: Scribe, project: str, prefix: str, beside: Names) -> None:
     services = {as_text(key): value for key, value in section_at(document, "services").items()}
     host = scribe.asset(AssetKind.HOST, project, document.place, {"role": "container host"})
     stack = Stack(scribe, prefix, host, services)
     scribe.documents["compose"] += 1
     for key, service in services.items():
+        check_references(document, service, key, beside, scribe)
         _declare_container(stack, key, service)
     _declare_networks(stack, document)
     for key, service in services.items():
         _declare_reach(stack, key, service)
         _declare_stores(stack, key, service)
-        _declare_dependencies(stack, key, service, siblings)
+        _declare_dependencies(stack, key, service, beside.get("services", frozenset()))
     declare_identities(stack.scribe, services, stack.containers, stack.faces, prefix)
     for key in ("include", "configs"):
         if key in document:
@@ -235,8 +238,3 @@ def _declare_dependencies(stack: Stack, key: str, service: Section, siblings: fr
                 f"{place}: service {key!r} depends on {needed!r}, which is not there; "
                 "declare it, or give the file that does as well"
             )
-
-
-def service_names(document: Section) -> frozenset[str]:
-    """Give the names of the services that a compose document declares."""
-    return frozenset(as_text(key) for key in section_at(document, "services"))

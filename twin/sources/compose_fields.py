@@ -105,7 +105,7 @@ def volumes_of(service: Section) -> list[Volume]:
             continue
         parts = with_defaults(as_text(entry)).split(":")
         if len(parts) > 1:
-            named = re.fullmatch(r"[A-Za-z0-9][\w.-]*", parts[0]) is not None
+            named = re.fullmatch(r"[A-Za-z0-9][\w.-]+", parts[0]) is not None
             found.append(Volume(parts[0], named, len(parts) > 2 and "ro" in parts[2].split(",")))
     return found
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -21,16 +21,19 @@ from .cage2 import cage2_network, is_cage2, is_cage2_image
 from .cage4 import cage4_network, is_cage4
 from .chain import is_chain, read_chain_file
 from .chain_model import ManifestPart
-from .compose import compose_facts, is_compose, service_names
+from .compose import compose_facts, is_compose
+from .compose_references import Names, declared_names, join_names
 from .cyberwheel import cyberwheel_network, is_cyberwheel, is_cyberwheel_definition
 from .kubernetes import is_kubernetes, kubernetes_facts
 from .nasim import is_nasim, nasim_network
 from .network import Network, write_network
 from .reading import OWNER_NAME, Note, Reading, Scribe
 from .safe_yaml import MAX_BYTES, Section, read_yaml
+from .scope import Scope, resolved, with_files
 
 CHAIN_FILE = "chain.yaml"
 SUFFIXES = (".yaml", ".yml")
+MAX_SHOWN = 80  # characters of a path that is told in an error
 Beside = Mapping[str, Section]  # documents that a network draws on, by the name of their file without its suffix
 PEERS: tuple[tuple[str, Callable[[object], bool], Callable[[Section, Scribe, Beside], Network]], ...] = (
     ("nasim", is_nasim, lambda document, scribe, _: nasim_network(document, scribe)),
@@ -62,8 +65,8 @@ def read_chain(path: Path) -> Reading:
     Raises:
         TwinError: it is not there or broken; names file, place and mend.
     """
-    file = path / CHAIN_FILE if path.is_dir() else path
-    if not file.exists():
+    file = path / CHAIN_FILE if _is_folder(path) else path
+    if not is_there(file):
         raise TwinError(f"{file}: is not there; write one, or import manifests with --owner NAME")
     return _read_chain_in(file, shown=str(file.parent))
 
@@ -81,26 +84,66 @@ def read_paths(paths: Iterable[Path], owner: str | None = None) -> Reading:
     if owner is not None and not OWNER_NAME.fullmatch(owner):
         raise TwinError(f"--owner {owner!r} is no id of an owner; use a-z, 0-9 and '-'")
     chains: list[Reading] = []
+    folders: list[Path] = []
     loose: list[Path] = []
     for path in paths:
-        if not path.exists():
+        if not is_there(path):
             raise TwinError(f"{path}: is not there; give a file or folder")
         if path.is_dir() and not (path / CHAIN_FILE).exists():
+            folders.append(path)
             loose += _manifests_in(path, path)
         elif path.is_dir() or _is_chain_file(path):
             chains.append(read_chain(path))
         else:
             loose.append(path)
+    if not chains and not loose:
+        raise TwinError(f"{folders[0]}: holds no file that ends in {' or '.join(SUFFIXES)}; give a folder of manifests")
     if loose and owner is None:
         raise TwinError(f"{loose[0]}: whose is it? give --owner NAME")
-    readings = [*chains]
-    if loose and owner is not None:
-        declared = {fact.subject.id for one in chains for fact in one.facts if isinstance(fact.subject, Owner)}
-        if owner not in declared:
-            fact = Fact(Owner(owner, owner), Provenance("command line", f"{loose[0]}:1", owner))
-            readings.append(Reading((fact,)))
-        readings.append(_read_manifests([(file, str(file)) for file in loose], owner, host="", prefix=""))
-    return Reading.join(readings)
+    if owner is None or not loose:
+        return Reading.join(chains)
+    declared = {fact.subject.id for one in chains for fact in one.facts if isinstance(fact.subject, Owner)}
+    return Reading.join([*chains, _read_loose(loose, folders, owner, is_declared=owner in declared)])
+
+
+def is_there(path: Path) -> bool:
+    """Whether the path leads to a file or folder.
+
+    Raises:
+        TwinError: it can be no path, because it is too long or may not be looked at.
+    """
+    try:
+        return path.exists()
+    except OSError as error:
+        raise TwinError(f"{_short(str(path))}: {error.strerror or error}; give a file or folder") from None
+
+
+def _is_folder(path: Path) -> bool:
+    return is_there(path) and path.is_dir()
+
+
+def _short(text: str) -> str:
+    return text if len(text) <= MAX_SHOWN else f"{text[:MAX_SHOWN]}..."
+
+
+def _read_loose(loose: list[Path], folders: list[Path], owner: str, *, is_declared: bool) -> Reading:
+    """Read manifests that no chain names.
+
+    Raises:
+        TwinError: one is broken, or none of them is understood.
+    """
+    shown = {str(file): resolved(file) for file in loose}
+    reading = _read_manifests([(file, str(file)) for file in loose], owner, host="", prefix="")
+    if not reading.documents:
+        others = f", nor any of the {len(loose) - 1} files beside it" if len(loose) > 1 else ""
+        raise TwinError(
+            f"{loose[0]}: is no manifest that is understood{others}; give compose files, Kubernetes or a chain"
+        )
+    facts = list(reading.facts)
+    if not is_declared:
+        facts.insert(0, Fact(Owner(owner, owner), Provenance("command line", f"{loose[0]}:1", owner)))
+    scopes = tuple(Scope.of(path, owner) for path in (*loose, *folders))
+    return replace(reading, facts=with_files(facts, shown), scopes=scopes)
 
 
 def knows_network(path: Path) -> bool:
@@ -119,15 +162,21 @@ def _is_chain_file(path: Path) -> bool:
 
 def _read_chain_in(file: Path, *, shown: str) -> Reading:
     root = file.parent
+    paths: dict[str, str] = {}
+    scopes = [Scope.of(file, None)]
 
     def read_manifest(entry: ManifestPart, place: str) -> Reading:
         path = _inside(root, entry.path, place)
         found = _manifests_in(path, root) if path.is_dir() else [path]
         named = [(one, str(Path(shown) / one.relative_to(root))) for one in found]
+        paths.update({name: resolved(one) for one, name in named})
+        scopes.extend(Scope.of(one, entry.owner) for one in found)
         return _read_manifests(named, entry.owner, host=entry.host, prefix=entry.prefix)
 
     name = str(Path(shown) / file.name)
-    return read_chain_file(_bytes(file, name), name, read_manifest, time=_time(file))
+    reading = read_chain_file(_bytes(file, name), name, read_manifest, time=_time(file))
+    paths[name] = resolved(file)
+    return replace(reading, facts=with_files(reading.facts, paths, chain=paths[name]), scopes=tuple(scopes))
 
 
 def _inside(root: Path, relative: str, place: str) -> Path:
@@ -136,11 +185,14 @@ def _inside(root: Path, relative: str, place: str) -> Path:
     Raises:
         TwinError: it is absolute, leads out of the root, or is not there.
     """
-    path = root / relative
-    if Path(relative).is_absolute() or not _stays(path, root):
-        raise TwinError(f"{place}: path {relative!r} leads out of the chain's folder; put the manifest inside it")
-    if not path.exists():
-        raise TwinError(f"{place}: path {relative!r} is not there; mend it or add the manifest")
+    path, told = root / relative, f"{place}: path {_short(relative)!r}"
+    try:
+        if Path(relative).is_absolute() or not _stays(path, root):
+            raise TwinError(f"{told} leads out of the chain's folder; put the manifest inside it")
+        if not path.exists():
+            raise TwinError(f"{told} is not there; mend it or add the manifest")
+    except OSError as error:
+        raise TwinError(f"{told}: {error.strerror or error}; mend it") from None
     return path
 
 
@@ -228,10 +280,12 @@ def _read_stacks(found: list[_Parsed], owner: str, host: str, prefix: str) -> li
     """Read compose files; where one owner runs several stacks, the stack's name goes before its assets'."""
     projects = {one.shown: host or _project(one) for one in found}
     many = len(set(projects.values())) > 1
-    beside: dict[Path, frozenset[str]] = {}  # fragments of a folder are meant to be run together
+    beside: dict[Path, Names] = {}  # fragments of a folder are meant to be run together
     for one in found:
-        names = [service_names(document) for document in one.documents if is_compose(document)]
-        beside[one.path.parent] = beside.get(one.path.parent, frozenset()).union(*names)
+        for document in one.documents:
+            if is_compose(document):
+                names = declared_names(document)
+                beside[one.path.parent] = join_names(beside.get(one.path.parent, {}), names)
     return [
         compose_facts(
             one.documents,
@@ -239,7 +293,7 @@ def _read_stacks(found: list[_Parsed], owner: str, host: str, prefix: str) -> li
             owner,
             project=projects[one.shown],
             prefix=f"{projects[one.shown]}." if many and not prefix else prefix,
-            siblings=beside[one.path.parent],
+            beside=beside[one.path.parent],
             time=_time(one.path),
         )
         for one in found

@@ -14,6 +14,7 @@ from typing import Any
 from ..facts import Fact, Provenance, Subject
 from ..graph import Asset, Link, Owner, TwinError, Weakness
 from ..vocabulary import AssetKind, LinkKind
+from .scope import Scope
 
 INTERNET = "internet"
 INTERNET_ASSET = "internet/external/internet"
@@ -37,6 +38,7 @@ class Reading:
     not_understood: tuple[Note, ...] = ()
     documents: Mapping[str, int] = field(default_factory=dict)  # kind of document -> how many were read
     files: tuple[str, ...] = ()
+    scopes: tuple[Scope, ...] = ()  # what it speaks for: facts kept from there give way to it
 
     @classmethod
     def join(cls, readings: Iterable[Reading]) -> Reading:
@@ -50,6 +52,7 @@ class Reading:
             tuple(note for one in every for note in one.not_understood),
             dict(sorted(documents.items())),
             tuple(file for one in every for file in one.files),
+            tuple(scope for one in every for scope in one.scopes),
         )
 
 
