@@ -223,8 +223,6 @@ def _read_json(path: Path, mend: str) -> Any:
         raise IdentityError(f"{path}: nested too deeply; mend or make it anew") from None
     except ValueError as error:
         raise IdentityError(f"{path}: not JSON ({error}); mend or make it anew") from None
-    except RecursionError:
-        raise IdentityError(f"{path}: nested too deeply; mend or make it anew") from None
 
 
 def _first_fault(error: ValidationError) -> str:

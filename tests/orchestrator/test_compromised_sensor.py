@@ -98,7 +98,6 @@ def site(game: Game, tmp_path: Path) -> Iterator[Site]:
     asset = next(one.id for one in twin.assets if one.owner == "shop" and one.kind in kinds)
     policy = Wish(encode(playbook, game.compiled.target_number[asset], game.compiled.targets))
     node = Node(
-        lease=NoLease(),
         twin=twin,
         shelf=shelf_of(library),
         is_active=lambda _playbook, _owner: True,
