@@ -7,6 +7,7 @@ so that bad input is one line and changes nothing.
 from __future__ import annotations
 
 import logging
+import os
 import socket
 import ssl
 import threading
@@ -49,7 +50,7 @@ def check(listen: Listen) -> None:
     if (listen.tls_cert is None) != (listen.tls_key is None):
         raise ServeError("TLS needs both --tls-cert and --tls-key; give the other one too")
     for path in (listen.tls_cert, listen.tls_key):
-        if path is not None and not path.is_file():
+        if path is not None and not os.path.isfile(path):
             raise ServeError(f"{path}: no such file; name the TLS file in PEM form")
     if listen.tls_cert is not None and listen.tls_key is not None:
         _check_pem(listen.tls_cert, listen.tls_key)

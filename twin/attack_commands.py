@@ -61,13 +61,15 @@ def _refuse(why: str) -> NoReturn:
 
 def _read(path: Path | None, store: Path | None) -> Merged:
     """The twin with its facts, from where the caller says."""
+    from .sources.folder import is_there
+
     if store is not None:
-        if not store.is_file():
+        if not is_there(store) or not store.is_file():
             _refuse(f"store {store} is not there; make it with: tocsin twin import PATH --store {store}")
         from .store import TwinStore
 
         return TwinStore(store).load()
-    if path is not None and not path.exists():
+    if path is not None and not is_there(path):
         _refuse(f"{path} is not there; give a folder or file of a chain")
     from .facts import merge
     from .sources import load_example, read_chain

@@ -65,6 +65,8 @@ def test_tls_files_must_be_there(tmp_path: Path) -> None:
         check(Listen("0.0.0.0", 8300, tls_cert=tmp_path))
     with pytest.raises(ServeError, match="none.pem"):
         check(Listen("0.0.0.0", 8300, tls_cert=tmp_path / "none.pem", tls_key=tmp_path / "none.pem"))
+    with pytest.raises(ServeError, match="no such file"):
+        check(Listen("0.0.0.0", 8300, tls_cert=tmp_path / ("x" * 300), tls_key=tmp_path / "none.pem"))
 
 
 def test_tls_files_must_be_pem(tmp_path: Path) -> None:

@@ -44,6 +44,8 @@ def test_a_person_gets_text_and_a_picture(tmp_path: Path) -> None:
     [
         (["nowhere"], "nowhere is not there"),
         (["--store", "nowhere.db"], "store nowhere.db is not there"),
+        (["x" * 300], "File name too long"),
+        (["--store", "x" * 300], "File name too long"),
         ([".", "--store", "x.db"], "not both"),
         (["--picture", "paths.svg"], "ends in .png"),
     ],
