@@ -43,7 +43,8 @@ def writing(engine: sa.Engine, response: str, clock: Clock) -> Iterator[sa.Conne
             return
         if last is None or last.kind != STOPPED:
             _stop(conn, response, last, reason, time=iso(clock.now()))
-    raise ChangedByHand(f"response {response}: {reason}; see tocsin audit verify, find out who writes to the store")
+    mend = "find out who writes to the store, then propose it anew"
+    raise ChangedByHand(f"response {response} was changed in the store by hand: {reason}; {mend}")
 
 
 def _difference(conn: sa.Connection, response: str, last: audit.Record | None) -> str:
@@ -52,9 +53,9 @@ def _difference(conn: sa.Connection, response: str, last: audit.Record | None) -
     if last.kind == STOPPED:
         return str(last.content["reason"])
     if last.content.get("response") != response or not last.is_itself:
-        return "the last record about it was changed by hand"
+        return "the last record about it is not itself"
     rows = last.content.get("rows")
-    return "" if rows in (None, rows_digest(conn, response)) else f"it was changed by hand after record {last.seq}"
+    return "" if rows in (None, rows_digest(conn, response)) else f"its rows are not as record {last.seq} left them"
 
 
 def _stop(conn: sa.Connection, response: str, last: audit.Record | None, reason: str, *, time: str) -> None:

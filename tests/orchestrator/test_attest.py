@@ -132,7 +132,7 @@ def refuses(home: House) -> None:
     assert (row.state, row.blocked, home.actuator.actions) == (State.FAILED, "changed_by_hand", sent)
     with reading(home.engine) as conn:
         assert [record.kind for record in audit.read(conn)].count("stopped") == 1
-    assert "by hand after record" in verdict(home).reason
+    assert "its rows are not as record" in verdict(home).reason
 
 
 @pytest.mark.parametrize("name", FORGED)
