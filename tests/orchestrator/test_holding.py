@@ -22,8 +22,9 @@ EDGE = Caller("edge", frozenset({Role.VIEWER, Role.APPROVER}))
 
 
 @pytest.fixture
-def home(tmp_path: Path) -> House:
+def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     """A node whose owner edge says yes to its own persons after no time; isolation holds for four hours."""
+    monkeypatch.setattr("tocsin.orchestrator.guard.MIN_SOURCES", 0)  # how many speak for it is not the matter here
     return started(tmp_path)
 
 
@@ -49,10 +50,8 @@ def others() -> dict[str, dict[str, Any]]:
 
 
 def carry_out(home: House, playbook: str, *targets: str) -> Response:
-    """Propose as edge's person, with evidence enough for its rule, and let it succeed."""
+    """Propose as edge's person, whose rule is content with it, and let it succeed."""
     made = home.node.propose(EDGE, playbook=playbook, targets=targets, reason="it beacons")
-    with home.engine.begin() as conn:
-        conn.exec_driver_sql(f"UPDATE responses SET sources = 2 WHERE id = '{made.id}'")
     home.tick()
     home.tick(20)
     assert stored(home, made).state is State.SUCCEEDED
