@@ -25,6 +25,7 @@ from ..twin.sensing.observe import static_observation
 from ..twin.sources import load_example, read_chain, read_paths
 from ..twin.vocabulary import ConsentClass, ConsentMode, Proposer
 from .campaigns import profiles_of
+from .consent import with_consent
 from .generate import generate_twin
 from .scenario import EXAMPLE, Calls, Scenario, ScenarioError
 
@@ -99,10 +100,19 @@ def load_chain(scenario: Scenario) -> Twin:
     A network of another simulator knows one defender; here it is one owner, which agrees to everything at once.
 
     Raises:
-        ScenarioError: the chain is not there; or an error of the sources, naming file and mend.
+        ScenarioError: the chain is not there or holds no asset, or the scenario's consent names an owner that it does
+            not have; or an error of the sources, naming file and mend.
     """
-    if scenario.generate is not None:
-        return generate_twin(scenario.generate)
+    twin = _chain(scenario)
+    try:
+        return with_consent(twin, scenario.consent) if scenario.consent else twin
+    except ValueError as error:
+        raise ScenarioError(f"scenario {scenario.name}: {error}") from None
+
+
+def _chain(scenario: Scenario) -> Twin:
+    if scenario.made is not None:
+        return generate_twin(scenario.made)
     if scenario.chain == EXAMPLE:
         return load_example().twin
     if scenario.folder is None:
@@ -116,6 +126,10 @@ def load_chain(scenario: Scenario) -> Twin:
     if paths[0].is_dir() and len(paths) == 1:
         return merge(read_chain(paths[0]).facts).twin
     twin = merge(read_paths(paths, NETWORK_OWNER).facts).twin
+    if not twin.assets:
+        raise ScenarioError(
+            f"scenario {scenario.name}: {paths[0]} holds no asset, so it is no chain; name a chain or a network"
+        )
     return twin if twin.consent else replace(twin, consent=_agreeing(NETWORK_OWNER))
 
 

@@ -58,7 +58,7 @@ def load(path: Path | None, beside: Sequence[Path] = ()) -> tuple[Scenario, Twin
 
     if path is not None and (path.is_dir() or knows_network(path)):
         others = tuple(str(one.absolute()) for one in beside)
-        chosen = Scenario(name=path.stem, chain=path.name, beside=others, folder=path.absolute().parent)
+        chosen = Scenario(name=path.stem, chain=str(path.absolute()), beside=others, folder=path.absolute().parent)
     else:
         chosen = read_scenario(path)
     return chosen, load_chain(chosen)
