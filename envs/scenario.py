@@ -28,13 +28,13 @@ class _Part(BaseModel):
 
 
 STREAMS = 256  # numbers of streams that a seed has for itself; see `rulebook.worlds.STREAM_*`
-SITE = 13  # assets of a generated site; one with a physical process has two more
+SITE, SMALL_SITE = 13, 4  # assets of a generated site, and of the smallest; a physical process adds two to a whole one
 
 
 class Generator(_Part):
     """A chain that is made up, see `generate`. All shares are assumed."""
 
-    assets: Annotated[Whole, Field(ge=2 * SITE, le=1_000_000)] = 100  # about so many: whole sites are made
+    assets: Annotated[Whole, Field(ge=10, le=1_000_000)] = 100  # about so many: whole sites are made
     owners: Annotated[Whole, Field(ge=2, le=20)] = 6
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0
     exposed: Share = 0.1  # share of sites that the internet reaches; one at least
@@ -45,8 +45,10 @@ class Generator(_Part):
 
     @model_validator(mode="after")
     def _has_room(self) -> Self:
-        if self.owners * SITE > self.assets:
-            raise ValueError(f"{self.owners} owners need {self.owners * SITE} assets, not {self.assets}")
+        least = self.owners * (SMALL_SITE + 1)
+        if least > self.assets:
+            most = self.assets // (SMALL_SITE + 1)
+            raise ValueError(f"{self.owners} owners need {least} assets, not {self.assets}; give at most {most} owners")
         return self
 
 

@@ -235,3 +235,15 @@ def test_equal_seeds_give_equal_games_and_others_others() -> None:
     same = [load_game(parse_scenario({"name": "x", "seed": seed}, "x")) for seed in (1, 1, 2)]
     onsets = [OwnerWorlds(game, range(20)).worlds.state.attacker["onset"].tolist() for game in same]
     assert onsets[0] == onsets[1] != onsets[2]
+
+
+def test_a_generated_chain_is_written_and_played(tmp_path: Path) -> None:
+    """What `generate` writes, `chain:` and `show` read back with the same digest."""
+    path = tmp_path / "chain.ndjson"
+    done = CliRunner().invoke(scenario, ["generate", "--assets", "10", "--owners", "2", "--out", str(path)])
+    assert done.exit_code == 0 and list(tmp_path.iterdir()) == [path]
+    twin = load_chain(Scenario(name="x", chain="chain.ndjson", folder=tmp_path))
+    shown = CliRunner().invoke(scenario, ["show", str(path), "--json"])
+    assert json.loads(shown.stdout)["digest"] == twin.digest and twin.digest[:16] in done.stdout
+    bad = CliRunner().invoke(scenario, ["generate", "--assets", "9", "--out", str(path)])
+    assert isinstance(bad.exception, ScenarioError) and "generate.assets" in str(bad.exception)

@@ -25,6 +25,7 @@ from .compose import compose_facts, is_compose, service_names
 from .cyberwheel import cyberwheel_network, is_cyberwheel, is_cyberwheel_definition
 from .kubernetes import is_kubernetes, kubernetes_facts
 from .nasim import is_nasim, nasim_network
+from .ndjson import is_ndjson, read_ndjson
 from .network import Network, write_network
 from .reading import OWNER_NAME, Note, Reading, Scribe
 from .safe_yaml import MAX_BYTES, Section, read_yaml
@@ -87,6 +88,8 @@ def read_paths(paths: Iterable[Path], owner: str | None = None) -> Reading:
             raise TwinError(f"{path}: is not there; give a file or folder")
         if path.is_dir() and not (path / CHAIN_FILE).exists():
             loose += _manifests_in(path, path)
+        elif is_ndjson(path):
+            chains.append(read_ndjson(path))
         elif path.is_dir() or _is_chain_file(path):
             chains.append(read_chain(path))
         else:
@@ -104,11 +107,13 @@ def read_paths(paths: Iterable[Path], owner: str | None = None) -> Reading:
 
 
 def knows_network(path: Path) -> bool:
-    """Whether a file is a network of a simulator that can be read.
+    """Whether a file is a network of a simulator, or a twin as NDJSON, that can be read.
 
     Raises:
         TwinError: it cannot be read, or is broken.
     """
+    if is_ndjson(path):
+        return True
     documents = read_yaml(_bytes(path, str(path)), str(path))
     return any(knows(document) for _, knows, _ in PEERS for document in documents)
 
