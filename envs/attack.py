@@ -7,6 +7,7 @@ are the kernel's: this module only chooses steps for one attacker and shows what
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, ClassVar
 
@@ -16,10 +17,10 @@ import numpy.typing as npt
 from gymnasium import spaces
 
 from ..twin.compiled import NANO
-from ..twin.rulebook.attacking import NO_STEP, TAKES_ITS_OWN
+from ..twin.rulebook.attacking import NO_STEP, NOT_OPEN, TAKES_ITS_OWN
 from ..twin.rulebook.rules import BLOCKING
 from ..twin.rulebook.state import IMPACTED
-from ..twin.vocabulary import LossCause
+from ..twin.vocabulary import LossCause, OccurrenceKind
 from .checks import EnvError, checked_mode, checked_world
 from .game import Game, load_game
 from .reward import REWARD_SCALE, told_losses
@@ -28,6 +29,8 @@ from .scripted import defender as scripted
 from .scripted import worlds_for
 
 ATTACKER_FEATURES = ("user", "admin", "persists", "stopped", "cut_off", "in_reach")
+TRACE = 4096  # occurrences of a tick that are kept, to see what the rulebook refused
+DRAWN_WORLDS = 2**31  # of which one is drawn where none was asked for
 TRIED_EPISODES = 10_000  # that a reset looks through for one in which the attacker comes
 Seen = dict[str, npt.NDArray[Any]]
 
@@ -46,19 +49,23 @@ class AttackEnv(gymnasium.Env):
     | cut_off | 255 where it holds the asset and a response isolates, stops or restores it |
     | in_reach | 255 where a step that is open leads |
 
-    Rows are the twin's assets, steps its attack steps; `game.compiled` names both.
+    Rows are the twin's assets, steps its attack steps; `game.compiled` names both. So this attacker knows the map: how
+    many assets and steps there are and which leads where, discovered or not. What it does not know is how the world
+    stands where it holds nothing.
 
     Actions: `Discrete(1 + E)`. 0 waits; `1 + step` tries an attack step. `action_masks()` says which are open. One that
     is not is refused: the attacker waits, and `info["refused"]` says so. A response that takes effect in the same tick
-    comes first and may close an open step. An action out of range raises, and nothing has changed. A step is one tick;
-    tempo, taste and patience of the scenario's attacker do not bind this seat, and its other attackers go by their own
-    rule.
+    comes first and may close an open step; that is refused as well. An action out of range raises, and nothing has
+    changed. A step is one tick; tempo, taste and patience of the scenario's attacker do not bind this seat, and its
+    other attackers go by their own rule.
 
     Reward: what all owners lost in this tick in service and harm, in owner-hours times `envs.reward.REWARD_SCALE`. The
     labour of the defender's playbooks is not counted. `info["loss"]` is {owner: {cause: loss}} of the tick.
 
     Start: the attacker has just come; it holds its entry. `reset(seed=n)` plays the first episode of world n in which
-    it comes before the horizon, a reset without a seed the next such. Until it comes the defender acts alone.
+    it comes before the horizon, a reset without a seed the next such; the first one without a seed, where no `world`
+    was given, draws a world by chance, so that lanes of `gymnasium.make_vec` differ. Until it comes the defender acts
+    alone.
 
     End: never terminated, as an entry cannot be taken away; truncated at `horizon_ticks`, with
     `info["episode_loss"]`, what was lost before it came included.
@@ -71,7 +78,7 @@ class AttackEnv(gymnasium.Env):
         scenario: str | Path | None = None,
         *,
         game: Game | None = None,
-        world: int = 0,
+        world: int | None = None,
         attacker: int = 0,
         defender: str = "threshold",
         render_mode: str | None = None,
@@ -81,7 +88,7 @@ class AttackEnv(gymnasium.Env):
         Args:
             scenario: a scenario file; the shipped one if left out.
             game: a game that is already loaded, instead of a scenario.
-            world: its number until a reset gives a seed.
+            world: its number until a reset gives a seed; left out: one by chance.
             attacker: which of the scenario's attackers this seat is.
             defender: name of the scripted defender, see `envs.scripted.DEFENDERS`.
             render_mode: "ansi" or None.
@@ -94,7 +101,11 @@ class AttackEnv(gymnasium.Env):
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
         self._attacker = self._checked_attacker(attacker)
         self._defender = scripted(self.game, defender)
-        self._worlds = worlds_for(defender)(self.game, [checked_world(world)])
+        self._worlds = worlds_for(defender)(self.game, [checked_world(0 if world is None else world)])
+        state = self._worlds.worlds.state
+        kept = np.zeros((1, TRACE, *state.trace.shape[2:]), state.trace.dtype)
+        self._worlds.worlds = replace(self._worlds.worlds, state=state._replace(trace=kept))
+        self._is_drawn = world is None
         assets, steps = len(self.game.compiled.twin.assets), len(self.game.compiled.steps)
         self.observation_space = spaces.Dict(
             {
@@ -129,9 +140,11 @@ class AttackEnv(gymnasium.Env):
         if seed is not None:
             checked_world(seed)
         super().reset(seed=seed)
+        if seed is None and self._is_drawn:
+            seed = int(self.np_random.integers(DRAWN_WORLDS))
         if seed is not None:
             self._worlds.worlds.state.world["id"] = seed
-            self._next_episode = 0
+            self._next_episode, self._is_drawn = 0, False
         self._begin()
         self._choices[:] = TAKES_ITS_OWN
         while not self._has_come():
@@ -172,11 +185,12 @@ class AttackEnv(gymnasium.Env):
             raise gymnasium.error.ResetNeeded("the episode is over; call reset() before the next step")
         if not self.action_space.contains(action):
             raise ValueError(f"action {action!r}: give an integer within 0..{self.action_space.n - 1}")
-        refused = action > 0 and not self._open[action - 1]
+        refused = bool(action > 0 and not self._open[action - 1])
         self._choices[self._attacker] = NO_STEP if refused or action == 0 else action - 1
         loss = self._tick()
+        refused |= (int(OccurrenceKind.REFUSED), action - 1, self._attacker, NOT_OPEN) in self._worlds.worlds.trace(0)
         self._is_over = self._clock >= self.game.scenario.horizon_ticks
-        told: dict[str, Any] = {"refused": bool(refused), "loss": told_losses(self._owners, loss)}
+        told: dict[str, Any] = {"refused": refused, "loss": told_losses(self._owners, loss)}
         if self._is_over:
             told["episode_loss"] = told_losses(self._owners, self._worlds.worlds.losses()[0])
         reward = REWARD_SCALE * float(loss[:, LossCause.SERVICE].sum() + loss[:, LossCause.HARM].sum())

@@ -13,10 +13,11 @@ from typing import Annotated, Self
 from pydantic import BaseModel, ConfigDict, Field, model_validator
 
 from ..twin.rulebook.parameters import MOST_ATTACKERS, AttackerProfile
+from .numbers import MONTH_S, Real, Share, Truth
 from .stages import MOST_STAGES, Stage
 
 MOST = MOST_ATTACKERS
-Share = Annotated[float, Field(ge=0, le=1)]
+Onset = Annotated[Real, Field(ge=0, le=MONTH_S)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,22 +99,22 @@ class Attacker(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True, allow_inf_nan=False)
     preset: str = "opportunist"
     name: str | None = None
-    tries_per_hour: Annotated[float, Field(ge=0, le=600)] | None = None
+    tries_per_hour: Annotated[Real, Field(ge=0, le=600)] | None = None
     stealth: Share | None = None
-    goal_drive: Annotated[float, Field(ge=0, le=3)] | None = None
+    goal_drive: Annotated[Real, Field(ge=0, le=3)] | None = None
     persistence: Share | None = None
-    impact: Annotated[float, Field(ge=0, le=2)] | None = None
+    impact: Annotated[Real, Field(ge=0, le=2)] | None = None
     breadth: Share | None = None
-    patience_s: Annotated[float, Field(ge=0, le=86_400)] | None = None
+    patience_s: Annotated[Real, Field(ge=0, le=86_400)] | None = None
     entry: tuple[str, ...] = ()  # asset ids it holds when it comes; an insider needs some
-    onset_s: tuple[Annotated[float, Field(ge=0)], Annotated[float, Field(ge=0)]] = (0.0, 3600.0)
+    onset_s: tuple[Onset, Onset] = (0.0, 3600.0)
     absent: Share = 0.1
     campaign: Annotated[tuple[Stage, ...], Field(max_length=MOST_STAGES)] = ()  # stages that it follows, then it waits
     campaign_file: str | None = None  # the same in a file; or .csv: lateral movements, laid on the chain's machines
-    campaign_speed: Annotated[float, Field(ge=0.01, le=1000)] = 1.0  # times of the file are divided by this
-    forges_per_hour: Annotated[float, Field(ge=0, le=60)] | None = None
-    forge_focus: Annotated[float, Field(ge=0, le=3)] | None = None
-    forges_at_once: bool | None = None
+    campaign_speed: Annotated[Real, Field(ge=0.01, le=1000)] = 1.0  # times of the file are divided by this
+    forges_per_hour: Annotated[Real, Field(ge=0, le=60)] | None = None
+    forge_focus: Annotated[Real, Field(ge=0, le=3)] | None = None
+    forges_at_once: Truth | None = None
 
     @model_validator(mode="after")
     def _fits(self) -> Self:
@@ -123,10 +124,19 @@ class Attacker(BaseModel):
             raise ValueError(f"preset {self.preset!r} begins inside; give entry: [ids of assets]")
         if self.campaign and self.campaign_file is not None:
             raise ValueError("campaign and campaign_file are both there; leave one out")
+        if "campaign_speed" in self.model_fields_set and self.campaign_file is None:
+            raise ValueError("campaign_speed divides the times of a campaign_file, and none is there; leave it out")
+        self._forges_or_says_nothing_of_it()
         low, high = self.onset_s
         if low > high:
             raise ValueError(f"onset_s: {low} is after {high}; write the earlier time first")
         return self
+
+    def _forges_or_says_nothing_of_it(self) -> None:
+        if self.forge_focus is None and self.forges_at_once is None:
+            return
+        if not (PRESETS[self.preset].profile.forges_per_hour if self.forges_per_hour is None else self.forges_per_hour):
+            raise ValueError("forge_focus and forges_at_once need findings to forge; give forges_per_hour")
 
     @property
     def profile(self) -> AttackerProfile:

@@ -20,6 +20,7 @@ from ..twin.sources.safe_yaml import MAX_BYTES, read_yaml
 from .attackers import Attacker
 from .fitting import fit_campaign
 from .lateral import CampaignError, read_lateral_edges
+from .numbers import LONGEST_S, first_fault
 from .stages import MOST_STAGES, Stage
 
 
@@ -59,9 +60,7 @@ def read_campaign(path: Path) -> tuple[CampaignStage, ...]:
     try:
         return tuple(stage.for_the_rulebook for stage in _CampaignFile.model_validate(documents[0]).stages)
     except ValidationError as error:
-        fault = error.errors()[0]
-        place = ".".join(str(part) for part in fault["loc"]) or "top"
-        raise CampaignError(f"{path}: {place}: {fault['msg']}; mend it there") from None
+        raise CampaignError(f"{path}: {first_fault(error)}") from None
 
 
 def _with_campaign(attacker: Attacker, compiled: Compiled, folder: Path | None) -> AttackerProfile:
@@ -72,9 +71,10 @@ def _with_campaign(attacker: Attacker, compiled: Compiled, folder: Path | None) 
     if path.suffix.lower() == ".csv":
         entry = [compiled.asset_number[asset] for asset in profile.entry if asset in compiled.asset_number]
         shape = read_lateral_edges(path)
-        return replace(
-            profile, campaign=fit_campaign(shape, compiled, entry=entry, speed=attacker.campaign_speed).stages
-        )
-    stages = read_campaign(path)
-    speed = attacker.campaign_speed
-    return replace(profile, campaign=tuple(replace(stage, after_s=stage.after_s / speed) for stage in stages))
+        stages = fit_campaign(shape, compiled, entry=entry, speed=attacker.campaign_speed).stages
+    else:
+        speed = attacker.campaign_speed
+        stages = tuple(replace(stage, after_s=stage.after_s / speed) for stage in read_campaign(path))
+    if any(stage.after_s > LONGEST_S for stage in stages):
+        raise CampaignError(f"{path}: a stage comes later than a year, at this campaign_speed; give a higher one")
+    return replace(profile, campaign=stages)

@@ -10,6 +10,8 @@ from collections.abc import Sequence
 import numpy as np
 
 INTEGERS = (int, np.integer)
+REALS = (int, float, np.integer, np.floating)
+MOST_WORLDS = 1_000_000  # side by side in one environment
 LAST_WORLD = 2**63 - 1  # worlds are numbered by 64 bits
 
 
@@ -37,6 +39,28 @@ def checked_world(number: int) -> int:
     if isinstance(number, bool) or not isinstance(number, INTEGERS) or not 0 <= number <= LAST_WORLD:
         raise EnvError(f"world {number!r}: give an integer within 0..{LAST_WORLD}; a seed is the number of a world")
     return int(number)
+
+
+def checked_count(number: int) -> int:
+    """Give a number of worlds back.
+
+    Raises:
+        EnvError: it is none.
+    """
+    if isinstance(number, bool) or not isinstance(number, INTEGERS) or not 1 <= number <= MOST_WORLDS:
+        raise EnvError(f"num_envs {number!r}: give an integer within 1..{MOST_WORLDS}; so many worlds are made")
+    return int(number)
+
+
+def checked_share(name: str, share: float) -> float:
+    """Give a share back.
+
+    Raises:
+        EnvError: it is no number within 0..1; says what it is called.
+    """
+    if isinstance(share, bool) or not isinstance(share, REALS) or not 0.0 <= share <= 1.0:
+        raise EnvError(f"{name} {share!r}: give a number within 0..1")
+    return float(share)
 
 
 def checked_worlds(seed: int | Sequence[int], count: int) -> list[int]:

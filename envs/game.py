@@ -22,9 +22,10 @@ from ..twin.rulebook.parameters import GameSettings, Parameters, Phone, build_pa
 from ..twin.rulebook.sharing import sight
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import static_observation
-from ..twin.sources import load_example, read_chain, read_paths
+from ..twin.sources import Note, load_example, read_chain, read_paths
 from ..twin.vocabulary import ConsentClass, ConsentMode, Proposer
 from .campaigns import profiles_of
+from .consent import with_consent
 from .generate import generate_twin
 from .scenario import EXAMPLE, Calls, Scenario, ScenarioError
 
@@ -99,12 +100,26 @@ def load_chain(scenario: Scenario) -> Twin:
     A network of another simulator knows one defender; here it is one owner, which agrees to everything at once.
 
     Raises:
-        ScenarioError: the chain is not there; or an error of the sources, naming file and mend.
+        ScenarioError: the chain is not there or holds no asset, or the scenario's consent names an owner that it does
+            not have; or an error of the sources, naming file and mend.
     """
-    if scenario.generate is not None:
-        return generate_twin(scenario.generate)
+    return read_game_chain(scenario)[0]
+
+
+def read_game_chain(scenario: Scenario) -> tuple[Twin, tuple[Note, ...]]:
+    """As `load_chain`, with notes on what in its files was not understood or is assumed."""
+    twin, notes = _chain(scenario)
+    try:
+        return with_consent(twin, scenario.consent) if scenario.consent else twin, notes
+    except ValueError as error:
+        raise ScenarioError(f"scenario {scenario.name}: {error}") from None
+
+
+def _chain(scenario: Scenario) -> tuple[Twin, tuple[Note, ...]]:
+    if scenario.made is not None:
+        return generate_twin(scenario.made), ()
     if scenario.chain == EXAMPLE:
-        return load_example().twin
+        return load_example().twin, ()
     if scenario.folder is None:
         raise ScenarioError(
             f"scenario {scenario.name}: chain {scenario.chain!r} is a path, but no file says from where"
@@ -113,10 +128,16 @@ def load_chain(scenario: Scenario) -> Twin:
     for path in paths:
         if not path.exists():
             raise ScenarioError(f"scenario {scenario.name}: {path} is not there; name a chain's folder or a network")
-    if paths[0].is_dir() and len(paths) == 1:
-        return merge(read_chain(paths[0]).facts).twin
-    twin = merge(read_paths(paths, NETWORK_OWNER).facts).twin
-    return twin if twin.consent else replace(twin, consent=_agreeing(NETWORK_OWNER))
+    is_folder = paths[0].is_dir() and len(paths) == 1
+    reading = read_chain(paths[0]) if is_folder else read_paths(paths, NETWORK_OWNER)
+    twin, notes = merge(reading.facts).twin, reading.not_understood
+    if not twin.assets:
+        raise ScenarioError(
+            f"scenario {scenario.name}: {paths[0]} holds no asset, so it is no chain; name a chain or a network"
+        )
+    if not twin.consent and NETWORK_OWNER in twin.owner_by_id:
+        twin = replace(twin, consent=_agreeing(NETWORK_OWNER))
+    return twin, notes
 
 
 def _agreeing(owner: str) -> tuple[ConsentRule, ...]:

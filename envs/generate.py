@@ -2,9 +2,10 @@
 
 Flows in: `Generator`. Flows out: a `Twin`, equal for equal settings. A chain is a row of owners, each depending
 on the next; an owner is a row of sites of about a dozen assets: a segment, an administrator's desk, an engine that runs
-containers, two identities, a data store, now and then a device with a physical process. Weaknesses are drawn from
-classes with real CVSS vectors; every site has one at least that opens it from within. No rule of the world is here:
-attack steps are derived as for any twin.
+containers, two identities, a data store, now and then a device with a physical process. Where there are too few assets
+for that, each owner has one small site: a segment, a desk that runs containers itself, a data store. Weaknesses
+are drawn from classes with real CVSS vectors; every site has one at least that opens it from within. No rule of the
+world is here: attack steps are derived as for any twin.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 
 from ..twin.graph import Asset, ConsentRule, Link, Owner, Sharing, Twin, Weakness
 from ..twin.vocabulary import Access, AssetKind, ConsentClass, ConsentMode, LinkKind, Proposer, SensorClass
-from .scenario import SITE, Generator
+from .scenario import SITE, SMALL_SITE, Generator
 
 OUTSIDE = "internet/external/internet"
 WATCHED = (SensorClass.NETWORK, SensorClass.HOST)
@@ -28,12 +29,15 @@ def generate_twin(settings: Generator) -> Twin:
     """Make the chain that the settings describe."""
     draft = _Draft(settings, np.random.Generator(np.random.Philox(key=[settings.seed, 0x70C51])))
     names = [f"owner-{number:02d}" for number in range(settings.owners)]
-    sites = max(settings.owners, round((settings.assets - 1) / (SITE + 2 * settings.devices)))
+    small = settings.assets < settings.owners * SITE
+    whole = round((settings.assets - 1) / (SITE + 2 * settings.devices))
+    sites = settings.owners if small else max(settings.owners, whole)
     draft.assets.append(Asset(OUTSIDE, AssetKind.EXTERNAL, "internet", "internet"))
     fronts: dict[str, list[str]] = {name: [] for name in names}
     for number in range(sites):
         owner = names[number * settings.owners // sites]
-        fronts[owner].append(draft.site(owner, len(fronts[owner])))
+        row = len(fronts[owner])
+        fronts[owner].append(draft.small_site(owner, _share(settings, number)) if small else draft.site(owner, row))
     draft.expose([front for name in names for front in fronts[name]])
     for name in names:
         draft.join_sites(name, len(fronts[name]))
@@ -88,6 +92,27 @@ class _Draft:
         if self.rng.random() < self.settings.devices:
             self._field(owner, number, segment, last)
         return front
+
+    def small_site(self, owner: str, size: int) -> str:
+        """Add a site of so few assets that one machine runs all of it; gives the id of the container at its front."""
+        has_field = size >= SMALL_SITE + 2 and self.rng.random() < self.settings.devices
+        segment = self._asset(owner, AssetKind.SEGMENT, "site-0")
+        desk = self._machine(owner, AssetKind.HOST, "desk-0", criticality=0.2)
+        store = self._asset(owner, AssetKind.DATA_STORE, "data-0", harm=0.2, jewel=True)
+        count = size - SMALL_SITE + 1 - 2 * has_field
+        boxes = [self._container(owner, f"app-0-{row}", desk) for row in range(count)]
+        self.around[boxes[0]] = segment
+        self._open_one((desk, *boxes[1:]))
+        for machine in (desk, *boxes):
+            self._link(LinkKind.REACHES, machine, segment)
+        for row, box in enumerate(boxes[1:]):
+            self._link(LinkKind.REACHES, segment, box, port=8000 + row)
+            self._link(LinkKind.DEPENDS_ON, boxes[row], box)
+        self._link(LinkKind.REACHES, segment, desk, port=445)
+        self._link(LinkKind.STORES, boxes[-1], store)
+        if has_field:
+            self._field(owner, 0, segment, boxes[-1])
+        return boxes[0]
 
     def expose(self, fronts: list[str]) -> None:
         """Let the internet reach the fronts of some sites, of the first at least, make those weak, and let them out."""
@@ -196,6 +221,12 @@ class _Draft:
         self, kind: LinkKind, source: str, target: str, *, port: int | None = None, access: Access = Access.USER
     ) -> None:
         self.links.append(Link(kind, source, target, port=port, access=access))
+
+
+def _share(settings: Generator, number: int) -> int:
+    """Assets of a small site: all but the internet and the accounts of contracts, shared out evenly."""
+    each, rest = divmod(settings.assets - settings.owners, settings.owners)
+    return each + (number < rest)
 
 
 def _consent(owner: str) -> list[ConsentRule]:

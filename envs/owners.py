@@ -54,7 +54,7 @@ class OwnerWorlds:
             game.effects,
             game.parameters,
             world_ids=np.asarray(world_ids, np.int64),
-            stream=stream,
+            stream=game.scenario.stream(stream),
             seat_owners=[int(number) for number in self.seats],
             runs=runs,
         )

@@ -17,7 +17,7 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
 from ..twin.sensing.observe import FEATURES
-from .checks import EnvError, checked_world
+from .checks import checked_share, checked_world
 from .game import Game, load_game
 from .owners import Observations, OwnersStep, OwnerWorlds
 from .reward import owner_rewards, told_losses
@@ -73,10 +73,8 @@ class OwnersEnv(ParallelEnv):
             ScenarioError: the scenario cannot be used.
             EnvError: `own_share` is out of range, or there is no such world.
         """
-        if not 0.0 <= own_share <= 1.0:
-            raise EnvError(f"own_share {own_share!r}: give a number within 0..1")
+        self.own_share = checked_share("own_share", own_share)
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
-        self.own_share = own_share
         self.render_mode = None
         self._worlds = OwnerWorlds(self.game, [checked_world(world)])
         self.possible_agents = list(self._worlds.owners)

@@ -1,13 +1,16 @@
-"""Command line of scenarios: `tocsin scenario show`.
+"""Command line of scenarios: `tocsin scenario show` and `tocsin scenario generate`.
 
-Flows in: a scenario file, a chain or another simulator's network. Flows out: what it holds, as text or JSON.
+Flows in: a scenario file, a chain or another simulator's network; settings of a generator. Flows out: what it holds, as
+text or JSON; a chain as a file.
 """
 
 from __future__ import annotations
 
 import json
+import os
 from collections import Counter
 from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -17,6 +20,7 @@ import typer
 if TYPE_CHECKING:
     from ..twin.attack.step import AttackStep
     from ..twin.graph import Twin
+    from ..twin.sources import Note
     from .scenario import Scenario
 
 scenario = typer.Typer(help="Scenarios: files that say what is played.", no_args_is_help=True)
@@ -42,33 +46,75 @@ def show(
     if as_json:
         typer.echo(json.dumps(told, indent=2))
         return
+    notes = told.pop("notes")
     for key, value in told.items():
         typer.echo(f"{key}: {_line(value)}")
+    for note in notes:
+        typer.echo(f"note: {note['place']}: {note['what']}")
 
 
-def load(path: Path | None, beside: Sequence[Path] = ()) -> tuple[Scenario, Twin]:
-    """Give the scenario and its twin; what is no scenario file is played by the shipped settings.
+@scenario.command(epilog="Example: tocsin scenario generate --assets 1000 --owners 8 --seed 3 --out chain.ndjson")
+def generate(
+    out: Annotated[Path, typer.Option("--out", help="File to write, NDJSON: one part of the chain a line.")],
+    assets: Annotated[int, typer.Option("--assets", help="About so many assets, 10 to 1,000,000.")] = 100,
+    owners: Annotated[int, typer.Option("--owners", help="2 to 20.")] = 6,
+    seed: Annotated[int, typer.Option("--seed", help="Equal seeds give equal chains.")] = 0,
+) -> None:
+    """Make a chain up and write it to a file, which `chain:` and `tocsin twin import` read."""
+    from .generate import generate_twin
+    from .scenario import ScenarioError, parse_scenario
+
+    settings = {"assets": assets, "owners": owners, "seed": seed}
+    made = parse_scenario({"name": "generated", "generate": settings}, "tocsin scenario generate").made
+    assert made is not None
+    if out.suffix != ".ndjson":
+        raise ScenarioError(f"{out}: a chain is written as NDJSON; give a name that ends in .ndjson")
+    twin = generate_twin(made)
+    _write(twin, out)
+    typer.echo(f"{out}: {len(twin.assets)} assets of {owners} owners, digest {twin.digest[:16]}")
+
+
+def _write(twin: Twin, out: Path) -> None:
+    """Write a twin beside the file and put it in its place at the end, so that no half of one is left."""
+    from ..twin.sources.ndjson import ndjson_lines
+    from .scenario import ScenarioError
+
+    draft = out.with_name(f".{out.name}.{os.getpid()}")
+    try:
+        with draft.open("w", encoding="utf-8") as stream:
+            stream.writelines(ndjson_lines(twin))
+        draft.replace(out)
+    except OSError as error:
+        with suppress(OSError):
+            draft.unlink()
+        raise ScenarioError(f"{out}: {error.strerror or error}; give a file that can be written") from None
+
+
+def load(path: Path | None, beside: Sequence[Path] = ()) -> tuple[Scenario, Twin, tuple[Note, ...]]:
+    """Give the scenario, its twin and what was not understood of its files.
+
+    What is no scenario file is played by the shipped settings.
 
     Raises:
         ValueError: ScenarioError or TwinError; names file, place and mend.
     """
     from ..twin.sources import knows_network
-    from .game import load_chain
+    from .game import read_game_chain
     from .scenario import Scenario, read_scenario
 
     if path is not None and (path.is_dir() or knows_network(path)):
         others = tuple(str(one.absolute()) for one in beside)
-        chosen = Scenario(name=path.stem, chain=path.name, beside=others, folder=path.absolute().parent)
+        chosen = Scenario(name=path.stem, chain=str(path.absolute()), beside=others, folder=path.absolute().parent)
     else:
         chosen = read_scenario(path)
-    return chosen, load_chain(chosen)
+    return chosen, *read_game_chain(chosen)
 
 
-def describe(loaded: tuple[Scenario, Twin]) -> dict[str, Any]:
+def describe(loaded: tuple[Scenario, Twin, tuple[Note, ...]]) -> dict[str, Any]:
     """JSON values: counts of what the twin holds, and how it is played."""
     from ..twin.attack.steps import derive_steps
 
-    chosen, twin = loaded
+    chosen, twin, notes = loaded
     steps = derive_steps(twin)
     return {
         "name": chosen.name,
@@ -84,7 +130,9 @@ def describe(loaded: tuple[Scenario, Twin]) -> dict[str, Any]:
         "horizon_ticks": chosen.horizon_ticks,
         "decide_every": chosen.decide_every,
         "tick_s": chosen.tick_s,
+        "seed": chosen.seed,
         "digest": twin.digest,
+        "notes": [{"place": note.place, "what": note.what} for note in notes],
     }
 
 

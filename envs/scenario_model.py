@@ -18,6 +18,7 @@ from ..agents.defender import (
     ThresholdDefender,
 )
 from ..agents.model import ChainModel, MakeDefender
+from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from ..twin.vocabulary import AssetKind
 from .attackers import PRESETS, Attacker
 from .game import Game, load_game
@@ -93,6 +94,7 @@ class ScenarioModel(ChainModel):
             self.game.parameters,
             world_id=world,
             episode=episode,
+            stream=self.game.scenario.stream(STREAM_ENVIRONMENT),
             seat_owners=owners,
             defenders=[DEFENDERS[defender](self.game)] * len(owners),
             assumed=self.game.assumed,

@@ -13,9 +13,10 @@ from pydantic import BaseModel, ConfigDict, Field, field_validator, model_valida
 from ..twin.attack.techniques import TECHNIQUES
 from ..twin.rulebook.campaign import GRACE_S, CampaignStage
 from ..twin.vocabulary import AssetKind
+from .numbers import LONGEST_S, Real
 
 MOST_STAGES = 1_000
-Seconds = Annotated[float, Field(ge=0, le=31_536_000)]
+Seconds = Annotated[Real, Field(ge=0, le=LONGEST_S)]
 
 
 class Stage(BaseModel):

@@ -43,6 +43,8 @@ PUBLIC = (
     "sensing.observe",
     "sensing.viewing",
     "sources",
+    "sources.chain_model",
+    "sources.ndjson",
     "sources.safe_yaml",
     "store",
     "vocabulary",

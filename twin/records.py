@@ -23,7 +23,7 @@ SUBJECTS: Mapping[str, type[Subject]] = {
     "sharing": Sharing,
     "consent": ConsentRule,
 }
-_NAMES = {kind: name for name, kind in SUBJECTS.items()}
+NAMES = {kind: name for name, kind in SUBJECTS.items()}
 PARTS = ("owners", "assets", "links", "weaknesses", "sharing", "consent")  # of a twin, one per subject
 Value = TypeVar("Value")
 
@@ -66,7 +66,7 @@ def canonical(value: Any) -> str:
 
 def twin_to(twin: Twin) -> dict[str, Any]:
     """A twin as JSON values."""
-    return {part: [_fields_to(item) for item in getattr(twin, part)] for part in PARTS}
+    return {part: [fields_to(item) for item in getattr(twin, part)] for part in PARTS}
 
 
 def twin_from(record: Mapping[str, Any]) -> Twin:
@@ -76,7 +76,7 @@ def twin_from(record: Mapping[str, Any]) -> Twin:
         TwinError: it is no record of a twin.
     """
     return Twin.build(
-        **{part: [_subject_from(name, one) for one in record[part]] for part, name in zip(PARTS, SUBJECTS, strict=True)}
+        **{part: [subject_from(name, one) for one in record[part]] for part, name in zip(PARTS, SUBJECTS, strict=True)}
     )
 
 
@@ -84,9 +84,9 @@ def fact_to(fact: Fact) -> dict[str, Any]:
     """A fact as JSON values."""
     subject: Any = fact.subject
     if not isinstance(subject, str):
-        subject = {_NAMES[type(subject)]: _fields_to(subject)}
+        subject = {NAMES[type(subject)]: fields_to(subject)}
     values = {name: _value_to(value) for name, value in fact.values.items()}
-    return {"subject": subject, "provenance": _fields_to(fact.provenance), "values": values}
+    return {"subject": subject, "provenance": fields_to(fact.provenance), "values": values}
 
 
 def fact_from(record: Mapping[str, Any]) -> Fact:
@@ -100,12 +100,17 @@ def fact_from(record: Mapping[str, Any]) -> Fact:
         subject: Subject | str = told
     else:
         [(name, values)] = told.items()
-        subject = _subject_from(name, values)
+        subject = subject_from(name, values)
     overlay = {name: _value_from("asset", name, value) for name, value in record["values"].items()}
     return Fact(subject, Provenance(**record["provenance"]), overlay)
 
 
-def _subject_from(name: str, values: Mapping[str, Any]) -> Any:
+def subject_from(name: str, values: Mapping[str, Any]) -> Any:
+    """A subject from JSON values; types of plain fields are taken as they are.
+
+    Raises:
+        TwinError: a field is unknown or missing, or a word is.
+    """
     kind = SUBJECTS[name]
     try:
         return kind(**{key: _value_from(name, key, value) for key, value in values.items()})
@@ -113,7 +118,8 @@ def _subject_from(name: str, values: Mapping[str, Any]) -> Any:
         raise TwinError(f"record of {name} {dict(values)!r}: {error}; write it again") from None
 
 
-def _fields_to(value: Any) -> dict[str, Any]:
+def fields_to(value: Any) -> dict[str, Any]:
+    """The fields of a subject or a provenance as JSON values."""
     return {one.name: _value_to(getattr(value, one.name)) for one in fields(value)}
 
 

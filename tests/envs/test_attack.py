@@ -21,6 +21,8 @@ from tocsin.envs.scripted import DEFENDERS, defender
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.tests.envs.games import STEPS, TICKS, short_game
 from tocsin.tests.twin.random_twins import FEW, one_thread  # noqa: F401  (a fixture of the module)
+from tocsin.twin.rulebook.attacking import NOT_OPEN
+from tocsin.twin.vocabulary import OccurrenceKind
 
 LOSSY = 6  # a world in which something is lost within thirty ticks
 
@@ -71,7 +73,7 @@ def test_what_is_tried_may_be_gained_and_pays_what_owners_lose(env: AttackEnv) -
     before, paid, over = (seen["assets"][:, 0] > 0).sum(), 0.0, False
     while not over:
         seen, reward, terminated, over, told = env.step(int(rng.choice(np.flatnonzero(env.action_masks()))))
-        assert not terminated and not told["refused"]
+        assert not terminated
         lost = sum(causes["service"] + causes["harm"] for causes in told["loss"].values())
         assert reward == pytest.approx(lost)
         paid += reward
@@ -151,3 +153,27 @@ def test_the_text_lists_what_is_held_and_open() -> None:
     env.reset(seed=3)
     text = env.render()
     assert "internet/external/internet" in text and "T1190" in text
+
+
+def test_what_the_rulebook_refuses_is_told(env: AttackEnv) -> None:
+    """A step that a defence of the same tick closes was open when it was chosen; the answer still says refused."""
+    rng, refused, over = np.random.default_rng(0), 0, False
+    env.reset(seed=LOSSY)
+    while not over:
+        action = int(rng.choice(np.flatnonzero(env.action_masks())))
+        *_, over, told = env.step(action)
+        noted = (int(OccurrenceKind.REFUSED), action - 1, 0, NOT_OPEN) in env._worlds.worlds.trace(0)
+        assert told["refused"] == noted
+        refused += noted
+    assert refused
+
+
+def test_lanes_without_a_seed_play_worlds_of_their_own() -> None:
+    """As Gymnasium's own environments do; a world that was asked for is kept."""
+    lanes = gymnasium.make_vec(ATTACK, num_envs=3, vectorization_mode="sync", game=short_game())
+    lanes.reset()
+    ids = [int(env.unwrapped._worlds.worlds.state.world["id"][0]) for env in lanes.envs]
+    assert len(set(ids)) == 3
+    env = AttackEnv(game=short_game(), world=5)
+    env.reset()
+    assert int(env._worlds.worlds.state.world["id"][0]) == 5

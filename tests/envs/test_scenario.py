@@ -9,12 +9,13 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from tocsin.envs.game import load_game
-from tocsin.envs.scenario import Scenario, ScenarioError, read_scenario
+from tocsin.envs.game import load_chain, load_game
+from tocsin.envs.owners import OwnerWorlds
+from tocsin.envs.scenario import Scenario, ScenarioError, parse_scenario, read_scenario
 from tocsin.envs.scenario_commands import scenario
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.twin.rulebook.campaign import GameError
-from tocsin.twin.vocabulary import RunState
+from tocsin.twin.vocabulary import ConsentClass, ConsentMode, Proposer, RunState
 from typer.testing import CliRunner
 
 TINY = """
@@ -161,3 +162,88 @@ def test_the_examples_on_the_page_are_scenarios(tmp_path: Path) -> None:
         chosen = read_scenario(path)
         if chosen.chain == "charging" and chosen.generate is None:
             assert load_game(chosen).actions > 1
+
+
+@pytest.mark.parametrize(
+    ("said", "fault"),
+    [
+        ("tick_s: 1.0e-9", "tick_s"),
+        ("attackers: [{onset_s: [0, 1.0e12]}]", "onset_s"),
+        ("labour_rate: 1.0e300", "labour_rate"),
+        ("repair_h: 1.0e300", "repair_h"),
+        ("repair_h: 1.0e-300", "repair_h"),
+        ("attackers: [{absent: true}]", "absent"),
+        ("horizon_ticks: true", "horizon_ticks"),
+        ('horizon_ticks: "240"', "horizon_ticks"),
+        ("attackers: [{forges_per_hour: 2, forges_at_once: 1}]", "forges_at_once"),
+        ("folder: /etc", "leave it out"),
+        ("beside: [x.yaml]", "beside"),
+        ("generate: {assets: 100}\nbeside: [x.yaml]", "beside"),
+        ("attackers: [{campaign_speed: 10, campaign: [{technique: T1190}]}]", "campaign_speed"),
+        ("attackers: [{forge_focus: 2}]", "forges_per_hour"),
+        ("load: {peak_hour: 3}", "amplitude"),
+        ("horizon_ticks: 5\ndecide_every: 1000", "write 1000"),
+        ("horizon_ticks: 240\ndecide_every: 7", "write 245"),
+        ("seed: -1", "seed"),
+        ("consent: {'*': {contain: {own: {mode: ask, refusal: true}}}}", "refusal"),
+        ("consent: {'*': {safety: {own: at_once}}}", "never automatic"),
+        ("consent: {'*': {sleep: {own: never}}}", "sleep"),
+        ("consent: {'*': {contain: {}}}", "own, other or both"),
+        ("consent: {'*': {contain: {own: {mode: ask, minutes: 1.0e9}}}}", "minutes"),
+    ],
+)
+def test_what_is_out_of_bounds_mistyped_or_without_effect_is_refused(said: str, fault: str, tmp_path: Path) -> None:
+    """Before anything is loaded, by field, in one line."""
+    path = tmp_path / "s.yaml"
+    path.write_text(f"name: x\n{said}\n")
+    with pytest.raises(ScenarioError, match="s.yaml") as caught:
+        read_scenario(path)
+    assert fault in str(caught.value) and "\n" not in str(caught.value)
+
+
+def test_a_chain_that_is_none_is_refused_by_its_file(tmp_path: Path) -> None:
+    """A scenario file, or any other YAML, holds no asset."""
+    (tmp_path / "x.yaml").write_text("name: y\n")
+    with pytest.raises(ScenarioError, match="x.yaml holds no asset"):
+        load_game(Scenario(name="x", chain="x.yaml", folder=tmp_path))
+
+
+def test_a_scenarios_consent_takes_the_place_of_the_chains() -> None:
+    """What is named wins over `*`; a side that is left out stays; an owner that is not there is named."""
+    said = {"*": {"contain": {"own": "never"}}, "csms": {"*": {"own": {"mode": "ask", "minutes": 5, "refusal": 0.5}}}}
+    chain = load_chain(parse_scenario({"name": "x"}, "x"))
+    twin = load_chain(parse_scenario({"name": "x", "consent": said}, "x"))
+    before = {(one.owner, one.consent_class, one.proposer): one for one in chain.consent}
+    for one in twin.consent:
+        if one.proposer is Proposer.OTHER:
+            assert one == before[one.owner, one.consent_class, one.proposer]
+        elif one.owner == "csms":
+            assert (one.mode, one.latency_s, one.refusal) == (ConsentMode.ASK, 300.0, 0.5)
+        elif one.consent_class is ConsentClass.CONTAIN:
+            assert one.mode is ConsentMode.NEVER
+    with pytest.raises(ScenarioError, match="owner 'moon' is none of this chain; take one of .*csms"):
+        load_chain(parse_scenario({"name": "x", "consent": {"moon": {"*": {"own": "never"}}}}, "x"))
+
+
+def test_equal_seeds_give_equal_games_and_others_others() -> None:
+    """The seed makes up a generated chain and goes into every draw."""
+    made = {"name": "x", "generate": {"assets": 60, "owners": 2}, "attackers": [{"absent": 0}]}
+    games = [load_game(parse_scenario({**made, "seed": seed}, "x")) for seed in (3, 3, 4)]
+    first, again, other = (game.compiled.twin.digest for game in games)
+    assert first == again != other
+    assert load_chain(parse_scenario({**made, "seed": 4, "generate": {"seed": 3}}, "x")).owners
+    same = [load_game(parse_scenario({"name": "x", "seed": seed}, "x")) for seed in (1, 1, 2)]
+    onsets = [OwnerWorlds(game, range(20)).worlds.state.attacker["onset"].tolist() for game in same]
+    assert onsets[0] == onsets[1] != onsets[2]
+
+
+def test_a_generated_chain_is_written_and_played(tmp_path: Path) -> None:
+    """What `generate` writes, `chain:` and `show` read back with the same digest."""
+    path = tmp_path / "chain.ndjson"
+    done = CliRunner().invoke(scenario, ["generate", "--assets", "10", "--owners", "2", "--out", str(path)])
+    assert done.exit_code == 0 and list(tmp_path.iterdir()) == [path]
+    twin = load_chain(Scenario(name="x", chain="chain.ndjson", folder=tmp_path))
+    shown = CliRunner().invoke(scenario, ["show", str(path), "--json"])
+    assert json.loads(shown.stdout)["digest"] == twin.digest and twin.digest[:16] in done.stdout
+    bad = CliRunner().invoke(scenario, ["generate", "--assets", "9", "--out", str(path)])
+    assert isinstance(bad.exception, ScenarioError) and "generate.assets" in str(bad.exception)

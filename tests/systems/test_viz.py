@@ -18,7 +18,7 @@ import pytest
 from tocsin.tests.systems.viz_browser import Browser, browser, free_port, is_there, wait_for
 
 pytestmark = pytest.mark.systems
-SHORT = "name: short\nhorizon_ticks: 3\nattackers: [{tries_per_hour: 300, onset_s: [0, 0], absent: 0}]\n"
+SHORT = "name: short\nhorizon_ticks: 4\nattackers: [{tries_per_hour: 300, onset_s: [0, 0], absent: 0}]\n"
 
 
 @pytest.fixture(scope="module", autouse=True)

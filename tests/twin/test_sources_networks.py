@@ -213,6 +213,10 @@ def test_real_cyberwheel_networks(size: int) -> None:
     interfaces = yaml.safe_load(real(f"cyberwheel/{size}-host-network.yaml").read_bytes())["interfaces"]
     pairs = {(source, target) for source, target, *_ in steps_of(twin, "T1210")}
     assert all((host, other) in pairs and (other, host) in pairs for host, near in interfaces.items() for other in near)
+    topology = yaml.safe_load(real(f"cyberwheel/{size}-host-network.yaml").read_bytes())["topology"]
+    first = next(iter(next(iter(topology.values())).values()))
+    entered = {target.split("/")[-1].split(".")[0] for _, target, *_ in steps_of(twin, "T1190")}
+    assert entered == set(first)
 
 
 CYBERWHEEL = """
@@ -236,6 +240,17 @@ def test_broken_cyberwheel_files_are_named(tmp_path: Path, old: str, new: str, s
     assert old in CYBERWHEEL
     with pytest.raises(TwinError, match=says):
         read(CYBERWHEEL.replace(old, new, 1), tmp_path)
+
+
+def test_where_a_cyberwheel_attacker_begins_is_assumed_and_said(tmp_path: Path) -> None:
+    """The internet reaches the first subnet, and a note says so."""
+    (tmp_path / "network.yaml").write_text(CYBERWHEEL)
+    (tmp_path / "types.yaml").write_text("host_types: {t: {os: linux, services: [Foo]}}\n")
+    (tmp_path / "services.yaml").write_text("Foo: {name: Foo, port: 80, cve: [CVE-2020-0001]}\n")
+    reading = read_paths([tmp_path], "lab")
+    assert any("assumed, internet reaches 's'" in note.what for note in reading.not_understood)
+    starts = {source for source, *_ in steps_of(merge(reading.facts).twin, "T1190")}
+    assert starts == {"internet"}
 
 
 def test_a_service_that_no_file_defines_is_named(tmp_path: Path) -> None:

@@ -23,8 +23,12 @@ ConsentClassWord = Annotated[ConsentClass, _word(ConsentClass)]
 ModeWord = Annotated[ConsentMode, _word(ConsentMode)]
 SensorWord = Annotated[SensorClass, _word(SensorClass)]
 PortNumber = Annotated[int, Field(ge=1, le=65_535)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
-Probability = Annotated[float, Field(ge=0, le=1)]
+Amount = Annotated[float, Field(strict=True, ge=0, allow_inf_nan=False)]  # strict: true is no number
+Probability = Annotated[float, Field(strict=True, ge=0, le=1)]
+Hour = Annotated[int, Field(strict=True, ge=0, le=24)]
+
+
+MONTH_MIN = 44_640  # 31 days: no answer takes longer
 
 
 class _Part(BaseModel):
@@ -115,10 +119,10 @@ class AnswerPart(_Part):
     """How an owner answers requests of one class."""
 
     mode: ModeWord
-    minutes: Amount = 0.0  # mean time to an answer, or length of the veto window
+    minutes: Annotated[Amount, Field(le=MONTH_MIN)] = 0.0  # mean time to an answer, or length of the veto window
     refusal: Probability = 0.0
-    hours: tuple[Annotated[int, Field(ge=0, le=24)], Annotated[int, Field(ge=0, le=24)]] = (0, 24)
-    quorum: Annotated[int, Field(ge=1)] = 1
+    hours: tuple[Hour, Hour] = (0, 24)
+    quorum: Annotated[int, Field(strict=True, ge=1, le=100)] = 1
 
 
 Answer = Annotated[AnswerPart, BeforeValidator(lambda value: {"mode": value} if isinstance(value, str) else value)]

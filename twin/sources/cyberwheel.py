@@ -3,7 +3,7 @@
 Flows in: a parsed network with `hosts`, `subnets` and `interfaces`; beside it, documents with `host_types` and files of
 exploitable services (name -> CVEs and port). Flows out: a `Network`. Hosts of a subnet reach each other; from subnet to
 subnet only the hosts that `interfaces` pairs do, which is how Cyberwheel's red agent moves. Where it begins is
-a matter of Cyberwheel's agent files: it is noted, and nothing reaches the network from outside.
+a matter of Cyberwheel's agent files: here the internet is assumed to reach the first subnet, and a note says so.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Mapping
 
 from ..graph import TwinError
 from ..vocabulary import Access
-from .network import Flaw, Machine, Network, Service
+from .network import OUTSIDE, Flaw, Machine, Network, Service
 from .reading import Scribe
 from .safe_yaml import Section
 from .values import as_text, list_at, section_at, text_at
@@ -65,11 +65,20 @@ def cyberwheel_network(document: Section, scribe: Scribe, beside: Beside) -> Net
         )
     for kind, place in unknown.items():
         scribe.note(place, f"host type {kind!r} was not given: import a file with its host_types as well")
-    scribe.note(document.place, "where an attacker begins is not in the file: nothing reaches it from outside")
     names = tuple(as_text(name) for name in subnets)
-    return Network(
-        document.place, names, tuple(machines), {(name, name): None for name in names}, joined=_joined(document)
-    )
+    passes: dict[tuple[str, str], frozenset[str] | None] = {(name, name): None for name in names}
+    first = _first_subnet(document, names)
+    if first is not None:
+        passes[OUTSIDE, first] = None
+        scribe.note(document.place, f"where an attacker begins is not in the file: assumed, internet reaches {first!r}")
+    return Network(document.place, names, tuple(machines), passes, joined=_joined(document))
+
+
+def _first_subnet(document: Section, names: tuple[str, ...]) -> str | None:
+    """The first subnet at the first router, as the topology has them; else the first of all."""
+    topology = section_at(document, "topology")
+    routed = [as_text(name) for key in topology if isinstance(topology[key], Section) for name in topology[key]]
+    return next((name for name in (*routed, *names) if name in names), None)
 
 
 def _types(beside: Beside) -> list[Section]:

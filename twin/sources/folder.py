@@ -26,6 +26,7 @@ from .compose_references import Names, declared_names, join_names
 from .cyberwheel import cyberwheel_network, is_cyberwheel, is_cyberwheel_definition
 from .kubernetes import is_kubernetes, kubernetes_facts
 from .nasim import is_nasim, nasim_network
+from .ndjson import is_ndjson, read_ndjson
 from .network import Network, write_network
 from .reading import OWNER_NAME, Note, Reading, Scribe
 from .safe_yaml import MAX_BYTES, Section, read_yaml
@@ -92,6 +93,8 @@ def read_paths(paths: Iterable[Path], owner: str | None = None) -> Reading:
         if path.is_dir() and not (path / CHAIN_FILE).exists():
             folders.append(path)
             loose += _manifests_in(path, path)
+        elif is_ndjson(path):
+            chains.append(read_ndjson(path))
         elif path.is_dir() or _is_chain_file(path):
             chains.append(read_chain(path))
         else:
@@ -147,11 +150,13 @@ def _read_loose(loose: list[Path], folders: list[Path], owner: str, *, is_declar
 
 
 def knows_network(path: Path) -> bool:
-    """Whether a file is a network of a simulator that can be read.
+    """Whether a file is a network of a simulator, or a twin as NDJSON, that can be read.
 
     Raises:
         TwinError: it cannot be read, or is broken.
     """
+    if is_ndjson(path):
+        return True
     documents = read_yaml(_bytes(path, str(path)), str(path))
     return any(knows(document) for _, knows, _ in PEERS for document in documents)
 
