@@ -24,7 +24,8 @@ EDGE = Caller("edge", frozenset({Role.VIEWER, Role.APPROVER}))
 @pytest.fixture
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> House:
     """A node whose owner edge says yes to its own persons after no time; isolation holds for four hours."""
-    monkeypatch.setattr("tocsin.orchestrator.guard.MIN_SOURCES", 0)  # how many speak for it is not the matter here
+    for room in ("guard", "asking"):  # how many speak for it is not the matter here
+        monkeypatch.setattr(f"tocsin.orchestrator.{room}.MIN_SOURCES", 0)
     return started(tmp_path)
 
 
