@@ -60,7 +60,7 @@ class ResponseWorlds:
             game.effects,
             game.parameters,
             world_ids=np.asarray(world_ids, np.int64),
-            stream=stream,
+            stream=game.scenario.stream(stream),
             trace=trace,
         )
         self.belief = new_belief(game.compiled, len(world_ids), sees=game.sees)
