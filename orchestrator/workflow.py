@@ -280,7 +280,7 @@ class Workflow:
 
     def _confirm(self, response: Response) -> None:
         """Note that a response took effect, and that what it took away or over holds no longer: no order is due."""
-        with self.engine.begin() as conn:
+        with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, Event.CONFIRM, {})
             ended = [row for row in list_responses(conn, *MAY_HOLD) if self._is_over(conn, row, by=response)]
             for other in ended:
