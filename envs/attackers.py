@@ -133,9 +133,9 @@ class Attacker(BaseModel):
         return self
 
     def _forges_or_says_nothing_of_it(self) -> None:
-        if self.forge_focus is None and self.forges_at_once is None:
-            return
-        if not (PRESETS[self.preset].profile.forges_per_hour if self.forges_per_hour is None else self.forges_per_hour):
+        own = PRESETS[self.preset].profile  # what it says of itself may be written out
+        says = self.forge_focus not in (None, own.forge_focus) or self.forges_at_once not in (None, own.forges_at_once)
+        if says and not (own.forges_per_hour if self.forges_per_hour is None else self.forges_per_hour):
             raise ValueError("forge_focus and forges_at_once need findings to forge; give forges_per_hour")
 
     @property
