@@ -18,7 +18,7 @@ from gymnasium.vector.utils import batch_space
 
 from ..twin.sensing.observe import FEATURES
 from ..twin.vocabulary import LossCause
-from .checks import checked_mode, checked_world, checked_worlds
+from .checks import checked_count, checked_mode, checked_world, checked_worlds
 from .game import Game, load_game
 from .scenario import read_scenario
 from .vector import ResponseWorlds, Step
@@ -68,7 +68,7 @@ class ResponseVectorEnv(VectorEnv):
         """
         self.render_mode = checked_mode(render_mode, self.metadata["render_modes"])
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
-        self.num_envs = num_envs
+        self.num_envs = checked_count(num_envs)
         self.static = self.game.static
         self.owners = tuple(owner.id for owner in self.game.compiled.twin.owners)
         self.causes = tuple(cause.word for cause in LossCause)

@@ -16,7 +16,7 @@ from gymnasium import spaces
 from stable_baselines3.common.vec_env import VecEnv
 
 from ..twin.sensing.observe import FEATURES
-from .checks import checked_world, checked_worlds
+from .checks import checked_count, checked_world, checked_worlds
 from .game import Game, load_game
 from .reward import told_losses
 from .scenario import read_scenario
@@ -55,6 +55,7 @@ class ResponseVecEnv(VecEnv):
             ScenarioError: the scenario cannot be used.
             EnvError: no such world.
         """
+        num_envs = checked_count(num_envs)
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
         self.static = self.game.static
         self.render_mode = None

@@ -204,7 +204,7 @@ def test_what_is_out_of_bounds_mistyped_or_without_effect_is_refused(said: str, 
 def test_a_chain_that_is_none_is_refused_by_its_file(tmp_path: Path) -> None:
     """A scenario file, or any other YAML, holds no asset."""
     (tmp_path / "x.yaml").write_text("name: y\n")
-    with pytest.raises(ScenarioError, match="x.yaml holds no asset"):
+    with pytest.raises(ValueError, match=r"x.yaml: is no manifest that is understood"):
         load_game(Scenario(name="x", chain="x.yaml", folder=tmp_path))
 
 
