@@ -18,7 +18,7 @@ from ..twin.facts import merge
 from ..twin.graph import ConsentRule, Twin
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.mask import static_mask
-from ..twin.rulebook.parameters import GameSettings, Parameters, Phone, build_parameters, unscripted
+from ..twin.rulebook.parameters import GameSettings, Parameters, Phone, assumable, build_parameters
 from ..twin.rulebook.sharing import sight
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import static_observation
@@ -79,7 +79,8 @@ def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
     compiled = compile_twin(twin, derive_steps(twin), tick_s=scenario.tick_s)
     profiles = profiles_of(scenario.attackers, compiled, scenario.folder)
     parameters = build_parameters(compiled, profiles, shipped_confusion(), _settings(scenario))
-    return Game(scenario, library, compiled, library.effect_table(scenario.tick_s), parameters, unscripted(parameters))
+    effects, assumed = library.effect_table(scenario.tick_s), assumable(compiled, parameters)
+    return Game(scenario, library, compiled, effects, parameters, assumed)
 
 
 def _settings(scenario: Scenario) -> GameSettings:

@@ -111,3 +111,12 @@ def test_an_entry_that_is_no_asset_is_named() -> None:
     """Before any world is made."""
     with pytest.raises(ValueError, match="entry 'moon/host/base' is no asset"):
         game_of(at_once("insider", entry=("moon/host/base",)))
+
+
+def test_nobody_is_told_where_an_insider_sits() -> None:
+    """Wherever it begins, what belief and forecasts assume is the same, number by number; the worlds' own is not."""
+    one, other = (
+        game_of(at_once("insider", entry=(desk,))) for desk in ("csms/container/desk", "fleet/host/clerk-desk")
+    )
+    assert all(np.array_equal(a, b) for a, b in zip(one.assumed, other.assumed, strict=True))
+    assert not np.array_equal(one.parameters.entry, other.parameters.entry)

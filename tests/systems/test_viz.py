@@ -84,7 +84,7 @@ def test_the_page_renders_and_steps(page: str, tmp_path: Path) -> None:
         wait_for("two pictures", lambda: len(pictures(one)) == 2)
         for word in ("World id", "Attacker", "Defender", "Seats", "Show the hidden truth"):
             assert word in one.text()
-        for step in (1, 2, 3):
+        for step in (1, 2, 3, 4):
             step_and_wait(one, step)
         assert one.run(
             "return [...document.querySelectorAll('button')].filter(b => /step/i.test(b.innerText))[0].disabled"

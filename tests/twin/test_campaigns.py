@@ -7,7 +7,7 @@ import pytest
 from tocsin.tests.twin.played import chain, numbers, waiting, worlds_of
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.twin.rulebook.campaign import CampaignStage, GameError
-from tocsin.twin.rulebook.parameters import AttackerProfile, unscripted
+from tocsin.twin.rulebook.parameters import AttackerProfile, assumable
 from tocsin.twin.rulebook.worlds import Worlds
 from tocsin.twin.vocabulary import AssetKind, OccurrenceKind
 
@@ -96,9 +96,9 @@ def test_a_kind_leaves_the_choice_to_the_attacker() -> None:
 
 
 def test_a_defender_assumes_neither_scripts_nor_forgeries() -> None:
-    """`unscripted` leaves the worlds' own numbers alone and takes both away from the copy."""
+    """`assumable` leaves the worlds' own numbers alone and takes both away from the copy."""
     parameters = numbers(AttackerProfile("a", campaign=(CampaignStage(technique="T1190"),), forges_per_hour=5.0))
-    plain = unscripted(parameters)
+    plain = assumable(chain(), parameters)
     assert plain.attacker["stage_last"][0] == plain.attacker["stage_first"][0] and plain.attacker["forgeries"][0] == 0
     assert parameters.attacker["stage_last"][0] == 1 and parameters.attacker["forgeries"][0] > 0
     assert np.array_equal(plain.weight, parameters.weight)

@@ -177,11 +177,15 @@ def build_parameters(
     )
 
 
-def unscripted(parameters: Parameters) -> Parameters:
-    """The same game with attackers that choose by taste and forge nothing: what a defender may assume of them."""
-    attacker = parameters.attacker.copy()
+def assumable(compiled: Compiled, parameters: Parameters) -> Parameters:
+    """What a defender may assume of a game: attackers choose by taste, forge nothing, and come from outside.
+
+    Where one begins inside, nobody is told; what that costs is measured by `tocsin bench belief` (case `insider`).
+    """
+    attacker, outside = parameters.attacker.copy(), compiled.arrays.external
     attacker["stage_last"], attacker["forgeries"] = attacker["stage_first"], 0.0
-    return parameters._replace(attacker=attacker)
+    attacker["entry_first"], attacker["entry_last"] = 0, len(outside)
+    return parameters._replace(attacker=attacker, entry=outside.copy())
 
 
 def _attackers(compiled: Compiled, attackers: Sequence[AttackerProfile]) -> npt.NDArray[Any]:
