@@ -57,7 +57,7 @@ def is_open(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
         return False
     if identity >= 0 and ((s.asset[b, identity].user | s.asset[b, identity].admin) & bit) == 0:
         return False
-    impacted, carried = s.asset[b, dst].status & IMPACTED, s.asset[b, dst].status & CARRIED_OUT
+    impacted, carried = s.asset[b, dst].modes & IMPACTED, s.asset[b, dst].modes & CARRIED_OUT
     return gains_something(
         s.asset[b, dst].user, s.asset[b, dst].admin, s.asset[b, dst].persist, impacted, carried, bit, t.step[step].gain
     )

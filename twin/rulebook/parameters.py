@@ -14,7 +14,7 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, Float32, Int64
+from ..compiled import Compiled, Float32, Int32, Int64
 from ..sensing.confusion import ConfusionTable
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 from .campaign import CampaignStage, GameError, build_stages
@@ -122,6 +122,7 @@ class Parameters(NamedTuple):
     false_bins: Float32  # [3]
     false_total: float  # false findings per tick, whole twin
     false_cdf: npt.NDArray[np.float64]  # [F]
+    false_guide: Int32  # [F] row i: the first place whose cumulative weight is i / F or more
     false_place: npt.NDArray[Any]  # [F] of FALSE_PLACE
     repair: float  # probability per tick
     regain: float  # probability per tick
@@ -164,6 +165,7 @@ def build_parameters(
         **_detection(confusion, tick_h),
         false_total=total,
         false_cdf=cdf,
+        false_guide=np.searchsorted(cdf, np.arange(len(cdf)) / max(1, len(cdf))).astype(np.int32),
         false_place=places,
         repair=-math.expm1(-tick_h / settings.repair_h),
         regain=settings.regain,
