@@ -220,7 +220,18 @@ class _Play:
         worlds = self.worlds
         arrays, effects, state, game = worlds.compiled.arrays, worlds.effects, worlds.state, worlds.parameters
         if self.part == "rules":
-            play_worlds(ticks, self.waits, self.actions, self.attack, worlds.legal, arrays, effects, game, state)
+            play_worlds(
+                numba.get_num_threads(),
+                ticks,
+                self.waits,
+                self.actions,
+                self.attack,
+                worlds.legal,
+                arrays,
+                effects,
+                game,
+                state,
+            )
             return
         choose_at_random(self.waits, self.actions, worlds.legal, arrays, effects, state)
         decision, seen = self.actions[None], (self.belief, self.observed, worlds.legal)

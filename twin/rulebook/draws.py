@@ -40,6 +40,8 @@ FORGE_CLASS = 43
 FORGE_CONFIDENCE = 44
 SHARED = 45
 CALL = 46
+CROWD_TIME = 48
+CROWD_STEP = 49
 
 POISSON_PART = 32.0  # mean of the Poisson numbers that a larger one is the sum of: exp(-mean) must not underflow
 

@@ -18,6 +18,7 @@ from ..compiled import Compiled, Float32, Int32, Int64
 from ..sensing.confusion import ConfusionTable
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 from .campaign import CampaignStage, GameError, build_stages
+from .crowds import crowds_of
 
 MOST_ATTACKERS = 8  # in one world: each holds assets in a bit of its own
 MASKS = 16  # sensor sets: 2 ** len(SensorClass)
@@ -110,6 +111,9 @@ class Parameters(NamedTuple):
     attacker: npt.NDArray[Any]  # [K] of ATTACKER
     entry: npt.NDArray[np.int32]  # assets that attackers hold when they come
     weight: Float32  # [K, E] taste for a step
+    crowd_asset: Int32  # of `Crowds`
+    crowd_first: Int32
+    crowd_taste: npt.NDArray[np.float64]
     stage: npt.NDArray[Any]  # rows of STAGE: campaigns
     forge: npt.NDArray[Any]  # rows of FORGE, per forger; none: nobody forges
     consent: npt.NDArray[Any]  # [O, C, Proposer] of CONSENT
@@ -154,11 +158,13 @@ def build_parameters(
     _check(attackers, settings)
     tick_h = compiled.tick_s / 3600.0
     weights = [_taste(compiled, attacker, confusion) for attacker in attackers]
+    weight = np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps))
     total, cdf, places = _false_places(compiled, confusion, tick_h)
     return Parameters(
         attacker=_attackers(compiled, attackers),
         entry=np.array([a for one in attackers for a in _entry(compiled, one)], np.int32),
-        weight=np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps)),
+        weight=weight,
+        **crowds_of(compiled.arrays, weight)._asdict(),
         stage=build_stages(compiled, [(one.name, one.campaign) for one in attackers]),
         forge=_forgeries(compiled, attackers),
         consent=_consent(compiled),

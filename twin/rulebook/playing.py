@@ -22,6 +22,7 @@ from .state import WorldState
 
 @compiled_parallel
 def play_worlds(
+    threads: int,
     ticks: int,
     waits: float,
     decision: npt.NDArray[np.int32],
@@ -35,6 +36,7 @@ def play_worlds(
     """Advance all worlds by `ticks`, their one seat taking random legal actions.
 
     Args:
+        threads: among which the worlds are shared out.
         ticks: how many.
         waits: probability that the seat waits in a tick.
         decision: int32[B, 1], what the seats did last; written.
@@ -45,7 +47,6 @@ def play_worlds(
         p: numbers of the game.
         s: the worlds; changed.
     """
-    threads = numba.get_num_threads()
     for thread in numba.prange(threads):
         _play(thread, threads, ticks, waits, decision, attack, legal, t, e, p, s)
 
