@@ -45,7 +45,8 @@ def evaluate(
     if chart is not None and not chart.parent.is_dir():
         raise EvaluationError(f"--chart {chart}: folder {chart.parent} is not there; make it first")
     learned = _learned(policy or [])
-    judged = trials([read_scenario(path) for path in scenario or [None]], chains)
+    files: list[Path | None] = [*scenario] if scenario else [None]
+    judged = trials([read_scenario(path) for path in files], chains)
     with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bar:
         task = bar.add_task("", total=1.0)
         result = compare(
