@@ -58,12 +58,14 @@ class Discovery:
             if not 1 <= size <= MOST:
                 raise EnvError(f"{name} {size}: give 1..{MOST}")
         self._compiled, self._bit = game.compiled, np.uint8(1 << attacker)
-        self._step = np.asarray(game.compiled.arrays.step)  # records are slow in Python
+        step = np.asarray(game.compiled.arrays.step)  # records are slow in Python: columns of their own
+        self._ends = np.stack([step["src"], step["dst"], step["identity"]], axis=1).astype(np.int64)  # [E, ENDS]
+        self._class, self._chance = step["step_class"].astype(np.int64), step["probability"].copy()
         profile = game.parameters.attacker[attacker]
         self._entries = np.asarray(game.parameters.entry[profile.entry_first : profile.entry_last], np.int64)
         self._kind = np.asarray(game.compiled.arrays.asset["kind"])
         self._owner = np.asarray(game.compiled.arrays.asset["owner"])
-        self._still = _still_columns(self._step)
+        self._still = _still_columns(step)
         self._slots, self._rows = slots, rows
         self.space = spaces.Dict(
             {
@@ -79,8 +81,8 @@ class Discovery:
     def begin(self, stream: int, world: int, episode: int) -> None:
         """Forget everything; the key of the episode orders what will be found together."""
         self._key = struct.pack("<qqi", stream, world, episode)
-        self._slot = np.zeros(len(self._kind), np.int32)  # [N] from 1 on; 0: not discovered, -1: no room
-        self._age = np.zeros(len(self._step), np.int64)  # [E] from 1 on in order of discovery
+        self._slot = np.zeros(len(self._kind) + 1, np.int32)  # [N + 1] from 1 on; 0: not discovered, -1: no room
+        self._age = np.zeros(len(self._ends), np.int64)  # [E] from 1 on in order of discovery
         self._assets = np.zeros(0, np.int64)  # by slot
         self._owner_slot: dict[int, int] = {}
         self._known = np.zeros((self._slots, len(ASSET_COLUMNS)), np.uint8)  # what stays once it is known
@@ -97,17 +99,17 @@ class Discovery:
             is_open: bool[E] of the steps open to it, as `Worlds.open_steps` gives them.
         """
         asset = np.asarray(state.asset)[0]
-        held = state.held[0, : state.world["held_n"][0]].astype(np.int64)
+        held = state.held[0, : np.asarray(state.world)["held_n"][0]].astype(np.int64)
         mine = asset[held]
         held = held[((mine["user"] | mine["admin"] | mine["persist"]) & self._bit) != 0]
         steps = np.flatnonzero(is_open)
-        self._note_assets(np.union1d(held, self._step["dst"][steps]))
-        self._note_steps(steps[self._age[steps] == 0])
+        self._note_assets(np.concatenate([held, self._ends[steps, 1]]))
+        self._note_steps(steps)
         steps = steps[np.argsort(self._age[steps])]
-        fits = self._fits(steps)
-        self.listed = steps[fits][-self._rows :]
+        ends = self._slot[self._ends[steps]]  # 0 where there is no identity: the last of `_slot` is nobody's
+        self.listed = steps[(ends >= 0).all(axis=1)][-self._rows :]
         self.left_out = {"assets": self._crowded, "steps": len(steps) - len(self.listed)}
-        return {"assets": self._stand(asset, steps), "owners": self._owners.copy(), **self._list()}
+        return {"assets": self._stand(asset, ends[:, 1], steps), "owners": self._owners.copy(), **self._list()}
 
     @property
     def asset_names(self) -> list[str]:
@@ -128,7 +130,7 @@ class Discovery:
 
     def _note_assets(self, numbers: Numbers) -> None:
         """Give slots to those that have none."""
-        new = numbers[self._slot[numbers] == 0]
+        new = np.unique(numbers[self._slot[numbers] == 0])
         if not len(new):
             return
         twin = self._compiled.twin
@@ -146,7 +148,8 @@ class Discovery:
         owners = self._owner_slot
         self._owners[rows] = [owners.setdefault(int(owner), len(owners) + 1) for owner in self._owner[room]]
 
-    def _note_steps(self, new: Numbers) -> None:
+    def _note_steps(self, steps: Numbers) -> None:
+        new = steps[self._age[steps] == 0]
         if len(new):
             new = new[self._order(["\0".join(self._compiled.steps[int(number)].order) for number in new])]
             self._age[new] = np.arange(self._aged + 1, self._aged + 1 + len(new))
@@ -157,15 +160,8 @@ class Discovery:
         tags = [blake2b(name.encode(), key=self._key, digest_size=8).digest() for name in names]
         return sorted(range(len(names)), key=lambda place: (tags[place], names[place]))
 
-    def _fits(self, steps: Numbers) -> npt.NDArray[np.bool_]:
-        """bool[m]: whether all that a step names has a slot."""
-        rows = self._step[steps]
-        named = (self._slot[rows["src"]] > 0) & (self._slot[rows["dst"]] > 0)
-        fits: npt.NDArray[np.bool_] = named & ((rows["identity"] < 0) | (self._slot[rows["identity"]] > 0))
-        return fits
-
-    def _stand(self, asset: npt.NDArray[Any], steps: Numbers) -> npt.NDArray[np.uint8]:
-        """uint8[slots, ASSET_COLUMNS]: what is known of each asset, and how it stands where this attacker holds it."""
+    def _stand(self, asset: npt.NDArray[Any], place: npt.NDArray[np.int32], steps: Numbers) -> npt.NDArray[np.uint8]:
+        """uint8[slots, ASSET_COLUMNS]: how all stand; `place`: the slots that `steps` lead to."""
         count, rows = len(self._assets), asset[self._assets]
         held = ((rows["user"] | rows["admin"]) & self._bit) != 0
         self._known[:count, _HAD] |= held
@@ -175,20 +171,18 @@ class Discovery:
         shown[:count, _USER + 2] = (rows["persist"] & self._bit) != 0
         shown[:count, _USER + 3] = held & ((rows["status"] & IMPACTED) != 0)
         shown[:count, _USER + 4] = held & ((rows["modes"] & BLOCKING) != 0)
-        place = self._slot[self._step["dst"][steps]]
-        shown[place[place > 0] - 1, _USER + 5] = 1
-        shown[place[place > 0] - 1, _FIRST_CLASS + self._step["step_class"][steps[place > 0]]] = 1
+        fits = place > 0
+        shown[place[fits] - 1, _USER + 5] = 1
+        shown[place[fits] - 1, _FIRST_CLASS + self._class[steps[fits]]] = 1
         return shown
 
     def _list(self) -> Seen:
         """The listed steps as rows."""
-        count, rows = len(self.listed), self._step[self.listed]
+        count = len(self.listed)
         steps = np.zeros((self._rows, len(STEP_COLUMNS)), np.uint8)
         ends, chances = np.zeros((self._rows, len(ENDS)), np.int32), np.zeros(self._rows, np.float32)
         steps[:count] = self._still[self.listed]
-        ends[:count, 0], ends[:count, 1] = self._slot[rows["src"]], self._slot[rows["dst"]]
-        ends[:count, 2] = np.where(rows["identity"] >= 0, self._slot[rows["identity"]], 0)
-        chances[:count] = rows["probability"]
+        ends[:count], chances[:count] = self._slot[self._ends[self.listed]], self._chance[self.listed]
         return {"steps": steps, "ends": ends, "chances": chances}
 
 
