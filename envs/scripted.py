@@ -33,7 +33,7 @@ Defender = Callable[[ResponseWorlds], Int32]  # int32[B], an action per world
 RESTORE, REVOKE, ISOLATE, RELEASE = "restore-asset", "revoke-credentials", "isolate-asset", "release-asset"
 BLOCK, MONITOR = "block-link", "raise-monitoring"
 LEVEL = 0.4  # belief from which `threshold` restores: best of 0.2 to 0.9 over 1,000 attacks of the charging scenario
-CUT_LEVEL = 0.95  # belief from which `isolate-on-belief` isolates: best of 0.5 to 0.98, measured alike
+CUT_LEVEL = 0.95  # belief from which `isolate-on-belief` isolates: assumed; `tocsin evaluate` tunes it for a game
 LEAST = Confidence.MEDIUM  # of findings that `book` answers; assumed: a desk passes low ones over
 
 # One playbook per technique class, as a runbook of a security desk has them. Assumed; settled by such runbooks.
