@@ -166,7 +166,7 @@ class _Play:
             game.effects,
             parameters,
             world_ids=range(settings.worlds),
-            stream=STREAM_EVALUATION,
+            stream=game.scenario.stream(STREAM_EVALUATION),
             episode=settings.seed,
             held=settings.active,
         )

@@ -182,6 +182,11 @@ class ViewLanes:
         observe_all(self._lanes, self.view.compiled.arrays, self._state, self._belief, self._observed)
         return self._observed.rows.copy()
 
+    @property
+    def state(self) -> WorldState:
+        """The worlds as this view shows them, in its numbers; not to be written to."""
+        return self._state
+
     def masks(self) -> Bools:
         """bool[B, 1 + P * T'] of actions that the owner may propose, as far as it can see; a new array.
 
