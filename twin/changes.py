@@ -7,7 +7,7 @@ change. Deriving the steps that a change of facts brings is the caller's: here f
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, Generic, TypeVar
@@ -166,26 +166,36 @@ def changed_twin(twin: Twin, change: Change) -> Twin:
         gone, come = change.of(kind)
         if gone or come:
             fields[name] = tuple(edited(fields[name], gone, come, key).items)
-    if _loses_or_gains(change):
+    owners_gone, owners_come = change.of(Owner)
+    if {one.id for one in owners_gone} != {one.id for one in owners_come}:  # every reference is looked at again
         return Twin.build(**{name: list(items) for name, items in fields.items()})
-    for one in change.come:
+    gone, come = change.of(Asset)
+    index = twin.asset_by_id
+    if gone or come:
+        index = dict(index)
+        for one in gone:
+            del index[one.id]
+        index.update((one.id, one) for one in come)
+    lost = {one.id for one in gone} - {one.id for one in come}
+    left = _left_dangling(lost, fields["links"], fields["weaknesses"]) if lost else ()
+    for one in (*change.come, *left):
         for end in _ends(one):
-            if end not in twin.asset_by_id:
+            if end not in index:
                 raise TwinError(f"{key_of(one)} refers to asset {end!r}, which is not there; declare it or mend the id")
         owner = getattr(one, "owner", None)
         if owner is not None and owner not in twin.owner_by_id:
             raise TwinError(f"{key_of(one)} refers to owner {owner!r}, which is not there; declare it or mend the id")
     after = Twin(**fields)
-    changed = change.of(Asset)[1]
-    index = {**twin.asset_by_id, **{one.id: one for one in changed}} if changed else twin.asset_by_id
     after.__dict__["asset_by_id"] = index  # as if it had been asked for
     return after
 
 
-def _loses_or_gains(change: Change) -> bool:
-    """Whether owners or assets go or come for good: then every reference has to be looked at again."""
-    owners, assets = change.of(Owner), change.of(Asset)
-    return any({one.id for one in gone} != {one.id for one in come} for gone, come in (owners, assets))
+def _left_dangling(lost: Set[str], links: Sequence[Link], weaknesses: Sequence[Weakness]) -> tuple[Subject, ...]:
+    """What refers to assets that are gone."""
+    return (
+        *(one for one in links if one.target in lost or one.source in lost),
+        *(one for one in weaknesses if one.asset in lost),
+    )
 
 
 def _ends(one: Subject) -> tuple[str, ...]:
