@@ -208,7 +208,7 @@ class AttackEnv(gymnasium.Env):
         lines = [f"{self.game.scenario.name}: tick {self._clock} of {self.game.scenario.horizon_ticks}", "holds:"]
         for number in np.flatnonzero(assets[:, 0]):
             words = [name for name, value in zip(ATTACKER_FEATURES, assets[number], strict=True) if value]
-            lines.append(f"  {compiled.twin.assets[number].id}: {', '.join(words)}")
+            lines.append(f"  {compiled.assets[number].id}: {', '.join(words)}")
         lines.append("may try:")
         for number in np.flatnonzero(self._open):
             step = compiled.steps[int(number)]

@@ -1,10 +1,10 @@
 """Every number that worlds rest on: value, range, and source or the word "assumed".
 
 Flows in: nothing. Flows out: `ranges`, printed by `tocsin scenario numbers`, and `value_of`. Numbers of attack steps
-stand in `twin.attack.techniques`, those measured of detectors in `twin/data`, those of playbooks in their own files; here
-are the rest and the way to all. A test finds every number of attackers, games, generators and scenarios and asks for its
-row. What is claimed from simulation has to hold over `low` to `high`. Ranges are guesses of where the truth may lie, not
-what a file may say: that is wider, and its own check.
+stand in `twin.attack.techniques`, those measured of detectors in `twin/data`, those of playbooks in their own files;
+here are the rest and the way to all. A test finds every number of attackers, games, generators and scenarios and asks
+for its row. What is claimed from simulation has to hold over `low` to `high`. Ranges are guesses of where the truth may
+lie, not what a file may say: that is wider, and its own check.
 """
 
 from __future__ import annotations

@@ -7,9 +7,10 @@ change. Deriving the steps that a change of facts brings is the caller's: here f
 from __future__ import annotations
 
 from bisect import bisect_left
-from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -19,9 +20,10 @@ from .attack.step import AttackStep
 from .compiled import as_bytes
 from .facts import Subject, key_of
 from .graph import Asset, ConsentRule, Link, Owner, Sharing, Twin, TwinError, Weakness
-from .shelves import Shelves
+from .shelves import SHELF, Shelves
 
 Item = TypeVar("Item")
+MUCH = 4 * SHELF  # things from which on a twin keeps them on shelves
 Run = tuple[int, int, int]  # first and last row before (last not included), first row after
 
 # Kinds of facts: field of the twin, and how its tuple is sorted; see `Twin.build`.
@@ -165,7 +167,7 @@ def changed_twin(twin: Twin, change: Change) -> Twin:
     for kind, (name, key) in _KINDS.items():
         gone, come = change.of(kind)
         if gone or come:
-            fields[name] = tuple(edited(fields[name], gone, come, key).items)
+            fields[name] = edited(_shelved(twin, name), gone, come, key).items
     owners_gone, owners_come = change.of(Owner)
     if {one.id for one in owners_gone} != {one.id for one in owners_come}:  # every reference is looked at again
         return Twin.build(**{name: list(items) for name, items in fields.items()})
@@ -176,7 +178,7 @@ def changed_twin(twin: Twin, change: Change) -> Twin:
         for one in gone:
             del index[one.id]
         index.update((one.id, one) for one in come)
-    lost = {one.id for one in gone} - {one.id for one in come}
+    lost = frozenset(one.id for one in gone) - {one.id for one in come}
     left = _left_dangling(lost, fields["links"], fields["weaknesses"]) if lost else ()
     for one in (*change.come, *left):
         for end in _ends(one):
@@ -190,8 +192,21 @@ def changed_twin(twin: Twin, change: Change) -> Twin:
     return after
 
 
-def _left_dangling(lost: Set[str], links: Sequence[Link], weaknesses: Sequence[Weakness]) -> tuple[Subject, ...]:
-    """What refers to assets that are gone."""
+def _shelved(twin: Twin, name: str) -> Sequence[Any]:
+    """What a twin holds of one kind, if it is much on shelves, so that versions share most of it; cut once a twin."""
+    items: Sequence[Any] = getattr(twin, name)
+    if len(items) < MUCH or isinstance(items, Shelves):
+        return items
+    shelves: Shelves[Any] = twin.__dict__.get(f"_shelved_{name}") or Shelves.of(items)
+    twin.__dict__[f"_shelved_{name}"] = shelves
+    return shelves
+
+
+def _left_dangling(lost: frozenset[str], links: Sequence[Link], weaknesses: Sequence[Weakness]) -> tuple[Subject, ...]:
+    """What refers to assets that are gone; nearly always nothing, so the look for whether there is any comes first."""
+    ends = (map(attrgetter(end), links) for end in ("target", "source"))
+    if all(map(lost.isdisjoint, (*ends, map(attrgetter("asset"), weaknesses)))):
+        return ()
     return (
         *(one for one in links if one.target in lost or one.source in lost),
         *(one for one in weaknesses if one.asset in lost),

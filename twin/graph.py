@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from functools import cached_property
 
@@ -101,12 +101,15 @@ class ConsentRule:
 
 @dataclass(frozen=True)
 class Twin:
-    """One version of a chain. Tuples are sorted by id, so equal chains are equal values."""
+    """One version of a chain. All is sorted by id, so equal chains are equal values.
+
+    Tuples, or `Shelves` that a version shares with the one before; neither changes.
+    """
 
     owners: tuple[Owner, ...]
-    assets: tuple[Asset, ...]
-    links: tuple[Link, ...]
-    weaknesses: tuple[Weakness, ...] = ()
+    assets: Sequence[Asset]
+    links: Sequence[Link]
+    weaknesses: Sequence[Weakness] = ()
     sharing: tuple[Sharing, ...] = ()
     consent: tuple[ConsentRule, ...] = ()
 

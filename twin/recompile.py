@@ -10,6 +10,8 @@ runs a service, a segment inside a segment, and more than `MOST` attack steps.
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import numpy.typing as npt
 
@@ -123,9 +125,7 @@ def _runs_services(compiled: Compiled, asset: str) -> bool:
     return bool((arrays.asset["kind"][groups["asset"]] == AssetKind.SERVICE).any())
 
 
-def _mended(
-    compiled: Compiled, twin: Twin, steps: Edit[AttackStep], change: Change, numbering: Numbering
-) -> Compiled:
+def _mended(compiled: Compiled, twin: Twin, steps: Edit[AttackStep], change: Change, numbering: Numbering) -> Compiled:
     links, arrays = _edited_links(compiled, twin, change), compiled.arrays
     owners_or_assets = any(change.of(Asset)) or any(change.of(Owner))
     needing = _needing(compiled, change, links, numbering)
@@ -145,11 +145,12 @@ def _mended(
         arrays = with_needs(arrays, needing, twin, links.items, numbering)
     elif not links.is_nothing:
         arrays = carried(arrays)
-    toward = compiled.toward
     touched = _touched(compiled, change, numbering, (gone, fresh), (*memberships[0], *memberships[1]), arrays)
+    toward = compiled.toward
+    if len(toward) < len(numbering.assets):
+        toward = np.concatenate([toward, np.zeros(len(numbering.assets) - len(toward))])
     if touched:
-        before = np.concatenate([toward, np.zeros(len(numbering.assets) - len(toward))])
-        toward = mended_chances(arrays, before, sorted(touched))
+        toward = mended_chances(arrays, toward, sorted(touched))
         arrays.asset["toward"] = toward
     return Compiled(twin, steps.items, tuple(links.items), arrays, compiled.tick_s, toward, numbering)
 
@@ -241,16 +242,15 @@ def _with_steps(
         step["link"][list(steps.come)] = -1
         _renumbered(step, links.numbers())
         step["link"][list(steps.come)] = fresh["link"]
-    numbers, grouped = steps.numbers(), {}
+    numbers = steps.numbers()
+    grouped: dict[str, Any] = {}
     for end, side, name in _SIDES:
         lost, won = (zip(rows[end].tolist(), at, strict=True) for rows, at in ((gone, steps.gone), (fresh, steps.come)))
         grouped[name] = regrouped(getattr(arrays, name), arrays.asset, side, lost, won, numbers)
     return arrays._replace(step=step, **grouped), gone, fresh
 
 
-def _memberships(
-    compiled: Compiled, twin: Twin, change: Change, numbering: Numbering
-) -> tuple[list[Pair], list[Pair]]:
+def _memberships(compiled: Compiled, twin: Twin, change: Change, numbering: Numbering) -> tuple[list[Pair], list[Pair]]:
     """Pairs of a segment and a member that go and come."""
     found: tuple[list[Pair], list[Pair]] = ([], [])
     joined = {
@@ -271,13 +271,11 @@ def _held_through(
     compiled: Compiled, arrays: CompiledTwin, gone: npt.NDArray[np.void], fresh: npt.NDArray[np.void]
 ) -> tuple[list[Pair], list[Pair]]:
     """Pairs of a data store or process and what it is held through that go and come."""
-    lost, won = ([], [])  # type: tuple[list[Pair], list[Pair]]
-    both = np.concatenate([gone, fresh])
-    kinds = np.zeros(len(arrays.asset), np.uint8)
-    kinds[:] = arrays.asset["kind"]
-    was = compiled.arrays
-    kinds[: len(was.asset)][kinds[: len(was.asset)] == HOLE] = was.asset["kind"][kinds[: len(was.asset)] == HOLE]
-    both = both[np.isin(kinds[both["dst"]], HELD_THROUGH) & (both["src"] != both["dst"])]
+    lost: list[Pair] = []
+    won: list[Pair] = []
+    both, was = np.concatenate([gone, fresh]), compiled.arrays
+    kinds = [_kind_of(int(target), was, arrays) for target in both["dst"]]
+    both = both[np.isin(kinds, HELD_THROUGH) & (both["src"] != both["dst"])]
     for store in np.unique(both["dst"]).tolist():
         before: set[int] = set()
         if store < len(was.asset):
@@ -290,13 +288,19 @@ def _held_through(
     return lost, won
 
 
+def _kind_of(number: int, was: CompiledTwin, arrays: CompiledTwin) -> int:
+    """Kind of an asset, of one that is gone too."""
+    kind = int(arrays.asset["kind"][number])
+    return int(was.asset["kind"][number]) if kind == HOLE and number < len(was.asset) else kind
+
+
 def _with_parts(arrays: CompiledTwin, gone: list[Pair], come: list[Pair]) -> CompiledTwin:
     if not gone and not come:
         return arrays
-    turned = [[(part, whole) for whole, part in pairs] for pairs in (gone, come)]
+    left, joined = ([(part, whole) for whole, part in pairs] for pairs in (gone, come))
     return arrays._replace(
         part=regrouped(arrays.part, arrays.asset, "part", gone, come),
-        whole=regrouped(arrays.whole, arrays.asset, "whole", *turned),
+        whole=regrouped(arrays.whole, arrays.asset, "whole", left, joined),
     )
 
 

@@ -43,8 +43,10 @@ def regrouped(
         come: pairs with values as after.
         numbers: what the values that stay are afterwards; left out: the same.
     """
-    first, last = (assets[f"{name}_{end}"].copy() for end in ("first", "last"))
     lost, won = sorted(gone), sorted(come)
+    if not lost and not won:
+        return grouped if numbers is None else numbers[grouped]
+    first, last = (assets[f"{name}_{end}"].copy() for end in ("first", "last"))
     rest = np.delete(grouped, _places(grouped, first, last, lost))
     if numbers is not None:
         rest = numbers[rest]
@@ -148,16 +150,19 @@ def links_between(links: Sequence[Link], kind: LinkKind, source: str, target: st
 
 
 def _stretch(links: Sequence[Link], low: tuple[str, ...], high: tuple[str, ...]) -> tuple[Link, ...]:
-    first = bisect_left(links, low, key=lambda link: link.key[: len(low)])
-    last = bisect_left(links, high, lo=first, key=lambda link: link.key[: len(high)])
+    first, last = (bisect_left(links, bound, key=lambda link: _words(link)[: len(bound)]) for bound in (low, high))
     return tuple(links[first:last])
+
+
+def _words(link: Link) -> tuple[str, str, str]:
+    return link.kind.word, link.source, link.target
 
 
 def _carrier(links: Sequence[Link], need: Link) -> int:
     """The last boundary link that reaches where a dependency leads, or -1."""
     high = (LinkKind.REACHES.word, need.source, f"{need.target}\0")
-    row = bisect_left(links, high, key=lambda link: link.key[:3]) - 1
-    if row >= 0 and links[row].key[:3] == (LinkKind.REACHES.word, need.source, need.target):
+    row = bisect_left(links, high, key=_words) - 1
+    if row >= 0 and _words(links[row]) == (LinkKind.REACHES.word, need.source, need.target):
         return row
     return -1
 

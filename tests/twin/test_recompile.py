@@ -8,16 +8,19 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tocsin.playbooks.actions import load_library
 from tocsin.tests.twin.random_twins import ESCAPE, LOCAL, REMOTE, random_twin
 from tocsin.twin import recompile as module
 from tocsin.twin.attack.steps import derive_steps
 from tocsin.twin.changes import Change, changed_twin, difference
 from tocsin.twin.compiled import Compiled, compile_twin
 from tocsin.twin.graph import Asset, ConsentRule, Link, Owner, Twin, TwinError, Weakness
-from tocsin.twin.recompile import recompile
+from tocsin.twin.recompile import carried_targets, recompile
+from tocsin.twin.rulebook.mask import static_mask
 from tocsin.twin.vocabulary import Access, AssetKind, ConsentClass, ConsentMode, LinkKind, Proposer, SensorClass
 
 WAYS = (LinkKind.REACHES, LinkKind.HOLDS_CREDENTIAL, LinkKind.CAN_LOG_IN, LinkKind.MANAGES, LinkKind.SUPPLIES)
+OTHER_WAYS = (LinkKind.RUNS_ON, LinkKind.STORES, LinkKind.HOLDS_CREDENTIAL)
 OTHERS = (LinkKind.DEPENDS_ON, LinkKind.STORES, LinkKind.RUNS_ON)
 MACHINES = (AssetKind.HOST, AssetKind.CONTAINER, AssetKind.DEVICE)
 
@@ -101,7 +104,9 @@ def change_assets(rng: np.random.Generator, twin: Twin) -> Twin:
     ]
     owner = twin.owners[rng.integers(len(twin.owners))].id
     name = str(rng.choice(["a", "m", "zz"])) + str(rng.integers(3))
-    asset = Asset(f"{owner}/{kind.word}/{name}", kind, owner, name, criticality=1.0, crown_jewel=bool(rng.random() < 0.3))
+    asset = Asset(
+        f"{owner}/{kind.word}/{name}", kind, owner, name, criticality=1.0, crown_jewel=bool(rng.random() < 0.3)
+    )
     if asset.id in twin.asset_by_id:
         return twin
     others = [str(one) for one in rng.choice([one.id for one in twin.assets], 4)]
@@ -111,7 +116,7 @@ def change_assets(rng: np.random.Generator, twin: Twin) -> Twin:
             Link(LinkKind.REACHES, others[0], asset.id, 80),
             Link(LinkKind.REACHES, asset.id, others[1], 80),
             Link(LinkKind.DEPENDS_ON, others[2], asset.id),
-            Link((LinkKind.RUNS_ON, LinkKind.STORES, LinkKind.HOLDS_CREDENTIAL)[rng.integers(3)], asset.id, others[3]),
+            Link(OTHER_WAYS[rng.integers(3)], asset.id, others[3]),
             Link(LinkKind.STORES, others[0], asset.id),
         )
         if rng.random() < 0.7
@@ -123,7 +128,16 @@ def change_assets(rng: np.random.Generator, twin: Twin) -> Twin:
     )
 
 
-CHANGES = (change_asset, change_weakness, change_weakness, change_link, change_link, change_owner, change_assets, change_assets)
+CHANGES = (
+    change_asset,
+    change_weakness,
+    change_weakness,
+    change_link,
+    change_link,
+    change_owner,
+    change_assets,
+    change_assets,
+)
 
 
 def assert_equal(ours: Compiled, theirs: Compiled) -> None:
@@ -216,6 +230,26 @@ def test_most_changes_are_not_compiled_as_a_whole(monkeypatch: pytest.MonkeyPatc
             counts[change] += len(anew)
     assert counts[change_asset] == counts[change_weakness] == counts[change_owner] == 0
     assert counts[change_link] < 8 and counts[change_assets] < 20, {one.__name__: n for one, n in counts.items()}
+
+
+def test_an_asset_that_only_stands_there_comes_and_goes_and_comes_back(compiled: Compiled) -> None:
+    """It takes the next number, leaves a hole that no playbook is for, and comes back under another number."""
+    asset = Asset("o0/host/zz", AssetKind.HOST, "o0", "zz", criticality=1.0)
+    count = len(compiled.assets)
+    there = recompile(compiled, Change(come=(asset,)))
+    gone = recompile(there, Change(gone=(asset,)))
+    back = recompile(gone, Change(come=(asset,)))
+    assert [one.asset_number.get(asset.id) for one in (there, gone, back)] == [count, None, count + 1]
+    assert back.sizes[0] == count + 2 and back.target_name(count) == asset.id and back.numbering.gone == {count}
+    effects, targets = load_library().effect_table(), back.targets
+    legal = static_mask(back.arrays, effects)[1:].reshape(-1, targets)
+    assert not legal[:, count].any() and legal[:, count + 1].any()
+    moved = carried_targets(there, back)
+    names = [there.target_name(target) for target in range(there.targets)]
+    assert [back.target_name(target) if target >= 0 else None for target in moved] == [
+        None if name == asset.id else name for name in names
+    ]
+    assert moved[:count].tolist() == list(range(count))
 
 
 @pytest.fixture
