@@ -41,10 +41,10 @@ class Contracts:
         self._manage()
 
     def expose(self) -> None:
-        """Let the internet reach the fronts of some sites, of the first at least, make those weak, and let them out."""
+        """Let the internet reach the fronts of some sites, of one at least, make those weak, and let them out."""
         sites = [site for row in self.sites.values() for site in row]
         drawn = self.draft.rng.random(len(sites)) < self.draft.settings.exposed
-        drawn[0] = True
+        drawn[int(self.draft.rng.integers(len(sites)))] = True
         for site, is_exposed in zip(sites, drawn, strict=True):
             if is_exposed:
                 self.draft.link(LinkKind.REACHES, OUTSIDE, site.front, port=443)
