@@ -6,7 +6,7 @@ Flows in: compiled arrays of the version before, pairs or links that go and come
 
 from __future__ import annotations
 
-from bisect import bisect_left
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
@@ -46,32 +46,42 @@ def regrouped(
     lost, won = sorted(gone), sorted(come)
     if not lost and not won:
         return grouped if numbers is None else numbers[grouped]
-    first, last = (assets[f"{name}_{end}"].copy() for end in ("first", "last"))
-    rest = np.delete(grouped, _places(grouped, first, last, lost))
+    first, last = assets[f"{name}_first"], assets[f"{name}_last"]
+    rest = np.delete(grouped, _places(grouped, first, last, lost, before=()))
     if numbers is not None:
         rest = numbers[rest]
-    first, last = _shifted(first, last, lost, -1)
-    places = _places(rest, first, last, won, again=0)
-    assets[f"{name}_first"], assets[f"{name}_last"] = _shifted(first, last, won, 1)
-    return np.insert(rest, places, [value for _, value in won]).astype(np.int32)
+    left = [a for a, _ in lost]
+    places = _places(rest, first, last, won, before=left, again=0)
+    _shift(first, last, left, [a for a, _ in won])
+    return np.insert(rest, places, [value for _, value in won]).astype(np.int32, copy=False)
 
 
-def _places(grouped: Int32, first: Int32, last: Int32, pairs: Sequence[Pair], again: int = 1) -> list[int]:
-    """Where sorted pairs stand or belong; an equal pair stands `again` places after the one before."""
+def _places(
+    grouped: Int32, first: Int32, last: Int32, pairs: Sequence[Pair], *, before: Sequence[int], again: int = 1
+) -> list[int]:
+    """Where sorted pairs stand or belong; an equal pair stands `again` places after the one before.
+
+    `before` are the assets, sorted, of rows that are out of `grouped` already but counted in `first` and `last`.
+    """
     found: list[int] = []
     for row, (a, value) in enumerate(pairs):
         if row and pairs[row - 1] == (a, value):
             found.append(found[-1] + again)
         else:
-            found.append(int(first[a] + np.searchsorted(grouped[first[a] : last[a]], value)))
+            begin, end = first[a] - bisect_left(before, a), last[a] - bisect_right(before, a)
+            found.append(int(begin + np.searchsorted(grouped[begin:end], value)))
     return found
 
 
-def _shifted(first: Int32, last: Int32, pairs: Sequence[Pair], by: int) -> tuple[Int32, Int32]:
-    more = np.zeros(len(first), np.int32)
-    np.add.at(more, [a for a, _ in pairs], by)
+def _shift(first: Int32, last: Int32, gone: Sequence[int], come: Sequence[int]) -> None:
+    """Move the groups of all assets behind those of which rows went or came; in place."""
+    least = min((*gone, *come))
+    more = np.zeros(len(first) - least, np.int32)
+    for assets, by in ((gone, -1), (come, 1)):
+        np.add.at(more, np.asarray(assets, np.int64) - least, by)
     until = np.cumsum(more, dtype=np.int32)
-    return first + (until - more), last + until
+    last[least:] += until
+    first[least + 1 :] += until[:-1]
 
 
 def with_needs(
