@@ -126,6 +126,8 @@ class Attacker(BaseModel):
             raise ValueError("campaign and campaign_file are both there; leave one out")
         if "campaign_speed" in self.model_fields_set and self.campaign_file is None:
             raise ValueError("campaign_speed divides the times of a campaign_file, and none is there; leave it out")
+        if self.patience_s is not None and (self.campaign or self.campaign_file is not None):
+            raise ValueError("patience_s holds back who chooses by taste, and a campaign has times; leave it out")
         self._forges_or_says_nothing_of_it()
         low, high = self.onset_s
         if low > high:

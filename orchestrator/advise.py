@@ -189,7 +189,7 @@ class TwinAdvisor:
         rows = self._belief.asset[lane]
         return [
             BeliefRow(asset.id, float(row["user"] + row["admin"]), float(row["admin"]))
-            for asset, row in zip(self.compiled.twin.assets, rows, strict=True)
+            for asset, row in zip(self.compiled.assets, rows, strict=True)
             if asset.id in seen
         ]
 
@@ -213,7 +213,7 @@ class TwinAdvisor:
 
     def _proposal(self, playbook: int, target: int) -> Proposal:
         assets = self._assets(target)
-        names = {self.compiled.twin.assets[number].id for number in assets}
+        names = {self.compiled.assets[number].id for number in assets}
         findings = [one for one in self._recent if one.asset in names]
         held = self._held(0)
         sure = max((float(held[number]) for number in assets), default=0.0)
