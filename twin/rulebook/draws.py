@@ -40,6 +40,7 @@ FORGE_CLASS = 43
 FORGE_CONFIDENCE = 44
 SHARED = 45
 CALL = 46
+BEGIN = 47
 
 MOST_DRAWN = 64  # of one Poisson number
 
