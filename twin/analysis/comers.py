@@ -51,6 +51,8 @@ def bits_of(
     for one in (outsider, insider):
         present[rows[one >= 0], one[one >= 0]] = True
     holder = np.where(outsider >= 0, outsider, np.where(insider >= 0, insider, 0))
+    any_came |= held.any(axis=1)  # what nothing explains is held by somebody all the same
+    present[rows[held.any(axis=1)], holder[held.any(axis=1)]] = True
     bits = held.astype(np.uint8) << holder[:, None].astype(np.uint8)
     there = (began >= 0) & (insider >= 0) & held[rows, np.maximum(began, 0)]
     bits[rows[there], began[there]] = 1 << insider[there]

@@ -113,7 +113,7 @@ def draw_worlds(
     draw = _Draw(compiled, held, admin, blocked, cleaned, rng, np.zeros(size, bool), np.zeros(size, bool), begin, began)
     insider = belief.insider[view]
     _draw_attacks(draw, belief.active[view, : belief.active_n[view]], float(insider["come"]), len(parameters.attacker))
-    _hide(draw, parameters, float(insider["hidden"]))
+    _hide(draw, float(insider["hidden"]))
     return Worlds(compiled, effects, parameters, _write(rows, draw, parameters, seed, rng))
 
 
@@ -140,15 +140,19 @@ def _let_in(draw: _Draw, inside: float, attackers: int) -> None:
         draw.began[_some(np.flatnonzero(free), _round(inside * len(free), draw.rng), draw.rng)] = ANYWHERE
 
 
-def _hide(draw: _Draw, parameters: Parameters, hidden: float) -> None:
+def _hide(draw: _Draw, hidden: float) -> None:
     """Put those from inside whom no finding has shown where they may have begun, but for assets drawn by themselves."""
-    open_ = _some(np.flatnonzero(draw.began == ANYWHERE), _round(hidden * len(draw.user), draw.rng), draw.rng)
-    if len(open_):
-        place = np.searchsorted(parameters.begin_cdf, draw.rng.random(len(open_)))
-        asset = parameters.begin_asset[np.minimum(place, len(parameters.begin_asset) - 1)]
-        is_drawn = draw.drawn[asset]
-        draw.began[open_[~is_drawn]] = asset[~is_drawn]
-        draw.user[open_[~is_drawn], asset[~is_drawn]] = True
+    if not len(draw.begin):
+        return
+    begin = np.where(draw.drawn, 0.0, draw.begin).astype(np.float64)
+    count = _round(hidden * float(begin.sum()) * len(draw.user), draw.rng)
+    chosen = _some(np.flatnonzero(draw.began == ANYWHERE), count, draw.rng)
+    if len(chosen):
+        even = (np.arange(len(chosen)) + draw.rng.random()) / len(chosen)  # so that each place has its share of worlds
+        place = np.searchsorted(np.cumsum(begin) / begin.sum(), draw.rng.permutation(even))
+        asset = np.minimum(place, np.flatnonzero(begin)[-1])
+        draw.began[chosen] = asset
+        draw.user[chosen, asset] = True
 
 
 def _ways_in(compiled: Compiled, asset: int) -> list[int]:
