@@ -5,6 +5,8 @@ Bounds are what was measured on the charging chain (in brackets beside each), wi
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 import numpy.typing as npt
 import pytest
@@ -17,6 +19,8 @@ from tocsin.twin.analysis.forecast import rehearse
 from tocsin.twin.analysis.sampling import draw_worlds
 from tocsin.twin.rulebook.rules import BLOCKING, CLEANED
 from tocsin.twin.rulebook.worlds import Worlds
+from tocsin.twin.sensing.arriving import held_shares
+from tocsin.twin.sensing.belief import BeliefState, new_belief, update_beliefs
 from tocsin.twin.vocabulary import Access, AssetKind, Gain
 
 WORLDS, DRAWN = 8, 1000
@@ -50,7 +54,30 @@ def played(game: Game, policy: BatchPolicy, decisions: int) -> ResponseWorlds:
     return worlds
 
 
-def drawn(game: Game, worlds: ResponseWorlds, row: int, *, seed: int = 3, count: int = DRAWN) -> Worlds:
+@dataclass(frozen=True)
+class Followed:
+    """Undefended worlds and the belief that followed them."""
+
+    game: Game
+    worlds: Worlds
+    belief: BeliefState
+
+    def held(self) -> npt.NDArray[np.float32]:
+        """float32[B, N] believed."""
+        return held_shares(self.game.assumed, self.belief)
+
+
+def followed(game: Game, ticks: int) -> Followed:
+    """Worlds some ticks into their attacks."""
+    worlds = Worlds.make(game.compiled, game.effects, game.parameters, world_ids=range(WORLDS), stream=21)
+    belief, which = new_belief(game.compiled, WORLDS), np.arange(WORLDS)
+    for _ in range(ticks):
+        worlds.roll(1)
+        update_beliefs(which, game.compiled.arrays, game.effects, game.assumed, worlds.state, belief)
+    return Followed(game, worlds, belief)
+
+
+def drawn(game: Game, worlds: ResponseWorlds | Followed, row: int, *, seed: int = 3, count: int = DRAWN) -> Worlds:
     """Worlds drawn from one belief."""
     parts = {"belief": worlds.belief, "view": row, "state": worlds.worlds.state, "world": row}
     return draw_worlds(game.compiled, game.effects, game.assumed, **parts, count=count, seed=seed)
@@ -70,10 +97,10 @@ def test_drawn_worlds_agree_with_the_beliefs_marginals(game: Game, how: str, dec
 @pytest.mark.parametrize("decisions", [5, 45])
 def test_worlds_drawn_with_attackers_inside_agree_with_the_marginals(inside: Game, decisions: int) -> None:
     """Machines at which one may have begun are held as surely as believed, those that no finding has shown too."""
-    _agrees(inside, played(inside, nothing, decisions))
+    _agrees(inside, followed(inside, 2 * decisions))
 
 
-def _agrees(game: Game, worlds: ResponseWorlds) -> None:
+def _agrees(game: Game, worlds: ResponseWorlds | Followed) -> None:
     believed = worlds.held()
     kinds = game.compiled.arrays.asset["kind"]
     plain = ~np.isin(kinds, DERIVED)
@@ -96,7 +123,7 @@ def test_every_held_asset_could_have_been_reached(game: Game, how: str) -> None:
 
 def test_what_nothing_led_to_is_where_one_from_inside_began(inside: Game) -> None:
     """There are such assets, all of them machines, and hardly ever more than one in a world."""
-    worlds = played(inside, nothing, 45)
+    worlds = followed(inside, 90)
     orphans = _orphans(inside, worlds)
     assert orphans.any() and (orphans.sum(axis=1) <= 1).mean() > 0.98
     assert (inside.assumed.begin[np.flatnonzero(orphans.any(axis=0))] > 0).all()
@@ -104,7 +131,7 @@ def test_what_nothing_led_to_is_where_one_from_inside_began(inside: Game) -> Non
 
 def test_each_attacker_holds_in_its_own_bit_and_has_come(inside: Game) -> None:
     """Bits are of attackers that the game assumes; whoever holds something has come, and the futures can be played."""
-    worlds = played(inside, nothing, 45)
+    worlds = followed(inside, 90)
     state = drawn(inside, worlds, 0).state
     bits, count = state.asset["user"] | state.asset["admin"], len(inside.assumed.attacker)
     assert bits.max() < 1 << count
@@ -116,7 +143,7 @@ def test_each_attacker_holds_in_its_own_bit_and_has_come(inside: Game) -> None:
     assert future.losses().sum() > 0
 
 
-def _orphans(game: Game, worlds: ResponseWorlds) -> npt.NDArray[np.bool_]:
+def _orphans(game: Game, worlds: ResponseWorlds | Followed) -> npt.NDArray[np.bool_]:
     """bool[drawn worlds, N]: held, and nothing held leads there, nor was a way there closed or cleaned."""
     arrays = game.compiled.arrays
     found = []
