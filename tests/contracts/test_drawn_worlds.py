@@ -122,11 +122,11 @@ def test_every_held_asset_could_have_been_reached(game: Game, how: str) -> None:
 
 
 def test_what_nothing_led_to_is_where_one_from_inside_began(inside: Game) -> None:
-    """There are such assets, all of them machines, and hardly ever more than one in a world."""
+    """There are such assets; in hardly any world more than one, or one that is no machine (marginals at odds)."""
     worlds = followed(inside, 90)
     orphans = _orphans(inside, worlds)
     assert orphans.any() and (orphans.sum(axis=1) <= 1).mean() > 0.98
-    assert (inside.assumed.begin[np.flatnonzero(orphans.any(axis=0))] > 0).all()
+    assert orphans[:, inside.assumed.begin == 0].any(axis=1).mean() < 0.02
 
 
 def test_each_attacker_holds_in_its_own_bit_and_has_come(inside: Game) -> None:
