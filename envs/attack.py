@@ -235,7 +235,7 @@ class AttackEnv(gymnasium.Env):
         assets[:, 0] = held
         assets[:, 1] = (asset["admin"] & bit) != 0
         assets[:, 2] = (asset["persist"] & bit) != 0
-        assets[:, 3] = held & ((asset["status"] & IMPACTED) != 0)
+        assets[:, 3] = held & ((asset["modes"] & IMPACTED) != 0)
         assets[:, 4] = held & ((asset["modes"] & BLOCKING) != 0)
         assets[self.game.compiled.arrays.step["dst"][self._open], 5] = True
         return {"assets": assets.astype(np.uint8) * np.uint8(255), "open": self._open.astype(np.int8)}

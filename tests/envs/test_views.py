@@ -18,7 +18,8 @@ from tocsin.playbooks.actions import load_library
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import FEW, one_thread, random_twin  # noqa: F401  (a fixture of the module)
 from tocsin.twin.graph import Asset, Link, Sharing, Twin, Weakness
-from tocsin.twin.rulebook.state import FINDINGS, IMPACTED, RUNS, WorldState, copy_worlds
+from tocsin.twin.rulebook.state import IMPACTED, UNSERVED, WorldState, copy_worlds
+from tocsin.twin.sensing.observe import FEATURES
 from tocsin.twin.vocabulary import AssetKind, LinkKind
 
 WORLDS, TICKS = 2, 12
@@ -72,14 +73,36 @@ def test_what_an_owner_cannot_see_changes_nothing_in_its_view(seed: int) -> None
     worlds = OwnerWorlds(game, range(WORLDS))
     worlds.reset()
     lanes = worlds.lanes[worlds.owners.index(owner)]
-    runs = RUNS * len(worlds.owners)
-    blind = ViewLanes(game, lanes.view, WORLDS, seat=worlds.owners.index(owner), runs=runs)
+    blind = ViewLanes(game, lanes.view, worlds.worlds.state, seat=worlds.owners.index(owner))
     blind.reset(worlds.worlds.state)
     for _ in range(TICKS):
         worlds.step(legal_actions(worlds.legal, rng))
         blind.follow(scrambled(worlds.worlds.state, game, owner, rng))
         assert (blind.observe() == lanes.observe()).all()
         assert (blind.masks() == lanes.masks()).all()
+
+
+@FEW
+@given(seed=seeds)
+def test_hidden_findings_crowd_no_seen_ones_out(seed: int) -> None:
+    """Three hundred false findings a tick over all owners: each view counts every one that falls where it may look."""
+    rng = np.random.default_rng(seed)
+    game = game_of(sharing_twin(rng))
+    worlds = OwnerWorlds(replace(game, parameters=game.parameters._replace(false_total=300.0)), range(WORLDS))
+    worlds.reset()
+    state, twin = worlds.worlds.state, game.compiled.twin
+    for _ in range(TICKS):
+        before = state.world["finding_count"].copy()
+        worlds.step(legal_actions(worlds.legal, rng))
+        assert (state.world["finding_n"] == state.world["finding_count"] - before).all()
+        for lanes in worlds.lanes:
+            heard, visible = twin.visible_findings(lanes.view.owner), twin.visible_assets(lanes.view.owner)
+            for world in range(WORLDS):
+                found = {int(row[0]) for row in state.finding[world, : state.world["finding_n"][world]]}
+                new = {a for a in found if twin.assets[a].id in heard & visible}
+                ages = lanes.observe()[world, : lanes.view.compiled.sizes[0], FEATURES.index("age")]
+                assert {int(one) for one in lanes.view.targets[np.flatnonzero(ages == 1)]} - {-1} == new
+    assert (state.world["finding_count"] > 64 * TICKS).all() and not state.world["dropped"].any()
 
 
 def scrambled(state: WorldState, game: Game, owner: str, rng: np.random.Generator) -> WorldState:
@@ -93,9 +116,9 @@ def scrambled(state: WorldState, game: Game, owner: str, rng: np.random.Generato
     unseen = np.array([asset.id not in visible for asset in twin.assets])
     for name in ("user", "admin", "persist"):
         other.asset[name] = rng.integers(0, 2, other.asset.shape)
-    other.asset["status"] ^= np.where(rng.random(other.asset.shape) < 0.5, IMPACTED, 0).astype(np.uint8)
-    other.asset["modes"][:, unseen] = rng.choice([0, 1, 1 << 4, 1 << 20, 1 << 24], (WORLDS, unseen.sum()))
-    other.asset["status"][:, unseen] = rng.integers(0, 4, (WORLDS, unseen.sum()))
+    other.asset["modes"] ^= np.where(rng.random(other.asset.shape) < 0.5, IMPACTED, 0).astype(np.uint32)
+    counts = rng.choice([0, 1, 1 << 4, 1 << 20, 1 << 24], (WORLDS, unseen.sum()))
+    other.asset["modes"][:, unseen] = counts | rng.choice([0, IMPACTED, UNSERVED], counts.shape)
     foreign = np.array([is_foreign(link, twin, owner, visible) for link in game.compiled.links], bool)
     other.cut[:, foreign] = rng.integers(0, 2, (WORLDS, foreign.sum()))
     silent = np.array([all(a.owner != one.id or a.id not in visible for a in twin.assets) for one in twin.owners])
@@ -144,7 +167,7 @@ def scramble_findings(
     deaf = [number for number, one in enumerate(twin.assets) if one.id not in heard]
     for _ in range(rng.integers(0, 6) if deaf else 0):
         rows.insert(rng.integers(0, len(rows) + 1), np.array([rng.choice(deaf), 0, rng.integers(0, 10), 2], np.int32))
-    count = min(len(rows), FINDINGS)
+    count = min(len(rows), state.finding.shape[1])
     if count:
         state.finding[world, :count] = np.array(rows[:count])
     state.world["finding_n"][world] = count

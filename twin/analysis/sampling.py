@@ -19,7 +19,7 @@ from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.rules import BLOCKING, CLEANED
-from ..rulebook.state import HARMED, WorldState, copy_worlds, rekey
+from ..rulebook.state import COUNTS, WorldState, copy_worlds, rekey
 from ..rulebook.worlds import STREAM_FORECAST, Worlds
 from ..sensing.arriving import held_shares
 from ..sensing.belief import BeliefState
@@ -289,7 +289,7 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     rows.asset["user"] = bits
     rows.asset["admin"] = np.where(draw.admin, bits, 0)
     rows.asset["persist"] = 0
-    rows.asset["status"] = 0
+    rows.asset["modes"] &= COUNTS
     for name in ("held_n", "hurt_n", "unserved_n", "overflow", "finding_n", "trace_n", "cleaned_n"):
         rows.world[name] = 0
     for name in ("pending_n", "late_n"):
@@ -311,11 +311,9 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
 
 def _enlist(rows: WorldState, assets: npt.NDArray[np.void]) -> None:
     """Fill the lists of held assets and the harm rates from the access bits."""
-    harming = assets["harm"] > 0
     for world in range(len(rows.world)):
         held = np.flatnonzero(rows.asset["user"][world] | rows.asset["admin"][world])[: rows.held.shape[1]]
         rows.held[world, : len(held)] = held
         rows.world["held_n"][world] = len(held)
-        hurting = held[harming[held]]
+        hurting = np.flatnonzero(rows.asset["user"][world] | rows.asset["admin"][world])
         np.add.at(rows.rate["harm"][world], assets["owner"][hurting], assets["harm"][hurting])
-        rows.asset["status"][world, hurting] |= HARMED
