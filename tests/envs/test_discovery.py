@@ -149,7 +149,7 @@ def transplanted(state: WorldState, game: Game, other: Game, had: frozenset[str]
     for name in ("user", "admin", "persist"):
         rows[name] = rng.integers(0, 2, len(rows)) << 1  # another attacker's
     rows["modes"] = rng.choice([0, 1, BLOCKING & 0xF, 1 << 8], len(rows))
-    rows["status"] = rng.integers(0, 32, len(rows))
+    rows["modes"] |= (rng.integers(0, 16, len(rows)) << 28).astype(np.uint32)  # what is told above the counts
     for one in near:
         rows[other.compiled.asset_number[one]] = state.asset[0][game.compiled.asset_number[one]]
     held = rng.permutation(state.held[0, : state.world["held_n"][0]])
