@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numba
@@ -20,6 +20,7 @@ import numpy.typing as npt
 from ..playbooks.actions import load_library
 from ..twin.rulebook.attacking import TAKES_ITS_OWN
 from ..twin.rulebook.defenders import decide_randoms
+from ..twin.rulebook.jit import entry
 from ..twin.rulebook.state import bytes_per_world
 from ..twin.rulebook.worlds import STREAM_EVALUATION, Worlds
 from ..twin.sensing.belief import BeliefState, new_belief, reset_belief
@@ -136,6 +137,7 @@ class _Play:
     actions: npt.NDArray[np.int32]
     attack: npt.NDArray[np.int32]  # [1, K] attackers take their own
     ages: npt.NDArray[np.int32]  # [B] ticks of the episodes so far, a view
+    entries: dict[Callable[..., Any], Callable[..., Any]] = field(default_factory=dict)  # what is called, compiled
 
     @classmethod
     def make(cls, settings: Settings, game: Game) -> _Play:
@@ -175,18 +177,24 @@ class _Play:
         """One tick of all worlds: a random legal action, the rules, and what the part asks for."""
         worlds = self.worlds
         arrays, effects, state = worlds.compiled.arrays, worlds.effects, worlds.state
-        decide_randoms(worlds.legal, arrays, effects, state, self.actions)
         decision, game, seen = (
             self.actions[None, :, None],
             worlds.parameters,
             (self.belief, self.observed, worlds.legal),
         )
+        self._call(decide_randoms, worlds.legal, arrays, effects, state, self.actions)
         if self.part == "rules":
             worlds.tick(decision[0])
         elif self.part == "observation":
-            watch_worlds(decision, self.attack, arrays, effects, game, state, *seen)
+            self._call(watch_worlds, decision, self.attack, arrays, effects, game, state, *seen)
         else:
-            follow_worlds(decision, self.attack, arrays, effects, game, game, state, *seen)
+            self._call(follow_worlds, decision, self.attack, arrays, effects, game, game, state, *seen)
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call compiled code for arguments that are of the same types each time."""
+        if function not in self.entries:
+            self.entries[function] = entry(function, *args)
+        self.entries[function](*args)
 
     def bytes_changed(self) -> float:
         """Bytes of one world, with its legal list, belief and observation, that are others after a tick; a mean."""

@@ -34,6 +34,7 @@ PUBLIC = (
     "rulebook.worlds",
     "sensing.belief",
     "sensing.confusion",
+    "sensing.detector_memory",
     "sensing.detector_rules",
     "sensing.detectors",
     "sensing.evidence",

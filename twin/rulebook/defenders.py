@@ -277,7 +277,22 @@ def decide_randoms(
     legal: Legal, t: CompiledTwin, e: EffectTable, s: WorldState, actions: npt.NDArray[np.int32]
 ) -> None:
     """`decide_random` for all worlds, into int32[B]."""
-    for b in numba.prange(len(s.world)):
+    lots = min(numba.get_num_threads(), len(s.world))
+    for lot in numba.prange(lots):  # not over worlds: this loop counts the references of all it hands on
+        _decide_randoms_of(lot, lots, legal, t, e, s, actions)
+
+
+@compiled
+def _decide_randoms_of(
+    lot: int,
+    lots: int,
+    legal: Legal,
+    t: CompiledTwin,
+    e: EffectTable,
+    s: WorldState,
+    actions: npt.NDArray[np.int32],
+) -> None:
+    for b in range(lot * len(s.world) // lots, (lot + 1) * len(s.world) // lots):
         actions[b] = decide_random(b, legal, t, e, s)
 
 

@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..compiled import Compiled, Float32, Int64
 from ..sensing.confusion import ConfusionTable
+from ..sensing.prospects import prospects_of
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 from .campaign import CampaignStage, GameError, build_stages
 
@@ -136,6 +137,10 @@ class Parameters(NamedTuple):
     told_after: int  # ticks
     told_part: float  # probability
     desk: int  # owner at whose desk the coalition sits, -1: nobody's
+    ahead: npt.NDArray[Any]  # rows of AHEAD, by source: this and what follows is read by the belief alone
+    behind: npt.NDArray[Any]  # rows of BEHIND, by target
+    inside: npt.NDArray[np.int32]  # segments by member
+    place: npt.NDArray[Any]  # [N] of PLACE
 
 
 def build_parameters(
@@ -154,14 +159,16 @@ def build_parameters(
     tick_h = compiled.tick_s / 3600.0
     weights = [_taste(compiled, attacker, confusion) for attacker in attackers]
     total, cdf, places = _false_places(compiled, confusion, tick_h)
+    rows, detection = _attackers(compiled, attackers), _detection(confusion, tick_h)
+    weight = np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps))
     return Parameters(
-        attacker=_attackers(compiled, attackers),
+        attacker=rows,
         entry=np.array([a for one in attackers for a in _entry(compiled, one)], np.int32),
-        weight=np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps)),
+        weight=weight,
         stage=build_stages(compiled, [(one.name, one.campaign) for one in attackers]),
         forge=_forgeries(compiled, attackers),
         consent=_consent(compiled),
-        **_detection(confusion, tick_h),
+        **detection,
         false_total=total,
         false_cdf=cdf,
         false_place=places,
@@ -174,6 +181,7 @@ def build_parameters(
         load_amplitude=settings.load_amplitude,
         load_peak=settings.load_peak_hour,
         **_between_owners(compiled, settings.phone),
+        **prospects_of(compiled.arrays, rows, weight, detection["hit_mask"]),
     )
 
 
