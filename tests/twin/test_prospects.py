@@ -1,4 +1,4 @@
-"""What the belief reads in an order of its own says what the twin and its attackers' tastes say, no more and no less."""
+"""What the belief reads in its own order says what the twin and its attackers' tastes say, no more and no less."""
 
 from __future__ import annotations
 

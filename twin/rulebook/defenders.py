@@ -18,7 +18,7 @@ from ..vocabulary import AssetKind, RunState
 from .draws import RANDOM_DEFENDER, uniform
 from .effects import EffectTable
 from .holding import is_held
-from .jit import compiled, compiled_allocating, compiled_parallel, inner
+from .jit import LOTS, compiled, compiled_allocating, compiled_parallel, inner
 from .legal import Legal, list_legal_of, nth_legal
 from .mask import is_legal, target_count
 from .parameters import Parameters
@@ -277,8 +277,8 @@ def decide_randoms(
     legal: Legal, t: CompiledTwin, e: EffectTable, s: WorldState, actions: npt.NDArray[np.int32]
 ) -> None:
     """`decide_random` for all worlds, into int32[B]."""
-    lots = min(numba.get_num_threads(), len(s.world))
-    for lot in numba.prange(lots):  # not over worlds: this loop counts the references of all it hands on
+    lots = min(LOTS, len(s.world))
+    for lot in numba.prange(lots):
         _decide_randoms_of(lot, lots, legal, t, e, s, actions)
 
 

@@ -18,6 +18,8 @@ from platformdirs import user_cache_dir
 
 Function = TypeVar("Function", bound=Callable[..., Any])
 COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
+LOTS = int(numba.config.NUMBA_NUM_THREADS)  # that a parallel loop runs over: it counts the references of all tables
+# once for each of its rounds, which takes longer than a world's tick; a lot is a row of worlds in one round
 COMPILED_FOLDERS = ("rulebook", "sensing")
 
 

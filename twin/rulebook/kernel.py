@@ -14,7 +14,7 @@ from ..compiled import CompiledTwin
 from ..vocabulary import RunState
 from .attacking import TAKES_ITS_OWN, decide_attacker
 from .effects import EffectTable
-from .jit import compiled, compiled_parallel, inner
+from .jit import LOTS, compiled, compiled_parallel, inner
 from .parameters import Parameters
 from .responding import owner_answer, side_owner
 from .settle import settle
@@ -86,8 +86,8 @@ def tick_worlds(
     s: WorldState,
 ) -> None:
     """Advance all worlds by one tick; decision: int32[B, S]; attack: int32[B, K], or one row for all worlds."""
-    lots = min(numba.get_num_threads(), len(s.world))
-    for lot in numba.prange(lots):  # not over worlds: this loop counts the references of all it hands on
+    lots = min(LOTS, len(s.world))
+    for lot in numba.prange(lots):
         _tick_lot(lot, lots, decision, attack, t, e, p, s)
 
 

@@ -23,7 +23,7 @@ import numpy.typing as npt
 
 from ..compiled import Compiled, CompiledTwin, Float32, Int32, UInt8
 from ..rulebook.effects import EffectTable
-from ..rulebook.jit import compiled, compiled_parallel, inlined
+from ..rulebook.jit import LOTS, compiled, compiled_parallel, inlined
 from ..rulebook.parameters import Parameters
 from ..rulebook.state import WorldState
 from ..vocabulary import Access
@@ -84,7 +84,7 @@ def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None 
     """
     assets = len(compiled.twin.assets)
     limit = min(STEP_LIMIT, max(1, len(compiled.steps)))
-    lots = max(1, min(views, numba.config.NUMBA_NUM_THREADS))
+    lots = max(1, min(views, LOTS))
     belief = BeliefState(
         asset=np.zeros((views, assets), ASSET_BELIEF).view(np.recarray),
         evidence=np.zeros((views, assets), EVIDENCE).view(np.recarray),

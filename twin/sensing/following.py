@@ -89,7 +89,7 @@ def follow_worlds(
         o: what is seen; changed.
         legal: what is legal; changed.
     """
-    for lot in numba.prange(len(v.row)):  # not over worlds: this loop counts the references of all it hands on
+    for lot in numba.prange(len(v.row)):
         _follow_lot(lot, decision, attack, t, e, p, assumed, s, v, o, legal)
 
 

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compiled import Compiled, CompiledTwin, Int32, UInt8
-from ..rulebook.jit import compiled, compiled_parallel, inlined, inner
+from ..rulebook.jit import LOTS, compiled, compiled_parallel, inlined, inner
 from ..rulebook.rules import BITS, COUNT
 from ..rulebook.state import UNSERVED, WorldState
 from ..vocabulary import AssetKind, ConsentMode, LinkKind, Mode, RunState, SensorClass
@@ -108,8 +108,8 @@ def reset_observation(rows: npt.NDArray[np.int64], observed: Observed) -> None:
 @compiled_parallel
 def observe_all(which: npt.NDArray[np.int64], t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
     """Write what each view sees into `o.rows`; which: int64[V], the world each view looks at."""
-    lots = min(numba.get_num_threads(), len(which))
-    for lot in numba.prange(lots):  # not over views: this loop counts the references of all it hands on
+    lots = min(LOTS, len(which))
+    for lot in numba.prange(lots):
         _observe_lot(lot, lots, which, t, s, v, o)
 
 

@@ -161,16 +161,19 @@ def move(
             touched = _list(lot, row.identity, touched, v)
             sums[row.identity, _BY_IDENTITY] += weight
     come = 0.0
+    for n in range(touched):  # segments first: their members are raised as they were believed, not with what they gain
+        a = v.touched[lot, n]
+        tried_from = sums[a, RISE + _USER] + sums[a, RISE + _ADMIN]
+        if p.place[a].kind == _SEGMENT:
+            raise_members(i, b, a, tried_from, 1.0 - v.free[lot, a], t, s, v)
+            come += tried_from
+        elif p.place[a].kind != _EXTERNAL:
+            v.asset[i, a].news += tried_from
+            come += tried_from
     for n in range(touched):
         a = v.touched[lot, n]
-        tried_from, kind = sums[a, RISE + _USER] + sums[a, RISE + _ADMIN], p.place[a].kind
-        if kind == _SEGMENT:
-            raise_members(i, b, a, tried_from, 1.0 - v.free[lot, a], t, s, v)
-        else:
+        if p.place[a].kind != _SEGMENT:
             _apply(lot, i, a, v)
-        if kind != _EXTERNAL:
-            come += tried_from
-            v.asset[i, a].news += tried_from
         v.listed[lot, a] = 0
         for level in range(sums.shape[1]):
             sums[a, level] = 0.0
