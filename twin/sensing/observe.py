@@ -309,7 +309,7 @@ def log_odds(probability: float) -> int:
     Looked up by the leading 15 bits of the smaller of it and its complement, so it may be one off at a step.
     """
     smaller = min(probability, 1.0 - probability)
-    level = _LEVELS[max((np.float32(smaller).view(np.int32) >> 17) - _FIRST, 0)]
+    level = _LEVELS[max((int(np.float32(smaller).view(np.int32)) >> 17) - _FIRST, 0)]
     level = 0 if smaller <= LEAST else level
     return level if probability < 0.5 else 255 - level  # without branches: which way it goes is hard to foresee
 

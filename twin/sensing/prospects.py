@@ -71,7 +71,7 @@ _PRESUMED = {  # certain, by_held, by_admin; all else is not tracked, and assume
 
 def prospects_of(
     t: CompiledTwin, attacker: npt.NDArray[Any], weight: Float32, hit_mask: Float32
-) -> dict[str, npt.NDArray[Any]]:
+) -> dict[str, Any]:
     """The fields of `Parameters` that the belief alone reads.
 
     Args:
