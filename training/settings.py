@@ -56,7 +56,7 @@ class TrainSettings:
     minibatches: int = _number(4, 1, 1024, "per pass, over all workers together")
     validation_worlds: int = _number(256, 2, 4096, "worlds of their own stream by which the best weights are kept")
     validations: int = _number(6, 2, 100, "after imitation, at the end, and the others evenly between")
-    start_s: float = _number(180.0, 1, 3600, "patience until the first worker is ready; seconds")
+    start_s: float = _number(600.0, 1, 3600, "patience with workers that start: a node first compiles the kernels")
     patience_s: float = _number(60.0, 1, 3600, "how long a worker may keep the others waiting before it is replaced")
     run: str = _word("", "folder or fsspec URL that keeps checkpoints, figures and the settings; empty: none")
     checkpoint_every: int = _number(50, 1, 10**6, "iterations between checkpoints")

@@ -32,7 +32,9 @@ imitation_worlds: 2
 imitation_passes: 1
 validation_worlds: 4
 validations: 2
+scenario: short.yaml
 """
+SCENARIO = "name: short\nhorizon_ticks: 20\n"
 UP_S = 120.0
 
 
@@ -75,7 +77,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         "PATH": f"{python.parent}:{os.environ['PATH']}",
         "RAY_AUTH_MODE": "token",
         "RAY_AUTH_TOKEN": secrets.token_hex(32),
-        "RAY_ENABLE_WINDOWS_OR_OSX_CLUSTER": "0",
+        "NUMBA_DISABLE_JIT": "1",  # it would compile all anew, as the sources lie elsewhere; a short game bears it
     }
     port, dashboard, client, *agents = _free_ports(7)
     common = ["--num-cpus=1", "--min-worker-port=0", "--max-worker-port=0", "--disable-usage-stats", "--block"]
@@ -86,7 +88,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
         head = [f"--port={port}", f"--dashboard-port={dashboard}", f"--ray-client-server-port={client}"]
         head += ["--head", "--node-ip-address=127.0.0.1", f"--temp-dir={scratch}/t"]
         head += [f"--dashboard-agent-listen-port={agents[0]}", f"--dashboard-agent-grpc-port={agents[1]}"]
-        worker = [f"--address=127.0.0.1:{port}", "--node-ip-address=127.0.0.1"]
+        worker = [f"--address=127.0.0.1:{port}", "--node-ip-address=127.0.0.1", f"--temp-dir={scratch}/w"]
         worker += [f"--dashboard-agent-listen-port={agents[2]}", f"--dashboard-agent-grpc-port={agents[3]}"]
         try:
             for arguments in (head, worker):
@@ -100,7 +102,7 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
                         start_new_session=True,
                     )
                 )
-                _wait_for(dashboard, started, Path(log.name))
+                _wait_for_all(started, Path(log.name))
             yield Running(f"http://127.0.0.1:{dashboard}", python, environment)
         finally:
             for process in reversed(started):
@@ -112,14 +114,11 @@ def cluster(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Running]:
             log.close()
 
 
-def _wait_for(port: int, started: list[subprocess.Popen[bytes]], log: Path) -> None:
+def _wait_for_all(started: list[subprocess.Popen[bytes]], log: Path) -> None:
     last = time.monotonic() + UP_S
-    while time.monotonic() < last:
-        if any(process.poll() is not None for process in started):
-            break
-        with socket.socket() as asker:
-            if asker.connect_ex(("127.0.0.1", port)) == 0:
-                return
+    while time.monotonic() < last and all(process.poll() is None for process in started):
+        if log.read_text().count("Ray runtime started") == len(started):
+            return
         time.sleep(0.2)
     raise AssertionError(f"the cluster did not come up:\n{log.read_text()[-3000:]}")
 
@@ -135,6 +134,7 @@ def _submitted(cluster: Running, config: Path, **environment: str) -> subprocess
 def test_a_job_trains_where_nothing_of_ours_is_installed(cluster: Running, tmp_path: Path) -> None:
     """The submitted run ends, both nodes' workers count, and what it kept names the sender's commit."""
     config, run = tmp_path / "train.yaml", tmp_path / "run"
+    (tmp_path / "short.yaml").write_text(SCENARIO)
     config.write_text(f"{CONFIG}run: {run}\n")
     done = _submitted(cluster, config)
     assert done.returncode == 0, done.stderr[-3000:]
@@ -144,12 +144,14 @@ def test_a_job_trains_where_nothing_of_ours_is_installed(cluster: Running, tmp_p
     assert "working_dir_files" in made["sources"], "the sources that ran are those that the job brought"
     figures = [json.loads(line) for line in (run / "figures.jsonl").read_text().splitlines()]
     assert [line["samples"] for line in figures] == [48, 96], "two workers, one on each node"
-    assert load_policy(run / "policy.tocsin").card["iterations"] == 2
+    card = load_policy(run / "policy.tocsin").card
+    assert (card["iterations"], card["scenario"]) == (2, "short")
 
 
 def test_a_wrong_token_and_a_failing_job_are_told(cluster: Running, tmp_path: Path) -> None:
     """Both leave with exit code 2 and say why in the last line."""
     config = tmp_path / "train.yaml"
+    (tmp_path / "short.yaml").write_text(SCENARIO)
     config.write_text(f"{CONFIG}run: {tmp_path / 'run'}\n")
     refused = _submitted(cluster, config, RAY_AUTH_TOKEN="0" * 64)
     assert refused.returncode == 2 and "--submit" in refused.stderr.splitlines()[-1]

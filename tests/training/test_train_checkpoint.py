@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -134,3 +135,24 @@ def test_places_that_cannot_be_runs_are_refused(tmp_path: Path) -> None:
     for place in (str(tmp_path / "file"), "nosuch://bucket/run"):
         with pytest.raises(TrainError, match="run .*name a folder"):
             RunFolder(TrainSettings(run=place), resume=False)
+
+
+def test_events_for_tensorboard_hold_the_figures(tmp_path: Path) -> None:
+    """TensorBoard's own reader finds each figure at its iteration."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    folder = RunFolder(TrainSettings(run=str(tmp_path), tensorboard=True), resume=False)
+    folder.note(1, {"episode loss": 4.0})
+    folder.note(2, {"episode loss": 2.0})
+    folder.keep(2, STATE)
+    folder.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(one.step, one.value) for one in events.Scalars("episode_loss")] == [(1, 4.0), (2, 2.0)]
+
+
+def test_events_without_their_package_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The message names the extra to install."""
+    monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
+    with pytest.raises(TrainError, match=r"tocsin\[tensorboard\]"):
+        RunFolder(TrainSettings(run=str(tmp_path), tensorboard=True), resume=False)
