@@ -113,15 +113,19 @@ class Central:
         self.learner.start()
         self.crew.start()
 
-    def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any]) -> None:
+    def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = math.inf) -> None:
         """As `Decentralised.begin`."""
         self._state, self._scale, self._played = state, scale, dict(played)
-        self.learner.gather()
-        self.crew.gather()
+        self.learner.gather(until)
+        self.crew.gather(until)
 
     def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
         """As `Decentralised.iterate`."""
         for _ in range(ATTEMPTS):
+            self.learner.wait_for_one(until)
+            self.crew.wait_for_one(until)
+            if not self.learner.members or not self.crew.members:
+                return None
             learner = self._present_learner()
             self._take_in()
             asked: dict[Member, Any] = {}
@@ -175,7 +179,6 @@ class Central:
 
     def _take_in(self) -> None:
         self.crew.welcome()
-        self.crew.wait_for_one()
         worlds = {one: self._played.pop(one.place) for one in self.crew.members if one.place in self._played}
         self.crew.ask({one: one.actor.play_on.remote(kept) for one, kept in worlds.items()})
 

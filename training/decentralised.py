@@ -98,14 +98,14 @@ class Decentralised:
         self._whole = False  # all members are in one group and state
         self.crew.start()
 
-    def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any]) -> None:
+    def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = math.inf) -> None:
         """Give the state that learning starts from, and worlds by place to go on with; waits for workers.
 
         Raises:
             TrainError: none comes.
         """
         self._state, self._scale, self._played = state, scale, dict(played)
-        self.crew.gather()
+        self.crew.gather(until)
 
     def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
         """Let all roll out and learn once; None if `until` (monotonic, seconds) came first.
@@ -114,11 +114,14 @@ class Decentralised:
             TrainError: no worker is left and none comes, or iterations are lost again and again.
         """
         for _ in range(ATTEMPTS):
-            self._form()
+            self._form(until)
+            if not self.crew.members:
+                return None
             asked = {member: member.actor.iterate.remote(left) for member in self.crew.members}
             answers = self.crew.ask(asked, until, lambda answer: isinstance(answer, Lost))
             done = {member: told for member, told in answers.items() if isinstance(told, Iteration)}
-            self._ahead = [member for member in done or answers if member in self.crew.members]
+            if answers:
+                self._ahead = [member for member in done or answers if member in self.crew.members]
             digests = {told.digest for told in done.values()}
             self.diverged += len(digests) > 1
             self._whole = len(done) == len(asked) and len(digests) == 1
@@ -147,14 +150,16 @@ class Decentralised:
         """End the workers."""
         self.crew.stop()
 
-    def _form(self) -> None:
-        """Bring all members that are there into one state and one group."""
+    def _form(self, until: float) -> None:
+        """Bring all members that are there into one state and one group; there may be none at `until`."""
         if self.crew.welcome():
             self._whole = False
         for _ in range(ATTEMPTS):
             if self._whole and self.crew.members:
                 return
-            self.crew.wait_for_one()
+            self.crew.wait_for_one(until)
+            if not self.crew.members:
+                return
             state = ray.put(self.learned())
             members = list(self.crew.members)
             given = self.crew.ask({one: one.actor.learn_from.remote(state, self._scale) for one in members})

@@ -50,7 +50,7 @@ class Shape(Protocol):
     crew: Crew
     lost: int
 
-    def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any]) -> None:
+    def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = ...) -> None:
         """Start from a learner's state, and worlds by place."""
         ...
 
@@ -133,7 +133,8 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.best: dict[str, Any] = {}
-        self._validated_at, self._validation_s = -1, 0.0  # iteration; how long one takes
+        self._validated_at = -1  # iteration
+        self._validation_s = self._iteration_s = 0.0  # how long the last took
 
     def learn(self, kept: Any) -> None:
         """Imitate or go on, then PPO until the end, validating now and then, and at the end."""
@@ -150,14 +151,16 @@ class _Run:
             self.best, played = kept["best"], {int(place): one for place, one in kept["played"].items()}
             shape.crew.next_number = max(kept["next_number"], shape.crew.next_number)
         self._say("waiting for workers")
-        shape.begin(self.learner.state(), report.scale, played)
+        shape.begin(self.learner.state(), report.scale, played, self._end())
         self._say("learning")
         if kept is None:
             report.learning_since = report.clock()
             self._validate()
         replaced = report.replaced_workers
         while self._goes_on():
+            began = time.monotonic()
             told = shape.iterate(self._left(), self._end())
+            self._iteration_s = time.monotonic() - began
             if told is None:
                 break
             self._note(told, replaced)
@@ -181,7 +184,7 @@ class _Run:
     def _goes_on(self) -> bool:
         if self.settings.iterations and self.report.iterations >= self.settings.iterations:
             return False
-        return time.monotonic() < self._end()
+        return time.monotonic() + self._iteration_s < self._end()  # one that would not end in time is not begun
 
     def _end(self) -> float:
         """Monotonic time at which learning ends, seconds."""

@@ -41,6 +41,7 @@ class Crew:
     replaced: int = 0
     members: list[Member] = field(default_factory=list)  # that can be asked, by place
     starting: list[Member] = field(default_factory=list)
+    _gone: set[int] = field(default_factory=set)  # numbers of those that were replaced
     _failed: int = 0
     _reason: str = ""
 
@@ -74,26 +75,29 @@ class Crew:
         self.members = sorted([*self.members, *come], key=lambda one: one.place)
         return come
 
-    def gather(self) -> None:
+    def gather(self, until: float = math.inf) -> None:
         """Wait for all workers at the start; once one has come, for the others no longer than the patience.
+
+        Args:
+            until: monotonic time at which to come back with those that are there, in seconds; none may be.
 
         Raises:
             TrainError: none came within `start_s`.
         """
-        self.wait_for_one()
-        last = time.monotonic() + self.settings.patience_s
+        self.wait_for_one(until)
+        last = min(until, time.monotonic() + self.settings.patience_s)
         while self.starting and time.monotonic() < last:
             time.sleep(RETRY_S)
             self.welcome()
 
-    def wait_for_one(self) -> None:
-        """Wait until a worker is there.
+    def wait_for_one(self, until: float = math.inf) -> None:
+        """Wait until a worker is there, or until the time given.
 
         Raises:
             TrainError: none came within `start_s`.
         """
         begun = time.monotonic()
-        while not self.members:
+        while not self.members and time.monotonic() < until:
             self.welcome()
             if self.members:
                 return
@@ -143,7 +147,10 @@ class Crew:
         return answers
 
     def replace(self, member: Member) -> None:
-        """End a worker and ask Ray for another in its place."""
+        """End a worker and ask Ray for another in its place; once for each worker."""
+        if member.number in self._gone:
+            return
+        self._gone.add(member.number)
         ray.kill(member.actor)
         if member in self.members:
             self.members.remove(member)

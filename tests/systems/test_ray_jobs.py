@@ -136,11 +136,12 @@ def test_a_job_trains_where_nothing_of_ours_is_installed(cluster: Running, tmp_p
     config, run = tmp_path / "train.yaml", tmp_path / "run"
     (tmp_path / "short.yaml").write_text(SCENARIO)
     config.write_text(f"{CONFIG}run: {run}\n")
+    sent = commit()
     done = _submitted(cluster, config)
     assert done.returncode == 0, done.stderr[-3000:]
     assert json.loads(done.stdout)["run"] == str(run)
     made = json.loads((run / "run.json").read_text())
-    assert made["commit"] == commit()
+    assert made["commit"] == sent
     assert "working_dir_files" in made["sources"], "the sources that ran are those that the job brought"
     figures = [json.loads(line) for line in (run / "figures.jsonl").read_text().splitlines()]
     assert [line["samples"] for line in figures] == [48, 96], "two workers, one on each node"
