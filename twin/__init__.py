@@ -32,6 +32,7 @@ PUBLIC = (
     "rulebook.sharing",
     "rulebook.state",
     "rulebook.worlds",
+    "sensing.arriving",
     "sensing.belief",
     "sensing.confusion",
     "sensing.detector_rules",
