@@ -11,6 +11,7 @@ from typing import Any
 
 PUBLIC = (
     "analysis.forecast",
+    "analysis.planner",
     "attack.step",
     "attack.steps",
     "attack.techniques",
@@ -27,6 +28,7 @@ PUBLIC = (
     "rulebook.legal",
     "rulebook.mask",
     "rulebook.parameters",
+    "rulebook.playing",
     "rulebook.rules",
     "rulebook.settle",
     "rulebook.sharing",

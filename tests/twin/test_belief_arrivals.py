@@ -17,7 +17,7 @@ from tocsin.twin.sensing.confusion import shipped_confusion
 from tocsin.twin.vocabulary import AssetKind, SensorClass, StepClass
 
 OUTSIDER = AttackerProfile("outsider", tries_per_hour=0.0, onset_s=(0.0, 1800.0), absent=0.2)
-DESK = "operator-01/host/desk-0"
+DESK = "vendor-01/host/desk-0"
 NEVER_COMES = AttackerProfile("nobody", absent=1.0)
 
 
