@@ -7,14 +7,15 @@ horizon (truncated, never terminated: an attacker may always come back); this cl
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import hashlib
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from ..twin.compiled import NANO
+from ..twin.compiled import NANO, UInt8
 from ..twin.rulebook.attacking import TAKES_ITS_OWN
 from ..twin.rulebook.jit import entry
 from ..twin.rulebook.mask import fill_masks
@@ -29,6 +30,7 @@ from .reward import rewards
 
 Bools = npt.NDArray[np.bool_]
 NONE = np.zeros(0, np.int64)
+LAYOUT = "layout"  # in snapshots
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +109,41 @@ class ResponseWorlds:
         """uint8[B, T, FEATURES] as it stands; a new array."""
         observe_all(self._lanes, self.game.compiled.arrays, self.worlds.state, self.belief, self._observed)
         return self._observed.rows.copy()
+
+    def snapshot(self) -> dict[str, UInt8]:
+        """All that the worlds' future depends on: copies of the bytes of state and belief, by name."""
+        kept = {name: np.frombuffer(array.tobytes(), np.uint8).copy() for name, array in self._arrays().items()}
+        return kept | {LAYOUT: self._layout()}
+
+    def restore(self, snapshot: Mapping[str, npt.ArrayLike]) -> None:
+        """Let every world stand where it stood when the snapshot was taken.
+
+        Raises:
+            ValueError: it is of another layout or number of worlds, so of another game; no world has changed then.
+        """
+        given = {name: np.asarray(one, np.uint8) for name, one in snapshot.items()}
+        arrays = self._arrays()
+        if not np.array_equal(given.get(LAYOUT, NONE), self._layout()) or set(given) != {LAYOUT, *arrays}:
+            raise ValueError(f"snapshot: not of {self.count} worlds of {self.game.scenario.name!r} in this version")
+        for name, array in arrays.items():
+            if given[name].shape != (array.nbytes,):
+                raise ValueError(f"snapshot: {name} is {given[name].shape}, not ({array.nbytes},); it is truncated")
+        for name, array in arrays.items():
+            array[...] = np.frombuffer(given[name].tobytes(), array.dtype).reshape(array.shape)
+        reset_observation(self._lanes, self._observed)
+        self._masks_are_new = False
+
+    def _layout(self) -> UInt8:
+        """uint8[32]: digest of the arrays' types and shapes."""
+        told = repr([(name, array.dtype, array.shape) for name, array in self._arrays().items()])
+        return np.frombuffer(hashlib.sha256(told.encode()).digest(), np.uint8)
+
+    def _arrays(self) -> dict[str, npt.NDArray[Any]]:
+        state, belief = self.worlds.state._asdict(), self.belief._asdict()  # type: ignore[attr-defined]
+        named = {f"state.{name}": one for name, one in state.items()} | {
+            f"belief.{n}": one for n, one in belief.items()
+        }
+        return {name: np.asarray(array) for name, array in named.items()}
 
     @property
     def legal(self) -> Bools:

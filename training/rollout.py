@@ -1,18 +1,21 @@
-"""Rolling worlds out under the policy: what a Ray worker does, as a plain class.
+"""Rolling worlds out under a policy: what a worker does, as a plain class.
 
-Flows in: weights. Flows out: one `Rollout` of numpy arrays. It learns nothing. Draws of actions come from a generator
-of its own, so equal seeds give equal rollouts.
+Flows in: a policy of SB3's interface. Flows out: one `Rollout` of numpy arrays, the same that SB3's `collect_rollouts`
+would have put into its buffer (tested). It learns nothing. Draws of actions come from a state of torch's generator that
+is this roller's own, so equal seeds give equal rollouts.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 import torch
+from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
+from stable_baselines3.common.utils import obs_as_tensor
 
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
@@ -20,16 +23,16 @@ from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from ..twin.sensing.belief import reset_belief
 from .baselines import Threshold
 from .imitate import IMITATED_LEVEL, decisions
-from .policy import PairNetwork
 
 Array = npt.NDArray[Any]
+Observation = Array | dict[str, Array]  # as the policy's observation space has it
 
 
 @dataclass(frozen=True, slots=True)
 class Rollout:
     """S steps of B worlds."""
 
-    observations: Array  # uint8[S, B, T, FEATURES]
+    observations: Observation  # [S, B, ...]
     masks: Array  # bool[S, B, A]
     actions: Array  # int64[S, B]
     rewards: Array  # float32[S, B], scaled; at truncation gamma * V(terminal observation) is added, as SB3 does
@@ -41,14 +44,26 @@ class Rollout:
     losses: Array  # float64[episodes] coalition loss of the episodes that ended
 
 
+def each(work: Callable[..., Array], *observations: Observation) -> Observation:
+    """Apply a function of arrays to observations, part by part where they have parts."""
+    first = observations[0]
+    if isinstance(first, dict):
+        return {name: work(*[one[name] for one in observations]) for name in first}  # type: ignore[call-overload]
+    return work(*observations)
+
+
+def stacked(observations: Sequence[Observation]) -> Observation:
+    """Observations of steps along a new first axis."""
+    return each(lambda *parts: np.stack(parts), *observations)
+
+
 class Roller:
-    """A batch of worlds with a copy of the policy; lives as long as its worker."""
+    """A batch of worlds; lives as long as its worker."""
 
     def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
         """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
         self._worlds = ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
-        self._network = PairNetwork(game)
-        self._generator = torch.Generator().manual_seed(seed)
+        self._draws = torch.Generator().manual_seed(seed).get_state()
         self._gamma = gamma
         self._worlds.reset(episode=seed % 20_000 * 100_000)
         self._spread(worlds)
@@ -69,33 +84,51 @@ class Roller:
             step = self._worlds.step(rule(self._worlds))
         self._observation, self._starts = step.observation, step.truncated.copy()
 
-    def roll(self, weights: Mapping[str, torch.Tensor], steps: int, scale: float) -> Rollout:
-        """Play `steps` decisions in every world under the given weights; rewards are multiplied by `scale`."""
-        self._network.load_state_dict(dict(weights))
-        rows: list[tuple[Array, ...]] = []
+    def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float) -> Rollout:
+        """Play `steps` decisions in every world; rewards are multiplied by `scale`."""
+        policy.set_training_mode(False)
+        with torch.random.fork_rng(devices=[]), torch.no_grad():
+            torch.set_rng_state(self._draws)
+            rollout = self._roll(policy, steps, np.float32(scale))
+            self._draws = torch.get_rng_state()
+        return rollout
+
+    def _roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: np.float32) -> Rollout:
+        rows: list[tuple[Any, ...]] = []
         losses: list[Array] = []
         for _ in range(steps):
             observation, starts, masks = self._observation, self._starts, self._worlds.masks()
-            actions, values, log_probs = self._decide(observation, masks)
-            step = self._worlds.step(actions)
-            rewards = step.reward * np.float32(scale)
+            actions, values, log_probs = policy(obs_as_tensor(observation, policy.device), action_masks=masks)
+            chosen = actions.cpu().numpy()
+            step = self._worlds.step(chosen)
+            rewards = step.reward * scale
             if len(step.ended):
-                rewards[step.ended] += self._gamma * self._values(step.terminal_observation)
+                rewards[step.ended] += self._gamma * _values(policy, step.terminal_observation)
                 losses.append(step.terminal_loss.sum(axis=(1, 2)))
-            rows.append((observation, masks, actions, rewards, starts, values, log_probs))
+            rows.append((masks, chosen, rewards, starts, values.cpu().numpy()[:, 0], log_probs.cpu().numpy()))
+            rows[-1] = (observation, *rows[-1])
             self._observation, self._starts = step.observation, step.truncated.copy()
-        columns: list[Any] = [np.stack(column) for column in zip(*rows, strict=True)]
+        seen, *columns = zip(*rows, strict=True)
         ended = np.concatenate(losses) if losses else np.zeros(0)
-        return Rollout(*[*columns, self._values(self._observation), self._starts, ended])
+        last = _values(policy, self._observation)
+        arrays: list[Any] = [stacked(seen), *[np.stack(column) for column in columns], last, self._starts, ended]
+        return Rollout(*arrays)
 
-    @torch.no_grad()
-    def _decide(self, observation: Array, masks: Array) -> tuple[Array, Array, Array]:
-        logits, values = self._network(torch.from_numpy(observation))
-        log_probs = torch.log_softmax(logits.masked_fill(~torch.from_numpy(masks), -1e8), dim=1)
-        actions = torch.multinomial(log_probs.exp(), 1, generator=self._generator)
-        return actions[:, 0].numpy(), values[:, 0].numpy(), log_probs.gather(1, actions)[:, 0].numpy()
+    def state(self) -> dict[str, Any]:
+        """Everything that its future depends on, beside the policy: arrays by name, for a checkpoint."""
+        return {"draws": self._draws.numpy().copy(), "starts": self._starts.copy(), "worlds": self._worlds.snapshot()}
 
-    @torch.no_grad()
-    def _values(self, observation: Array) -> Array:
-        values: Array = self._network(torch.from_numpy(observation))[1][:, 0].numpy()
-        return values
+    def restore(self, state: dict[str, Any]) -> None:
+        """Go on from where a roller of the same game and number of worlds stood.
+
+        Raises:
+            ValueError: it was of other sizes; nothing has changed then.
+        """
+        self._worlds.restore(state["worlds"])
+        self._observation, self._starts = self._worlds.observe(), np.array(state["starts"], bool)
+        self._draws = torch.from_numpy(np.array(state["draws"], np.uint8))
+
+
+def _values(policy: MaskableActorCriticPolicy, observation: Observation) -> Array:
+    values: Array = policy.predict_values(obs_as_tensor(observation, policy.device)).cpu().numpy()[:, 0]
+    return values

@@ -1,56 +1,151 @@
 """The settings of one training run: one dataclass, each with its line of meaning.
 
-Flows in: flags. Flows out: `TrainSettings`, checked. It starts nothing.
+Flows in: flags, or a YAML file (untrusted). Flows out: `TrainSettings`, checked. It starts nothing.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import MISSING, asdict, dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from ..twin.sources.safe_yaml import read_yaml
+
+DECENTRALISED, CENTRAL = "decentralised", "central"
 
 
 class TrainError(ValueError):
-    """Settings that make no run; the message names the setting and the mend."""
+    """Settings or files that make no run; the message names the thing and the mend."""
+
+
+def _number(default: float, low: float, high: float, meaning: str) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
+
+
+def _word(default: str, meaning: str, choices: tuple[str, ...] = ()) -> Any:
+    return field(default=default, metadata={"meaning": meaning, "choices": choices})
 
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """One run of training on one scenario."""
+    """One run of training on one scenario; meanings and ranges are in the fields' metadata."""
 
-    seconds: float = 60.0  # wall time in all, the start of Ray and the validation included
-    workers: int = 2  # Ray actors that roll out, each with a copy of the policy
-    worlds: int = 48  # worlds a worker plays side by side
-    steps: int = 30  # decisions a world makes per iteration
-    seed: int = 0  # of weights, sampling and the worlds' ids
-    imitation_worlds: int = 64  # worlds in which the threshold rule is watched for one episode
-    imitation_passes: int = 8  # over what was watched, before PPO; 0: none
-    learning_rate: float = 1e-3  # Adam's, in PPO, at the start; falls with the time left
-    gamma: float = 0.99  # discount per decision (two minutes)
-    gae_lambda: float = 0.9  # of generalised advantage estimation
-    entropy: float = 0.003  # weight of the entropy bonus
-    epochs: int = 4  # passes over each iteration's data
-    minibatches: int = 4  # per pass
-    validation_worlds: int = 256  # worlds of a stream of their own by which the best weights are kept
-    validations: int = 6  # after imitation, at the end, and the others evenly between
+    scenario: str = _word("", "scenario file; empty: the shipped one")
+    seconds: float = _number(60.0, 0, 31_536_000, "wall time in all, Ray's start and validation too; 0: no limit")
+    iterations: int = _number(0, 0, 10**9, "updates in all, by which the learning rate then falls; 0: by the time")
+    shape: str = _word(DECENTRALISED, "who computes gradients: every worker, or one learner", (DECENTRALISED, CENTRAL))
+    workers: int = _number(2, 1, 4096, "Ray actors that roll out; in the decentralised shape they learn too")
+    worlds: int = _number(48, 1, 4096, "worlds a worker plays side by side")
+    steps: int = _number(30, 1, 4096, "decisions a world makes per iteration")
+    threads: int = _number(1, 1, 256, "torch threads of a worker, and processors Ray sets aside for it")
+    gpus: int = _number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
+    seed: int = _number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
+    imitation_worlds: int = _number(64, 1, 4096, "worlds in which the threshold rule is watched for one episode")
+    imitation_passes: int = _number(8, 0, 1000, "over what was watched, before PPO; 0: none")
+    learning_rate: float = _number(1e-3, 1e-9, 1.0, "Adam's, in PPO, at the start; falls with what is left of the run")
+    gamma: float = _number(0.99, 0.01, 1.0, "discount per decision (two minutes)")
+    gae_lambda: float = _number(0.9, 0.0, 1.0, "of generalised advantage estimation")
+    clip: float = _number(0.2, 1e-3, 10.0, "range of the probability ratio in PPO's objective")
+    entropy: float = _number(0.003, 0.0, 1.0, "weight of the entropy bonus")
+    value_weight: float = _number(0.5, 0.0, 100.0, "weight of the value's fault in the loss")
+    gradient_norm: float = _number(0.5, 1e-6, 1e6, "greatest norm of a gradient; longer ones are cut to it")
+    epochs: int = _number(4, 1, 100, "passes over each iteration's data")
+    minibatches: int = _number(4, 1, 1024, "per pass, over all workers together")
+    validation_worlds: int = _number(256, 2, 4096, "worlds of their own stream by which the best weights are kept")
+    validations: int = _number(6, 2, 100, "after imitation, at the end, and the others evenly between")
+    start_s: float = _number(600.0, 1, 3600, "patience with workers that start: a node first compiles the kernels")
+    patience_s: float = _number(60.0, 1, 3600, "how long a worker may keep the others waiting before it is replaced")
+    run: str = _word("", "folder or fsspec URL that keeps checkpoints, figures and the settings; empty: none")
+    checkpoint_every: int = _number(50, 1, 10**6, "iterations between checkpoints")
+    checkpoints: int = _number(3, 1, 1000, "newest checkpoints that are kept")
+    tensorboard: bool = field(default=False, metadata={"meaning": "write TensorBoard events into the run folder too"})
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""
-        for name, low, high in (
-            ("seconds", 5, 86_400),
-            ("workers", 1, 256),
-            ("worlds", 1, 4096),
-            ("steps", 1, 4096),
-            ("seed", 0, 2**31 - 1),
-            ("imitation_worlds", 1, 4096),
-            ("imitation_passes", 0, 1000),
-            ("learning_rate", 1e-9, 1.0),
-            ("gamma", 0.01, 1.0),
-            ("gae_lambda", 0.0, 1.0),
-            ("entropy", 0.0, 1.0),
-            ("epochs", 1, 100),
-            ("minibatches", 1, 1024),
-            ("validation_worlds", 2, 4096),
-            ("validations", 2, 100),
-        ):
-            value = getattr(self, name)
-            if not low <= value <= high:
-                raise TrainError(f"{name} {value}: give {low:g} to {high:g}")
+        for one in fields(self):
+            _check(one.name, getattr(self, one.name), type(one.default), one.metadata)
+        if not self.seconds and not self.iterations:
+            raise TrainError("seconds 0 and iterations 0: the run would never end; give one of them")
+        if 0 < self.seconds < 5:
+            raise TrainError(f"seconds {self.seconds}: give 5 or more, or 0 and a number of iterations")
+        if self.minibatches > self.worlds * self.steps // 2:
+            least = 2 * self.minibatches
+            raise TrainError(
+                f"minibatches {self.minibatches}: {self.worlds} worlds of {self.steps} steps are too few for them; "
+                f"give worlds x steps of {least} or more"
+            )
+        if self.tensorboard and not self.run:
+            raise TrainError("tensorboard: events need a run folder; give run too")
+
+
+def _check(name: str, value: Any, kind: type, meaning: Mapping[str, Any]) -> None:
+    if kind is float and type(value) is int:
+        value = float(value)
+    if type(value) is not kind:
+        raise TrainError(f"{name} {value!r}: give {'text' if kind is str else _KINDS[kind]}")
+    if "low" in meaning and not meaning["low"] <= value <= meaning["high"]:
+        raise TrainError(f"{name} {value}: give {meaning['low']:g} to {meaning['high']:g}")
+    if meaning.get("choices") and value not in meaning["choices"]:
+        raise TrainError(f"{name} {value!r}: give one of {', '.join(meaning['choices'])}")
+
+
+_KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
+
+
+def read_settings(path: Path, **given: Any) -> TrainSettings:
+    """Settings from a YAML file of fields; what is `given` (and not None) goes before what the file says.
+
+    A scenario named in the file is relative to the file.
+
+    Raises:
+        TrainError: the file is missing, or says what is unknown, of the wrong kind or out of range.
+        TwinError: it is no YAML; names line and mend.
+    """
+    try:
+        documents = read_yaml(path.read_bytes(), str(path))
+    except OSError as error:
+        raise TrainError(f"{path}: {error.strerror or error}; name a file of settings") from None
+    if len(documents) != 1:
+        raise TrainError(f"{path}: holds no mapping of settings; write lines like 'workers: 2'")
+    return parse_settings(documents[0], str(path), folder=path.parent, **given)
+
+
+def parse_settings(content: Any, place: str, *, folder: Path | None = None, **given: Any) -> TrainSettings:
+    """As `read_settings`, of what a file holds.
+
+    Raises:
+        TrainError: naming place, setting and mend.
+    """
+    if not isinstance(content, dict):
+        raise TrainError(f"{place}: holds no mapping of settings; write lines like 'workers: 2'")
+    known = [one.name for one in fields(TrainSettings)]
+    for name in content:
+        if name not in known:
+            raise TrainError(f"{place}: {name!r} is no setting; take one of {', '.join(known)}")
+    said = dict(content)
+    if folder is not None and isinstance(said.get("scenario"), str) and said["scenario"]:
+        said["scenario"] = str(folder / said["scenario"])
+    try:
+        return TrainSettings(**(said | {name: value for name, value in given.items() if value is not None}))
+    except TrainError as error:
+        raise TrainError(f"{place}: {error}") from None
+
+
+def settings_yaml(settings: TrainSettings) -> str:
+    """All settings as a commented YAML file that `read_settings` reads to the same settings."""
+    lines = []
+    for one in fields(settings):
+        assert one.default is not MISSING
+        value = yaml.safe_dump(getattr(settings, one.name), default_flow_style=True).split("\n")[0]
+        choices = one.metadata.get("choices")
+        meaning = one.metadata["meaning"] + (f" ({' or '.join(choices)})" if choices else "")
+        lines.append(f"{one.name}: {value}  # {meaning}")
+    return "\n".join(lines) + "\n"
+
+
+def as_dict(settings: TrainSettings) -> dict[str, Any]:
+    """The settings as plain values."""
+    return asdict(settings)

@@ -1,208 +1,282 @@
-"""One training run, readable top to bottom: imitate, roll out on Ray, learn with SB3's MaskablePPO, keep the best.
+"""One training run, readable top to bottom: imitate, let Ray workers roll out and learn, keep the best, write it down.
 
 Flows in: a scenario and settings. Flows out: a policy file and what was measured on the way. The first part of the time
-goes into imitating the threshold rule (behaviour cloning), while Ray starts; then PPO improves on it. Weights are kept
-by their loss on worlds of a stream that neither training nor evaluation uses.
+goes into imitating the threshold rule (behaviour cloning), while Ray's workers load; then PPO improves on it. Weights
+are kept by their loss on worlds of a stream that neither training nor evaluation uses. A run with a folder writes
+checkpoints, and goes on from the newest: parameters, optimizer, draws, worlds, counters, curves and best weights.
 """
 
 from __future__ import annotations
 
+import math
 import os
+import tempfile
 import time
-from collections.abc import Callable
-from dataclasses import asdict, dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
-import numpy as np
 import torch
-from sb3_contrib import MaskablePPO
-from sb3_contrib.common.maskable.buffers import MaskableRolloutBuffer
-from stable_baselines3.common.logger import Logger
 
 from ..envs.game import Game, load_game
 from ..envs.policy_file import NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
-from ..twin.sensing.observe import FEATURES, STATIC_FEATURES
+from ..twin.sensing.observe import FEATURES, OBSERVATION_VERSION, STATIC_FEATURES
 from .baselines import Learned
+from .central import Central
+from .checkpoint import CheckpointError
+from .cluster import start_ray, stop_ray
+from .decentralised import Decentralised
 from .imitate import IMITATED_LEVEL, imitate
-from .policy import PairPolicy, action_space, observation_space
-from .rollout import Rollout
-from .settings import TrainSettings
+from .peer import Iteration
+from .ppo import make_learner
+from .report import Report
+from .runs import RunFolder
+from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
 from .validate import validation_losses
-from .workers import Crew, start_ray, stop_ray
+from .workers import Crew
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
-
-
-@dataclass
-class Report:
-    """What a run measured; grows while it runs."""
-
-    began: float = field(default_factory=time.monotonic)
-    stage: str = "starting Ray"
-    samples: int = 0
-    iterations: int = 0
-    replaced_workers: int = 0
-    seconds: float = 0.0
-    validation: list[tuple[float, float]] = field(default_factory=list)  # (seconds, mean loss)
-    losses: list[tuple[float, float]] = field(default_factory=list)  # (seconds, mean loss of ended episodes)
-    best_loss: float = float("inf")
-
-    def clock(self) -> float:
-        """Seconds since the run began."""
-        return time.monotonic() - self.began
-
-    def note(self, rollouts: list[Rollout]) -> None:
-        """Count one iteration."""
-        self.iterations += 1
-        self.samples += sum(rollout.actions.size for rollout in rollouts)
-        ended = np.concatenate([rollout.losses for rollout in rollouts])
-        if len(ended):
-            self.losses.append((self.clock(), float(ended.mean())))
-
+LEAST_LEFT = 0.05  # of the learning rate, at the end
 
 Progress = Callable[[Report], None]
 
 
-def train(scenario: Scenario, settings: TrainSettings, out: Path, progress: Progress = lambda _: None) -> Report:
-    """Train within the time given and write the policy file.
+class Shape(Protocol):
+    """Who computes gradients; the two kinds are in `decentralised` and `central`."""
+
+    crew: Crew
+    lost: int
+
+    def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = ...) -> None:
+        """Start from a learner's state, and worlds by place."""
+        ...
+
+    def iterate(self, left: float, until: float = ...) -> Iteration | None:
+        """Roll out and learn once; None if `until` came first."""
+        ...
+
+    def learned(self) -> dict[str, Any]:
+        """State of the learner."""
+        ...
+
+    def played(self) -> dict[int, Any]:
+        """State of worlds by place."""
+        ...
+
+    def stop(self) -> None:
+        """End the workers."""
+        ...
+
+
+SHAPES: Mapping[str, Callable[[Game, TrainSettings], Shape]] = {DECENTRALISED: Decentralised, CENTRAL: Central}
+
+
+def train(
+    scenario: Scenario,
+    settings: TrainSettings,
+    out: Path | None,
+    progress: Progress = lambda _: None,
+    *,
+    resume: bool = False,
+) -> Report:
+    """Train within the time or iterations given and write the policy file.
+
+    Args:
+        scenario: what is played.
+        settings: of the run.
+        out: policy file to write; it lies in the run's folder too, if there is one.
+        progress: called after every iteration.
+        resume: go on from the run's newest checkpoint, if it has one.
 
     Raises:
-        TrainError: no worker could be had.
+        TrainError: no worker could be had, or the run's folder cannot be used.
+        CheckpointError: the newest checkpoint cannot be used; nothing was overwritten.
         PolicyFileError: the file cannot be written.
     """
     report = Report()
-    until = report.began + settings.seconds - STOP_S
-    started = start_ray(settings.workers)
-    crew = Crew(scenario, settings)
+    game = load_game(scenario)
+    folder = RunFolder(settings, resume=resume) if settings.run else None
+    kept = folder.checkpoint if folder is not None else None
+    if kept is not None:
+        _check_same(kept["of"], _of(game, settings), settings.run)
+        report.go_on(kept["report"])
+    if folder is not None:
+        folder.begin()
+    run = _Run(game, settings, report, folder, progress)
+    progress(report)
+    started = start_ray(settings)
     try:
-        game = load_game(scenario)
-        torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers wait while it learns
-        learner = make_learner(game, settings)
-        report.stage = "imitating"
-        progress(report)
-        scale = imitate(learner.policy.network, game, settings)
-        best = _Best(game, settings)
-        _improve(learner, crew, best, Clock(until, scale, progress), report)
-        report.replaced_workers = crew.replaced
+        run.learn(kept)
     finally:
-        crew.stop()
+        if run.shape is not None:
+            run.shape.stop()
         if started:
             stop_ray()
+        if folder is not None:
+            folder.close()
     report.seconds = report.clock()
-    save_policy(out, best.weights, _card(game, settings, report))
+    _write(run, out)
     return report
 
 
-def _improve(learner: MaskablePPO, crew: Crew, best: _Best, clock: Clock, report: Report) -> None:
-    """PPO until the time is up, validating now and then, and at the end."""
-    report.stage = "learning"
-    best.consider(learner, report)
-    clock.progress(report)
-    begin, settings = time.monotonic(), crew.settings
-    end = clock.until - VALIDATION_SLACK * (begin - best.asked_at)  # time for the last validation
-    marks = [begin + (end - begin) * mark / (settings.validations - 1) for mark in range(1, settings.validations - 1)]
-    while time.monotonic() < end:
-        rollouts = crew.collect(learner.policy.network.state_dict(), clock.scale, end)
-        if not rollouts:
-            break
-        learner.rollout_buffer = fill_buffer(learner, rollouts)
-        learner._current_progress_remaining = max(0.05, (end - time.monotonic()) / (end - begin))
-        learner.train()
-        report.note(rollouts)
-        if marks and time.monotonic() > marks[0]:
-            del marks[0]
-            best.consider(learner, report)
-        clock.progress(report)
-    if report.iterations:
-        best.consider(learner, report)
+@dataclass
+class _Run:
+    """One life of a run."""
 
-
-@dataclass(frozen=True, slots=True)
-class Clock:
-    """What the improving part goes by."""
-
-    until: float  # monotonic time, seconds
-    scale: float  # of rewards
+    game: Game
+    settings: TrainSettings
+    report: Report
+    folder: RunFolder | None
     progress: Progress
+    shape: Shape | None = None
 
+    def __post_init__(self) -> None:
+        self.best: dict[str, Any] = {}
+        self._validated_at = -1  # iteration
+        self._validation_s = self._iteration_s = 0.0  # how long the last took
 
-def make_learner(game: Game, settings: TrainSettings) -> MaskablePPO:
-    """SB3's MaskablePPO on the game's spaces, without an environment: workers bring the data."""
-    batch = settings.steps * settings.worlds * settings.workers // settings.minibatches
-    learner = MaskablePPO(
-        PairPolicy,
-        None,
-        learning_rate=lambda left: settings.learning_rate * left,  # falls with the time left
-        n_steps=settings.steps,
-        batch_size=max(1, batch),
-        n_epochs=settings.epochs,
-        gamma=settings.gamma,
-        gae_lambda=settings.gae_lambda,
-        ent_coef=settings.entropy,
-        seed=settings.seed,
-        policy_kwargs={"game": game},
-        device="cpu",
-        _init_setup_model=False,
-    )
-    learner.observation_space, learner.action_space = observation_space(game), action_space(game)
-    learner.n_envs = settings.worlds * settings.workers
-    learner._setup_model()
-    learner.set_logger(Logger(folder=None, output_formats=[]))
-    return learner
+    def learn(self, kept: Any) -> None:
+        """Imitate or go on, then PPO until the end, validating now and then, and at the end."""
+        report, settings = self.report, self.settings
+        shape = self.shape = SHAPES[settings.shape](self.game, settings)
+        torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers load or wait while the driver computes
+        self.learner = make_learner(self.game, settings)
+        played: dict[int, Any] = {}
+        if kept is None:
+            self._say("imitating")
+            report.scale = imitate(self.learner.policy.network, self.game, settings)
+            self._validate()
+        else:
+            self.learner.restore(kept["learner"])
+            self.best, played = kept["best"], {int(place): one for place, one in kept["played"].items()}
+            shape.crew.next_number = max(kept["next_number"], shape.crew.next_number)
+        self._say("waiting for workers")
+        shape.begin(self.learner.state(), report.scale, played, self._end())
+        self._say("learning")
+        if kept is None:
+            report.learning_since = report.clock()
+        replaced = report.replaced_workers
+        while self._goes_on():
+            began = time.monotonic()
+            told = shape.iterate(self._left(), self._end())
+            self._iteration_s = time.monotonic() - began
+            if told is None:
+                break
+            self._note(told, replaced)
+        if self._validated_at != report.iterations:
+            self._validate()
+        self._keep()
 
+    def _note(self, told: Iteration, replaced: int) -> None:
+        assert self.shape is not None
+        figures, report = self.report.note(told), self.report
+        report.replaced_workers = replaced + self.shape.crew.replaced
+        report.lost_iterations = self.shape.lost
+        if self.folder is not None:
+            self.folder.note(report.iterations, figures)
+        if self._is_due():
+            self._validate()
+        if report.iterations % self.settings.checkpoint_every == 0:
+            self._keep()
+        self.progress(report)
 
-def fill_buffer(learner: MaskablePPO, rollouts: list[Rollout]) -> MaskableRolloutBuffer:
-    """Put workers' rollouts side by side into SB3's buffer; advantages are SB3's own."""
-    worlds = sum(rollout.actions.shape[1] for rollout in rollouts)
-    buffer = MaskableRolloutBuffer(
-        learner.n_steps,
-        learner.observation_space,
-        learner.action_space,
-        learner.device,
-        gamma=learner.gamma,
-        gae_lambda=learner.gae_lambda,
-        n_envs=worlds,
-    )
-    joined = {name: np.concatenate([getattr(one, name) for one in rollouts], axis=1) for name in _STEPWISE}
-    for step in range(learner.n_steps):
-        buffer.add(
-            joined["observations"][step],
-            joined["actions"][step],
-            joined["rewards"][step],
-            joined["starts"][step],
-            torch.from_numpy(joined["values"][step]),
-            torch.from_numpy(joined["log_probs"][step]),
-            action_masks=joined["masks"][step],
-        )
-    last = torch.from_numpy(np.concatenate([rollout.last_values for rollout in rollouts]))
-    dones = np.concatenate([rollout.last_starts for rollout in rollouts])
-    buffer.compute_returns_and_advantage(last_values=last, dones=dones)
-    return buffer
+    def _goes_on(self) -> bool:
+        if self.settings.iterations and self.report.iterations >= self.settings.iterations:
+            return False
+        return time.monotonic() + self._iteration_s < self._end()  # one that would not end in time is not begun
 
+    def _end(self) -> float:
+        """Monotonic time at which learning ends, seconds."""
+        if not self.settings.seconds:
+            return math.inf
+        left = self.settings.seconds - STOP_S - self.report.clock() - VALIDATION_SLACK * self._validation_s
+        return time.monotonic() + left
 
-_STEPWISE = ("observations", "masks", "actions", "rewards", "starts", "values", "log_probs")
+    def _left(self) -> float:
+        """What is left of learning, 1 to `LEAST_LEFT`."""
+        return max(LEAST_LEFT, 1.0 - self._part())
 
+    def _part(self) -> float:
+        """The part of learning that is done, 0 to 1: of the iterations if they are given, else of the time."""
+        report, settings = self.report, self.settings
+        if settings.iterations:
+            return report.iterations / settings.iterations
+        end = settings.seconds - STOP_S - VALIDATION_SLACK * self._validation_s
+        return (report.clock() - report.learning_since) / max(end - report.learning_since, 1e-3)
 
-class _Best:
-    """Keeps the weights that lost least on the validation worlds; lives as long as its run."""
+    def _is_due(self) -> bool:
+        """Whether the next of the evenly spread validations is due; the last comes when learning has ended."""
+        part = self._part()
+        return part < 1.0 and len(self.report.validation) < 1 + int(part * (self.settings.validations - 1))
 
-    def __init__(self, game: Game, settings: TrainSettings) -> None:
-        self._game, self._settings = game, settings
-        self.weights: dict[str, Any] = {}
-        self.asked_at = 0.0  # monotonic time of the last question, seconds
-
-    def consider(self, learner: MaskablePPO, report: Report) -> None:
-        """Validate the learner's present weights; keep them if they are the best so far."""
-        self.asked_at = time.monotonic()
-        weights = learner.policy.network.numpy_weights()
-        policy = Learned(self._game, NumpyPolicy(weights, {}))
-        loss = float(validation_losses(self._game, policy, range(self._settings.validation_worlds)).mean())
+    def _validate(self) -> None:
+        """Keep the present weights if they lose least so far."""
+        began, report = time.monotonic(), self.report
+        if report.iterations:
+            assert self.shape is not None
+            self.learner.restore(self.shape.learned())
+        weights = self.learner.policy.network.numpy_weights()
+        policy = Learned(self.game, NumpyPolicy(weights, {}))
+        loss = float(validation_losses(self.game, policy, range(self.settings.validation_worlds)).mean())
         report.validation.append((report.clock(), loss))
+        self._validated_at, self._validation_s = report.iterations, time.monotonic() - began
         if loss < report.best_loss:
-            report.best_loss, self.weights = loss, weights
+            report.best_loss, self.best = loss, weights
+        self.progress(report)
+
+    def _keep(self) -> None:
+        if self.folder is None:
+            return
+        assert self.shape is not None
+        state = {
+            "of": _of(self.game, self.settings),
+            "learner": self.shape.learned(),
+            "played": {str(place): one for place, one in self.shape.played().items()},
+            "next_number": self.shape.crew.next_number,
+            "best": self.best,
+            "curriculum": {"stage": 0},  # one chain so far
+            "report": self.report.kept(),
+        }
+        self.folder.keep(self.report.iterations, state)
+
+    def _say(self, stage: str) -> None:
+        self.report.stage = stage
+        self.progress(self.report)
+
+
+def _of(game: Game, settings: TrainSettings) -> dict[str, Any]:
+    """What a checkpoint is bound to."""
+    return {
+        "scenario": game.scenario.name,
+        "targets": game.compiled.targets,
+        "library": game.library.digest,
+        "observation version": OBSERVATION_VERSION,
+        "worlds": settings.worlds,
+    }
+
+
+def _check_same(kept: Mapping[str, Any], wanted: Mapping[str, Any], run: str) -> None:
+    for name, value in wanted.items():
+        if kept.get(name) != value:
+            raise CheckpointError(
+                f"run {run}: its checkpoint has {name} {kept.get(name)!r}, this run {value!r}; "
+                "go on as it began, or name another folder"
+            )
+
+
+def _write(run: _Run, out: Path | None) -> None:
+    weights = {name: torch.as_tensor(one).numpy() for name, one in run.best.items()}
+    card = _card(run.game, run.settings, run.report)
+    if out is not None:
+        save_policy(out, weights, card)
+    if run.folder is not None:
+        with tempfile.TemporaryDirectory() as folder:
+            made = Path(folder) / "policy.tocsin"
+            save_policy(made, weights, card)
+            run.folder.put("policy.tocsin", made.read_bytes())
 
 
 def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]:
@@ -213,7 +287,7 @@ def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]
         "scenario": game.scenario.name,
         "library": game.library.digest,
         "playbooks": list(game.library.names),
-        "settings": asdict(settings),
+        "settings": as_dict(settings),
         "how": f"behaviour cloning of the threshold rule at {IMITATED_LEVEL}, then MaskablePPO; best by validation",
         "features": [*FEATURES, *STATIC_FEATURES],
         "samples": report.samples,

@@ -1,6 +1,7 @@
-"""`tocsin train`.
+"""`tocsin train`: on this machine, or as a job on a Ray cluster.
 
-Flows in: arguments. Flows out: a policy file, a chart, a line or JSON. Heavy imports stand inside the functions.
+Flows in: arguments, a file of settings. Flows out: a policy file, a chart, a line or JSON. Heavy imports stand inside
+the functions.
 """
 
 from __future__ import annotations
@@ -13,52 +14,128 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .train import Report
+    from .report import Report
+    from .settings import TrainSettings
 
 
 def train(
     out: Annotated[Path, typer.Option(help="Policy file to write.")] = Path("policy.tocsin"),
+    config: Annotated[Path | None, typer.Option(help="YAML file of settings; flags go before what it says.")] = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file; default: the shipped one.")] = None,
-    seconds: Annotated[float, typer.Option(help="Wall time in all.")] = 60.0,
-    workers: Annotated[int, typer.Option(help="Roll-out workers on Ray.")] = 2,
-    seed: Annotated[int, typer.Option(help="Of weights, sampling and worlds.")] = 0,
+    seconds: Annotated[float | None, typer.Option(help="Wall time in all; default: 60.")] = None,
+    iterations: Annotated[int | None, typer.Option(help="Updates in all; default: what the time allows.")] = None,
+    workers: Annotated[int | None, typer.Option(help="Workers on Ray; default: 2.")] = None,
+    shape: Annotated[str | None, typer.Option(help="decentralised (default) or central.")] = None,
+    seed: Annotated[int | None, typer.Option(help="Of weights, sampling and worlds; default: 0.")] = None,
+    run: Annotated[str | None, typer.Option(help="Folder or URL for checkpoints and figures.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
+    submit: Annotated[str | None, typer.Option(help="Dashboard of a Ray cluster, http://head:8265: run there.")] = None,
+    pack: Annotated[Path | None, typer.Option(help="Write the folder of a job for `ray job submit`, and end.")] = None,
+    show: Annotated[bool, typer.Option("--show", help="Print all settings with their meaning, and end.")] = False,
     chart: Annotated[Path | None, typer.Option(help="PNG of the learning curve.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a response policy on Ray with MaskablePPO. Example: tocsin train --seconds 60 --out policy.tocsin"""
+    from .settings import TrainError, TrainSettings, read_settings, settings_yaml
+
+    place = None if scenario is None else str(scenario)
+    given = {
+        "scenario": place,
+        "seconds": seconds,
+        "iterations": iterations,
+        "workers": workers,
+        "shape": shape,
+        "seed": seed,
+        "run": run,
+    }
+    said = {name: value for name, value in given.items() if value is not None}
+    settings = TrainSettings(**said) if config is None else read_settings(config, **said)  # type: ignore[arg-type]
+    if show:
+        typer.echo(settings_yaml(settings), nl=False)
+    elif pack is not None:
+        _pack(settings, pack)
+    elif submit is not None:
+        _submit(settings, submit, as_json=as_json)
+    elif resume and not settings.run:
+        raise TrainError("--resume: there is no run to go on with; give --run")
+    else:
+        _check_place("--out", out)
+        if chart is not None:
+            _check_place("--chart", chart)
+        _train_here(settings, out, chart, resume=resume, as_json=as_json)
+
+
+def _train_here(settings: TrainSettings, out: Path, chart: Path | None, *, resume: bool, as_json: bool) -> None:
     from rich.console import Console
-    from rich.progress import Progress
+    from rich.progress import BarColumn, Progress, TextColumn
 
     from ..envs.scenario import read_scenario
-    from .settings import TrainSettings
 
-    settings = TrainSettings(seconds=seconds, workers=workers, seed=seed)
-    _check_place("--out", out)
-    if chart is not None:
-        _check_place("--chart", chart)
-    game = read_scenario(scenario)
+    game = read_scenario(Path(settings.scenario) if settings.scenario else None)
     from .train import train as run
 
-    with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bar:
-        task = bar.add_task("starting", total=seconds)
-        report = run(game, settings, out, lambda report: bar.update(task, **_shown(report)))
+    columns = (TextColumn("{task.description}"), BarColumn(), TextColumn("{task.fields[left]}"))
+    with Progress(*columns, console=Console(stderr=True), disable=as_json, transient=True) as bar:
+        task = bar.add_task("starting", total=1.0, left="")
+        report = run(game, settings, out, lambda report: bar.update(task, **shown(report, settings)), resume=resume)
     if chart is not None:
         _draw(report, chart)
-    result = {
+    typer.echo(
+        json.dumps(summary(report, settings, out))
+        if as_json
+        else f"{out}: {report.samples} decisions in {report.seconds:.0f} s, validation loss {report.best_loss:.2f}"
+    )
+
+
+def summary(report: Report, settings: TrainSettings, out: Path) -> dict[str, Any]:
+    """What `--json` prints."""
+    spent = sum(report.spent.values())
+    return {
         "policy": str(out),
+        "shape": settings.shape,
+        "workers": settings.workers,
         "samples": report.samples,
         "iterations": report.iterations,
         "seconds": round(report.seconds, 1),
         "samples_per_s": round(report.samples / report.seconds, 1),
+        "learning_samples_per_s": round(report.samples / spent, 1) if spent else 0.0,
+        "shares_of_time": {name: round(seconds / spent, 3) for name, seconds in report.spent.items()},
         "validation_loss": round(report.best_loss, 4),
         "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
         "replaced_workers": report.replaced_workers,
+        "lost_iterations": report.lost_iterations,
     }
-    typer.echo(
-        json.dumps(result)
-        if as_json
-        else f"{out}: {report.samples} decisions in {report.seconds:.0f} s, validation loss {report.best_loss:.2f}"
-    )
+
+
+def shown(report: Report, settings: TrainSettings) -> dict[str, Any]:
+    """What the progress bar says: stage, rate, loss, how much is done and how long the rest takes."""
+    spent = report.clock()
+    loss = f"loss {report.losses[-1][1]:.2f}" if report.losses else "no episode ended yet"
+    if settings.iterations:
+        done = report.iterations / settings.iterations
+        pace = (spent - report.learning_since) / max(report.iterations, 1)
+        left = pace * (settings.iterations - report.iterations) if report.iterations else None
+    else:
+        done, left = spent / settings.seconds, settings.seconds - spent
+    return {
+        "completed": min(done, 1.0),
+        "description": f"{report.stage}, {report.rate():.0f} decisions/s, {loss}",
+        "left": "" if left is None else f"{max(left, 0.0):.0f} s left",
+    }
+
+
+def _pack(settings: TrainSettings, folder: Path) -> None:
+    from .submit import entry, pack
+
+    pack(settings, folder)
+    typer.echo(f"{folder}: ray job submit --working-dir {folder} -- {entry()}")
+
+
+def _submit(settings: TrainSettings, address: str, *, as_json: bool) -> None:
+    from .submit import submit
+
+    job = submit(settings, address, say=lambda text: typer.echo(text, nl=False, err=as_json))
+    typer.echo(json.dumps({"job": job, "run": settings.run}) if as_json else f"{job}: done, see {settings.run}")
 
 
 def _check_place(flag: str, path: Path) -> None:
@@ -70,14 +147,6 @@ def _check_place(flag: str, path: Path) -> None:
         raise TrainError(f"{flag} {path}: folder {path.parent} is not there; make it first")
     if not os.access(path if path.exists() else path.parent, os.W_OK):
         raise TrainError(f"{flag} {path}: cannot be written; name another place")
-
-
-def _shown(report: Report) -> dict[str, Any]:
-    """What the progress bar says."""
-    spent = report.clock()
-    loss = f"loss {report.losses[-1][1]:.2f}" if report.losses else "no episode ended yet"
-    rate = f"{report.samples / max(spent, 1.0):.0f} decisions/s"
-    return {"completed": spent, "description": f"{report.stage}, {rate}, {loss}"}
 
 
 def _draw(report: Report, chart: Path) -> None:

@@ -1,156 +1,168 @@
-"""Roll-out workers on Ray: started, asked, replaced when they die.
+"""Ray workers: started, asked, replaced when they die or are late, taken in when they come.
 
-Flows in: weights. Flows out: rollouts, one per worker that answered in time. A worker that dies or is late is replaced;
-an iteration goes on with those that answered, so nothing waits for ever.
+Flows in: how to make an actor. Flows out: answers of those that gave one in time. A run goes on with the workers that
+are there: a replacement that finds no room in the cluster stays in the queue and is taken in when it has loaded.
 """
 
 from __future__ import annotations
 
-import logging
 import math
-import os
-import secrets
 import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-# Ray reads how it authenticates when it is imported: by a token of this process's own, unless the user set another.
-if "RAY_AUTH_MODE" not in os.environ:
-    os.environ["RAY_AUTH_MODE"] = "token"
-    os.environ.setdefault("RAY_AUTH_TOKEN", secrets.token_hex(32))
+from .cluster import ray
+from .settings import TrainError, TrainSettings
 
-import ray  # noqa: E402
-import torch  # noqa: E402
-
-from ..envs.game import load_game  # noqa: E402
-from ..envs.scenario import Scenario  # noqa: E402
-from .rollout import Roller, Rollout  # noqa: E402
-from .settings import TrainError, TrainSettings  # noqa: E402
-
-DEADLINE_S = 60.0  # for one rollout; assumed, a hundred times what one takes
-ATTEMPTS = 3
-START_S = 120.0  # for a worker's first answer: it imports torch and loads compiled kernels
+FAILED_STARTS = 3  # in a row, before the run gives up
+SLACK_S = 10.0  # beyond the patience that workers have with each other, before the driver gives one up
+RETRY_S = 0.2  # between looks at workers that start
 
 
-@ray.remote(num_cpus=1, max_restarts=0)
-class Worker:
-    """A Ray actor around one `Roller`."""
+@dataclass(frozen=True, eq=False)
+class Member:
+    """One actor."""
 
-    def __init__(self, scenario: Scenario, settings: TrainSettings, first_world: int, seed: int) -> None:
-        """Load the game in the actor's own process."""
-        import numba
-
-        torch.set_num_threads(1)
-        numba.set_num_threads(1)
-        self._roller = Roller(
-            load_game(scenario),
-            worlds=settings.worlds,
-            first_world=first_world,
-            seed=seed,
-            gamma=settings.gamma,
-        )
-
-    def roll(self, weights: Mapping[str, torch.Tensor], steps: int, scale: float) -> Rollout:
-        """See `Roller.roll`."""
-        return self._roller.roll(weights, steps, scale)
-
-    def process(self) -> int:
-        """Its process id."""
-        return os.getpid()
-
-
-def start_ray(workers: int) -> bool:
-    """Start Ray on this machine alone; gives False, and uses what runs, if this process has one already."""
-    if ray.is_initialized():
-        return False
-    os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    ray.init(
-        address="local",
-        num_cpus=workers + 1,
-        include_dashboard=False,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        configure_logging=True,
-    )
-    return True
-
-
-def stop_ray() -> None:
-    """End the Ray that this process started."""
-    ray.shutdown()
+    actor: Any
+    place: int  # 0 to workers - 1; a replacement stands in the place of the one it replaces
+    number: int  # never used twice in a run: keys worlds and draws
+    loaded: Any  # reference, done when the actor can be asked
 
 
 @dataclass
 class Crew:
     """The workers of one run; lives as long as the run."""
 
-    scenario: Scenario
+    make: Callable[[int], Any]  # an actor handle for a number; its method `process` answers once it has loaded
+    workers: int
     settings: TrainSettings
+    next_number: int = 0
     replaced: int = 0
-    _actors: list[Any] = field(default_factory=list)
-    _fresh: set[int] = field(default_factory=set)
+    members: list[Member] = field(default_factory=list)  # that can be asked, by place
+    starting: list[Member] = field(default_factory=list)
+    _gone: set[int] = field(default_factory=set)  # numbers of those that were replaced
+    _failed: int = 0
+    _reason: str = ""
 
-    def __post_init__(self) -> None:
-        self._actors = [self._start(place) for place in range(self.settings.workers)]
+    def start(self) -> None:
+        """Ask Ray for all workers."""
+        for place in range(self.workers):
+            self._start(place)
 
-    @property
-    def actors(self) -> list[Any]:
-        """Handles of the present workers."""
-        return list(self._actors)
-
-    def collect(self, weights: Mapping[str, torch.Tensor], scale: float, until: float = math.inf) -> list[Rollout]:
-        """Send the weights once, gather a rollout of every worker; replace those that die or are late.
-
-        Args:
-            weights: of the network.
-            scale: of rewards.
-            until: monotonic time at which to come back with what there is, in seconds; may give an empty list.
+    def welcome(self) -> list[Member]:
+        """Take in those that have loaded since; gives them.
 
         Raises:
-            TrainError: no worker answered, several times in a row.
+            TrainError: starting failed several times in a row.
         """
-        for _ in range(ATTEMPTS):
-            rollouts = self._ask(weights, scale, until)
-            if rollouts or time.monotonic() >= until:
-                return rollouts
-        raise TrainError(f"no roll-out worker answered in {ATTEMPTS} attempts; see Ray's logs, or use fewer --workers")
-
-    def _ask(self, weights: Mapping[str, torch.Tensor], scale: float, until: float) -> list[Rollout]:
-        shared = ray.put(dict(weights))
-        steps = self.settings.steps
-        asked = {actor.roll.remote(shared, steps, scale): place for place, actor in enumerate(self._actors)}
-        deadline = START_S if self._fresh else DEADLINE_S
-        left = max(0.0, until - time.monotonic())
-        done, late = ray.wait(list(asked), num_returns=len(asked), timeout=min(deadline, left))
-        rollouts = []
-        for reference in done:
+        if not self.starting:
+            return []
+        done, _ = ray.wait([one.loaded for one in self.starting], num_returns=len(self.starting), timeout=0)
+        come = []
+        for member in [one for one in self.starting if one.loaded in done]:
+            self.starting.remove(member)
             try:
-                rollouts.append(ray.get(reference))
-                self._fresh.discard(asked[reference])
+                ray.get(member.loaded)
+            except ray.exceptions.RayError as error:
+                self._failed, self._reason = self._failed + 1, str(error).strip().splitlines()[-1]
+                if self._failed >= FAILED_STARTS:
+                    raise TrainError(f"workers cannot start ({self._failed} times): {self._reason}") from None
+                self.replace(member)
+                continue
+            self._failed = 0
+            come.append(member)
+        self.members = sorted([*self.members, *come], key=lambda one: one.place)
+        return come
+
+    def gather(self, until: float = math.inf) -> None:
+        """Wait for all workers at the start; once one has come, for the others no longer than the patience.
+
+        Args:
+            until: monotonic time at which to come back with those that are there, in seconds; none may be.
+
+        Raises:
+            TrainError: none came within `start_s`.
+        """
+        self.wait_for_one(until)
+        last = min(until, time.monotonic() + self.settings.patience_s)
+        while self.starting and time.monotonic() < last:
+            time.sleep(RETRY_S)
+            self.welcome()
+
+    def wait_for_one(self, until: float = math.inf) -> None:
+        """Wait until a worker is there, or until the time given.
+
+        Raises:
+            TrainError: none came within `start_s`.
+        """
+        begun = time.monotonic()
+        while not self.members and time.monotonic() < until:
+            self.welcome()
+            if self.members:
+                return
+            if time.monotonic() > begun + self.settings.start_s:
+                raise TrainError(
+                    f"no worker was ready within {self.settings.start_s:g} s; the cluster may have no room for one of "
+                    f"{self.settings.threads} processors and {self.settings.gpus} GPUs, or give a longer start_s"
+                )
+            time.sleep(RETRY_S)
+
+    def ask(
+        self,
+        asked: Mapping[Member, Any],
+        until: float = math.inf,
+        is_broken: Callable[[Any], bool] = lambda answer: False,
+    ) -> dict[Member, Any]:
+        """Answers to references, of those that gave one in time; the others are replaced.
+
+        Args:
+            asked: one reference for each member.
+            until: monotonic time at which to come back with what there is, in seconds; nobody is late then.
+            is_broken: says of an answer that those still to come are of no use: they get `SLACK_S`, since Ray may need
+                half a minute to notice that a node is gone.
+        """
+        waiting = {reference: member for member, reference in asked.items()}
+        answers: dict[Member, Any] = {}
+        patience = self.settings.patience_s + SLACK_S
+        last = time.monotonic() + 2 * patience  # nobody has answered: all may be slow
+        while waiting:
+            left = max(0.0, min(last, until) - time.monotonic())
+            done, _ = ray.wait(list(waiting), num_returns=1, timeout=left)
+            if not done:
+                break
+            member = waiting.pop(done[0])
+            more = patience
+            try:
+                answers[member] = ray.get(done[0])
+                more = SLACK_S if is_broken(answers[member]) else patience
+            except ray.exceptions.RayTaskError:  # a fault in what it did, which another would repeat
+                raise
             except ray.exceptions.RayError:
-                self._replace(asked[reference])
-        if left > deadline:  # else it is the run that ends, not the worker that hangs
-            for reference in late:
-                self._replace(asked[reference])
-        return rollouts
+                self.replace(member)
+            last = min(last, time.monotonic() + more)
+        if until > last or not waiting:
+            for member in waiting.values():
+                self.replace(member)
+        return answers
+
+    def replace(self, member: Member) -> None:
+        """End a worker and ask Ray for another in its place; once for each worker."""
+        if member.number in self._gone:
+            return
+        self._gone.add(member.number)
+        ray.kill(member.actor)
+        if member in self.members:
+            self.members.remove(member)
+        self.replaced += 1
+        self._start(member.place)
 
     def stop(self) -> None:
         """End the workers."""
-        for actor in self._actors:
-            ray.kill(actor)
+        for member in [*self.members, *self.starting]:
+            ray.kill(member.actor)
 
-    def _start(self, place: int) -> Any:
-        self._fresh.add(place)
-        generation = self.replaced * self.settings.workers + place
-        return Worker.remote(  # type: ignore[attr-defined]
-            self.scenario,
-            self.settings,
-            generation * self.settings.worlds,
-            self.settings.seed * 1000 + generation,
-        )
-
-    def _replace(self, place: int) -> None:
-        ray.kill(self._actors[place])
-        self.replaced += 1
-        self._actors[place] = self._start(place)
+    def _start(self, place: int) -> None:
+        number, self.next_number = self.next_number, self.next_number + 1
+        actor = self.make(number)
+        self.starting.append(Member(actor, place, number, actor.process.remote()))

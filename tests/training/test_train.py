@@ -12,9 +12,9 @@ from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.training.imitate import clone, discounted, imitate, watch
 from tocsin.training.policy import PairNetwork
+from tocsin.training.ppo import make_learner
 from tocsin.training.rollout import Roller
 from tocsin.training.settings import TrainError, TrainSettings
-from tocsin.training.train import fill_buffer, make_learner
 
 TINY = TrainSettings(worlds=3, steps=6, workers=1, imitation_worlds=2, imitation_passes=1, epochs=1, minibatches=1)
 
@@ -30,9 +30,7 @@ def _trained(game: Game, settings: TrainSettings) -> dict[str, np.ndarray]:
     scale = imitate(learner.policy.network, game, settings)
     roller = Roller(game, worlds=settings.worlds, first_world=0, seed=settings.seed, gamma=settings.gamma)
     for _ in range(2):
-        rollout = roller.roll(learner.policy.network.state_dict(), settings.steps, scale)
-        learner.rollout_buffer = fill_buffer(learner, [rollout])
-        learner.train()
+        learner.update([roller.roll(learner.policy, settings.steps, scale)], 1.0)
     weights: dict[str, np.ndarray] = learner.policy.network.numpy_weights()
     return weights
 
@@ -47,12 +45,12 @@ def test_a_seed_decides_the_weights(game: Game) -> None:
 
 def test_a_rollout_is_what_was_played(game: Game) -> None:
     """Actions are legal, log probabilities are those of the weights, and episodes end within an episode's length."""
-    network = PairNetwork(game)
+    policy = make_learner(game, TINY).policy
     roller = Roller(game, worlds=8, first_world=0, seed=1, gamma=0.99)
-    rollout = roller.roll(network.state_dict(), 20, 0.1)
+    rollout = roller.roll(policy, 20, 0.1)
     assert np.take_along_axis(rollout.masks, rollout.actions[..., None], axis=2).all()
     assert (rollout.log_probs <= 0).all()
-    logits, values = network(torch.from_numpy(rollout.observations[7]))
+    values = policy.predict_values(torch.from_numpy(rollout.observations[7]))
     np.testing.assert_allclose(values[:, 0].detach().numpy(), rollout.values[7], rtol=1e-4, atol=1e-5)
     assert rollout.starts.any(), "worlds are spread over the episode, so some begin one in 20 decisions"
     assert len(rollout.losses) == rollout.starts[1:].sum() + rollout.last_starts.sum()
@@ -62,7 +60,7 @@ def test_workers_log_probabilities_are_those_sb3_computes(game: Game) -> None:
     """What a worker says of its actions is what SB3's policy says of them."""
     learner = make_learner(game, TINY)
     roller = Roller(game, worlds=3, first_world=0, seed=0, gamma=0.99)
-    rollout = roller.roll(learner.policy.network.state_dict(), 2, 0.1)
+    rollout = roller.roll(learner.policy, 2, 0.1)
     values, log_probs, _ = learner.policy.evaluate_actions(
         torch.from_numpy(rollout.observations[1]), torch.from_numpy(rollout.actions[1]), action_masks=rollout.masks[1]
     )
@@ -71,12 +69,11 @@ def test_workers_log_probabilities_are_those_sb3_computes(game: Game) -> None:
 
 
 def test_learning_changes_the_policy(game: Game) -> None:
-    """One update of SB3's MaskablePPO on a rollout moves the weights, also where a worker is lacking."""
-    learner = make_learner(game, replace(TINY, workers=2))
+    """One update on a rollout moves the weights."""
+    learner = make_learner(game, TINY)
     before = learner.policy.network.numpy_weights()
     roller = Roller(game, worlds=3, first_world=0, seed=0, gamma=0.99)
-    learner.rollout_buffer = fill_buffer(learner, [roller.roll(learner.policy.network.state_dict(), TINY.steps, 0.1)])
-    learner.train()
+    learner.update([roller.roll(learner.policy, TINY.steps, 0.1)], 1.0)
     after = learner.policy.network.numpy_weights()
     assert any(not np.array_equal(before[name], after[name]) for name in before)
 

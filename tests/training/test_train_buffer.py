@@ -10,26 +10,15 @@ import pytest
 import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import CallbackList
-from stable_baselines3.common.vec_env import VecEnvWrapper
 from tocsin.envs.sb3_vector import ResponseVecEnv
 from tocsin.tests.envs.games import STEPS, short_game
+from tocsin.tests.training.scaled import Scaled
+from tocsin.training.ppo import fill_buffer, make_learner
 from tocsin.training.rollout import Roller, Rollout
 from tocsin.training.settings import TrainSettings
-from tocsin.training.train import fill_buffer, make_learner
 
 WORLDS, SCALE = 3, 0.5
 SETTINGS = TrainSettings(worlds=WORLDS, workers=1, steps=STEPS + 5)  # longer than an episode: every world ends once
-
-
-class Scaled(VecEnvWrapper):
-    """The SB3 face with rewards scaled as training scales them."""
-
-    def reset(self) -> Any:
-        return self.venv.reset()
-
-    def step_wait(self) -> Any:
-        observation, rewards, dones, infos = self.venv.step_wait()
-        return observation, rewards * np.float32(SCALE), dones, infos
 
 
 def _roller() -> Roller:
@@ -46,7 +35,7 @@ def learner() -> MaskablePPO:
 def rollout(learner: MaskablePPO) -> Rollout:
     with torch.no_grad():
         learner.policy.network.wait.bias.zero_()  # so that it acts
-    return _roller().roll(learner.policy.network.state_dict(), SETTINGS.steps, SCALE)
+    return _roller().roll(learner.policy, SETTINGS.steps, SCALE)
 
 
 def _collected_by_sb3(learner: MaskablePPO, played: Rollout, monkeypatch: pytest.MonkeyPatch) -> Any:
@@ -65,7 +54,7 @@ def _collected_by_sb3(learner: MaskablePPO, played: Rollout, monkeypatch: pytest
     callback.init_callback(learner)
     face = ResponseVecEnv(WORLDS, game=short_game())
     face._worlds = twin._worlds  # where the worker's worlds stand
-    learner.collect_rollouts(Scaled(face), callback, learner.rollout_buffer, SETTINGS.steps)
+    learner.collect_rollouts(Scaled(face, SCALE), callback, learner.rollout_buffer, SETTINGS.steps)
     return learner.rollout_buffer
 
 

@@ -1,0 +1,187 @@
+"""Decentralised training on Ray (DD-PPO, Wijmans et al. 2020): every worker rolls out and learns, gradients are summed.
+
+Flows in: a learner's first state. Flows out: one joined figure per iteration. Workers that die or are late are left out
+of the next group and replaced; a new group begins with the state of one that went furthest. Digests are compared after
+every iteration: members that differ (other processors, a broken sum) are brought back to one state.
+"""
+
+from __future__ import annotations
+
+import math
+import os
+import time
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+
+from ..envs.game import Game
+from .cluster import options, ray, settle_in, shared, unshared
+from .group import Alone, GroupError, TorchGroup, find_store, open_store, speak_from
+from .peer import Iteration, Lost, Peer
+from .settings import TrainError, TrainSettings
+from .workers import Crew, Member
+
+ATTEMPTS = 10  # at one iteration, or at one group; assumed
+
+
+class PeerWorker:
+    """A `Peer` in a Ray actor's process."""
+
+    def __init__(self, game: bytes, settings: TrainSettings, number: int) -> None:
+        """See `Peer`."""
+        settle_in(settings)
+        speak_from(ray.util.get_node_ip_address())
+        self._peer = Peer(unshared(game), settings, number)
+        self._patience_s, self._device = settings.patience_s, "cuda" if settings.gpus else "cpu"
+        self._store: Any = None
+
+    def process(self) -> int:
+        """Its process id."""
+        return os.getpid()
+
+    def host(self) -> tuple[str, int]:
+        """Serve a meeting place for the next group; gives address and port."""
+        address = ray.util.get_node_ip_address()
+        self._store, port = open_store(address, self._patience_s)
+        return address, port
+
+    def meet(self, place: tuple[str, int], rank: int, size: int) -> bool:
+        """Form a group; False if the others did not come."""
+        self._peer.join(Alone())
+        if size == 1:
+            return True
+        try:
+            store = self._store if rank == 0 else find_store(*place, self._patience_s)
+            self._peer.join(TorchGroup(store, rank, size, patience_s=self._patience_s, device=self._device))
+        except GroupError:
+            return False
+        return True
+
+    def iterate(self, left: float) -> Iteration | Lost:
+        """See `Peer`."""
+        return self._peer.iterate(left)
+
+    def learned(self) -> dict[str, Any]:
+        """See `Peer`."""
+        return self._peer.learned()
+
+    def learn_from(self, state: dict[str, Any], scale: float) -> None:
+        """See `Peer`."""
+        self._peer.learn_from(state, scale)
+
+    def played(self) -> dict[str, Any]:
+        """See `Peer`."""
+        return self._peer.played()
+
+    def play_on(self, state: dict[str, Any]) -> None:
+        """See `Peer`."""
+        self._peer.play_on(state)
+
+
+class Decentralised:
+    """Drives the peers of one run; lives as long as the run."""
+
+    def __init__(self, game: Game, settings: TrainSettings) -> None:
+        """Ask Ray for the workers; they load while the caller does something else."""
+        packed, actor = shared(game), ray.remote(PeerWorker)
+        self.crew = Crew(
+            lambda number: actor.options(**options(settings, gpus=settings.gpus)).remote(packed, settings, number),
+            settings.workers,
+            settings,
+        )
+        self.lost = self.diverged = self.groups = 0
+        self._scale = 1.0
+        self._state: dict[str, Any] = {}
+        self._played: dict[int, Any] = {}
+        self._ahead: list[Member] = []  # that went furthest; all have the same state
+        self._whole = False  # all members are in one group and state
+        self.crew.start()
+
+    def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = math.inf) -> None:
+        """Give the state that learning starts from, and worlds by place to go on with; waits for workers.
+
+        Raises:
+            TrainError: none comes.
+        """
+        self._state, self._scale, self._played = state, scale, dict(played)
+        self.crew.gather(until)
+
+    def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
+        """Let all roll out and learn once; None if `until` (monotonic, seconds) came first.
+
+        Raises:
+            TrainError: no worker is left and none comes, or iterations are lost again and again.
+        """
+        for _ in range(ATTEMPTS):
+            self._form(until)
+            if not self.crew.members:
+                return None
+            asked = {member: member.actor.iterate.remote(left) for member in self.crew.members}
+            answers = self.crew.ask(asked, until, lambda answer: isinstance(answer, Lost))
+            done = {member: told for member, told in answers.items() if isinstance(told, Iteration)}
+            if answers:
+                self._ahead = [member for member in done or answers if member in self.crew.members]
+            digests = {told.digest for told in done.values()}
+            self.diverged += len(digests) > 1
+            self._whole = len(done) == len(asked) and len(digests) == 1
+            if done:
+                return joined([done[one] for one in asked if one in done])
+            if time.monotonic() >= until:
+                return None
+            self.lost += 1
+        raise TrainError(f"an iteration was lost {ATTEMPTS} times in a row; see the logs of Ray's workers")
+
+    def learned(self) -> dict[str, Any]:
+        """State of the learner, all members' alike."""
+        for member in self._ahead:
+            told = self.crew.ask({member: member.actor.learned.remote()})
+            if member in told:
+                self._state = told[member]
+                break
+        return self._state
+
+    def played(self) -> dict[int, Any]:
+        """State of each member's worlds, by place."""
+        asked = {member: member.actor.played.remote() for member in self.crew.members}
+        return {member.place: state for member, state in self.crew.ask(asked).items()}
+
+    def stop(self) -> None:
+        """End the workers."""
+        self.crew.stop()
+
+    def _form(self, until: float) -> None:
+        """Bring all members that are there into one state and one group; there may be none at `until`."""
+        if self.crew.welcome():
+            self._whole = False
+        for _ in range(ATTEMPTS):
+            if self._whole and self.crew.members:
+                return
+            self.crew.wait_for_one(until)
+            if not self.crew.members:
+                return
+            state = ray.put(self.learned())
+            members = list(self.crew.members)
+            given = self.crew.ask({one: one.actor.learn_from.remote(state, self._scale) for one in members})
+            worlds = {one: self._played.pop(one.place) for one in members if one.place in self._played}
+            self.crew.ask({one: one.actor.play_on.remote(kept) for one, kept in worlds.items()})
+            if len(given) < len(members) or self.crew.members != members:
+                continue
+            place = self.crew.ask({members[0]: members[0].actor.host.remote()}).get(members[0])
+            met = self.crew.ask(
+                {one: one.actor.meet.remote(place, rank, len(members)) for rank, one in enumerate(members)}
+            )
+            self._whole = len(met) == len(members) and all(met.values())
+            self._ahead = members
+            self.groups += 1
+        raise TrainError(f"workers formed no group in {ATTEMPTS} attempts; they must reach each other by TCP")
+
+
+def joined(told: Sequence[Iteration]) -> Iteration:
+    """What all did together: sums of samples, means of seconds and figures."""
+
+    def means(of: str) -> dict[str, float]:
+        return {name: float(np.mean([getattr(one, of)[name] for one in told])) for name in getattr(told[0], of)}
+
+    losses = np.concatenate([one.losses for one in told])
+    return Iteration(sum(one.samples for one in told), losses, told[0].digest, means("seconds"), means("figures"))
