@@ -14,7 +14,7 @@ from ..twin.rulebook.effects import Effect, build_effect_table
 from ..twin.vocabulary import Access, AssetKind, ConsentClass, Mode, StepClass, TargetType
 from .cacao import Playbook, PlaybookError
 
-EXTENSION_ID = "extension-definition--5d0f1f5a-6d5b-5b0e-9a52-6b1f0a6d1c01"
+EXTENSION_ID = "extension-definition--19f482cf-a97a-4f83-8dc0-8dc4157acb66"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]

@@ -13,6 +13,7 @@ from click.testing import Result
 from tocsin.playbooks.cacao import digest
 from tocsin.playbooks.commands import playbook
 from tocsin.playbooks.trust import read_signatures
+from tocsin.tests.playbooks.full import uid
 from tocsin.tests.playbooks.makers import LIBRARY, Person, content, read, write_trust
 from typer.testing import CliRunner
 
@@ -71,7 +72,7 @@ def test_lint_tells_file_place_and_mend_and_exits_with_1(tmp_path: Path) -> None
     assert told.exit_code == 1
     assert f"{path}: error $.modified: modified is before created" in told.stdout
     rows = json.loads(_run("lint", path, "--json").stdout)
-    assert [sorted(row) for row in rows] == [["file", "mend", "message", "path", "section", "severity"]]
+    assert [sorted(row) for row in rows] == [["file", "mend", "message", "path", "rule", "section", "severity"]]
 
 
 def test_a_warning_alone_is_no_failure(tmp_path: Path) -> None:
@@ -116,7 +117,7 @@ def test_show_draws_a_cycle_once(tmp_path: Path) -> None:
     changed = content()
     start = changed["workflow_start"]
     action = changed["workflow"][start]["on_completion"]
-    changed["workflow"][action] |= {"on_success": start, "on_failure": "end--" + "0" * 36}
+    changed["workflow"][action] |= {"on_success": start, "on_failure": f"end--{uid(0)}"}
     told = _run("show", _file(tmp_path, workflow=changed["workflow"])).stdout
     assert "on_success -> start: Start (told above)" in told
     assert "on_failure -> missing: end--0" in told

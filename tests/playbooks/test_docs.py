@@ -6,9 +6,10 @@ import re
 from pathlib import Path
 
 from tocsin.playbooks.actions import load_library
+from tocsin.playbooks.cacao import HttpCommand
 from tocsin.playbooks.effects import EXTENSION_ID, extension_schema
 from tocsin.playbooks.execute import undo_of
-from tocsin.playbooks.lint_steps import openc2_of
+from tocsin.playbooks.lint_commands import openc2_of
 from tocsin.twin.vocabulary import ConsentClass
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "playbooks.md").read_text()
@@ -42,7 +43,8 @@ def test_the_openc2_table_is_the_library() -> None:
     assert set(rows) == set(library.names)
     for playbook in library.playbooks:
         for name, step in playbook.workflow.items():
-            for command in step.commands:
+            for command in step.commands if step.type == "action" else ():
+                assert isinstance(command, HttpCommand)
                 action, target, undo = rows[playbook.name]
                 assert (action, "x-tocsin") == (f"`{openc2_of(command)[0]}`", openc2_of(command)[1])
                 assert target.startswith(("asset", "link"))
