@@ -10,7 +10,7 @@ library would need its input rewritten; the test suite compares both where `stix
     and        := unary ("AND" unary)*
     unary      := "NOT" unary | "(" or ")" | "[" or "]" | "EXISTS" variable | comparison
     comparison := operand "NOT"? operator operand        IN takes a list: ("a", "b") in round brackets
-    operator   := = == != <> < <= > >= IN LIKE MATCHES ISSUBSET ISSUPERSET
+    operator   := = == != <> < <= > >= IN LIKE MATCHES ISSUBSET ISSUPERSET     the last four take a text
 
 AND binds closer than OR, as in STIX. NOT before a whole comparison is no STIX; it is read, and the linter warns.
 """
@@ -40,6 +40,7 @@ OPERATORS = {
     "=": "=", "==": "=", "!=": "!=", "<>": "!=", "<": "<", "<=": "<=", ">": ">", ">=": ">=", "IN": "IN", "LIKE": "LIKE",
     "MATCHES": "MATCHES", "ISSUBSET": "ISSUBSET", "ISSUPERSET": "ISSUPERSET",
 }  # fmt: skip
+TEXT_ONLY = dict.fromkeys(("LIKE", "MATCHES", "ISSUBSET", "ISSUPERSET"), ("number", "word", "typed"))  # refused there
 
 
 class ConditionFault(ValueError):  # noqa: N818
@@ -141,10 +142,10 @@ def variables_of(condition: Condition) -> set[str]:
 
 
 def has_prefix_not(condition: Condition) -> bool:
-    """Whether NOT stands before a whole comparison somewhere, which STIX does not know."""
+    """Whether NOT stands before a whole comparison somewhere, which STIX does not know; NOT EXISTS it does."""
     match condition:
-        case Not():
-            return True
+        case Not(inner):
+            return not isinstance(inner, Exists)
         case And(parts) | Or(parts):
             return any(has_prefix_not(part) for part in parts)
         case _:
@@ -208,7 +209,15 @@ class _Parser:
         if operator is None:
             raise self._fault("an operator such as =, !=, <, IN, LIKE or MATCHES")
         self.at += 1
-        return Comparison(left, operator, self._list() if operator == "IN" else self._operand(), negated)
+        if operator == "IN":
+            return Comparison(left, operator, self._list(), negated)
+        if self._kind() in TEXT_ONLY.get(operator, ()):
+            raise self._fault(f"a text such as 'a' or a variable, as {operator} asks")
+        right = self._operand()
+        if operator in ("<", "<=", ">", ">=") and "boolean" in (getattr(left, "kind", ""), getattr(right, "kind", "")):
+            self.at -= 1
+            raise self._fault("what has an order")
+        return Comparison(left, operator, right, negated)
 
     def _list(self) -> tuple[Constant, ...]:
         if not self._take("sign", "("):

@@ -11,7 +11,16 @@ from collections.abc import Iterator
 from urllib.parse import urlsplit
 
 from .cacao import AnyStep, Playbook
-from .cacao_parties import AddressedParty, AnyAuthentication, AnyParty, Group, Individual, LocationParty, Organization
+from .cacao_parties import (
+    AddressedParty,
+    AnyAuthentication,
+    AnyParty,
+    Group,
+    Individual,
+    LocationParty,
+    Organization,
+    SecurityCategoryParty,
+)
 from .cacao_words import CATEGORIES, AuthenticationType, CommandType, PartyType, VariableType
 from .lint_identity import entries
 from .lint_words import Finding, Place, found, shown
@@ -75,10 +84,16 @@ def _party(playbook: Playbook, party: AnyParty, place: Place) -> Iterator[Findin
             yield found("authentication-missing", (*place, "authentication_info"), said, mend)
     if isinstance(party, Group | Individual | Organization):
         yield from _emails(party, place)
-    port = getattr(party, "port", None)
-    if port and ":value" not in port and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536):
+    port = getattr(party, "port", None)  # of types unknown to us it may be anything
+    if (
+        isinstance(port, str)
+        and port
+        and ":value" not in port
+        and not (port.isascii() and port.isdigit() and 0 < int(port[:6]) < 65536)
+    ):
         yield found("port-range", (*place, "port"), f"{shown(port)} is no port", "write 1 to 65535 as a string")
-    for index, word in enumerate(getattr(party, "category", ())):
+    words = party.category if isinstance(party, AddressedParty | SecurityCategoryParty) else []
+    for index, word in enumerate(words):
         if word not in CATEGORIES and ":value" not in word:
             said = f"{shown(word)} is not in the vocabulary"
             yield found("vocabulary", (*place, "category", index), said, "use a word of 7.11.1")

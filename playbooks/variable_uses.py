@@ -81,7 +81,7 @@ def _users(playbook: Playbook) -> dict[tuple[str, str], list[str]]:
         for part, key in named:
             users.setdefault((part, key), []).append(name)
             secret = getattr(getattr(playbook, part).get(key), "authentication_info", None)
-            if secret:
+            if isinstance(secret, str):
                 users.setdefault(("authentication_info_definitions", secret), []).append(name)
     return users
 
