@@ -110,7 +110,7 @@ CASES: dict[str, list[Case]] = {
     "condition-type": [
         (condition("__count__:value = 'many'"), ".condition", condition("__count__:value = '5'")),
         (condition("__address__:value = 5"), ".condition", condition("__address__:value IN ('10.0.0.1')")),
-        (condition("__count__:value > true"), ".condition", condition("__count__:value >= 5")),
+        (condition("__count__:value = true"), ".condition", condition("__count__:value >= 5")),
     ],
     "condition-pattern": [
         (condition("__kind__:value MATCHES '('"), ".condition", condition("__kind__:value MATCHES '^a+$'")),

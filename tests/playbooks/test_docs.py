@@ -10,6 +10,7 @@ from tocsin.playbooks.cacao import HttpCommand
 from tocsin.playbooks.effects import EXTENSION_ID, extension_schema
 from tocsin.playbooks.execute import undo_of
 from tocsin.playbooks.lint_commands import openc2_of
+from tocsin.playbooks.lint_rules import RULES
 from tocsin.twin.vocabulary import ConsentClass
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "playbooks.md").read_text()
@@ -20,6 +21,12 @@ def _rows(heading: str) -> dict[str, list[str]]:
     table = PAGE.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
     return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def test_the_table_of_rules_is_the_linters() -> None:
+    """Every rule in its order, with section, severity and text."""
+    told = [[name, *cells] for name, cells in _rows("rule").items()]
+    assert told == [[rule.id, rule.section, rule.severity, rule.text] for rule in RULES.values()]
 
 
 def test_the_table_of_fields_is_the_schema() -> None:
