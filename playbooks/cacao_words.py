@@ -19,9 +19,9 @@ Timestamp = Annotated[
     str,
     StringConstraints(
         pattern=r"^[0-9]{4}-(0[1-9]|1[0-2])-(0[1-9]|[12][0-9]|3[01])"
-        r"T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]{1,9})?Z$"
+        r"T([01][0-9]|2[0-3]):[0-5][0-9]:([0-5][0-9]|60)(\.[0-9]{1,30})?Z$"
     ),
-]  # 10.17, RFC 3339 in UTC; at most nanoseconds
+]  # 10.17, RFC 3339 in UTC; digits bounded by us
 VariableName = Annotated[
     str, StringConstraints(pattern=r"^__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__$", max_length=250)
 ]  # 10.18

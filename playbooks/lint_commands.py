@@ -1,13 +1,15 @@
 """Lint of single commands, those of an undo included (CACAO v2.0, section 5).
 
 Flows in: a `Playbook`. Flows out: findings. Sources beside CACAO: RFC 9112, 3 (start line), RFC 4648, 4 (base64);
-OpenC2 Language Specification v1.0, 3.3.1.1 (actions) and 3.3.1.2 (one target); OpenC2 over HTTPS v1.0 (media type).
+OpenC2 Language Specification v1.0, 3.3.1.1 (actions) and 3.3.1.2 (one target); OpenC2 over HTTPS v1.0 (media type), v1.1
+(message around a command).
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from typing import Any
 
 from .cacao import AnyCommand, Command, HttpCommand, Playbook, PlaybookError, TextCommand, read_json
 from .cacao_commands import EncodedCommand, OpenC2Command
@@ -61,7 +63,7 @@ def openc2_of(command: HttpCommand) -> tuple[str, str]:
     Raises:
         PlaybookError: its body is no OpenC2 command.
     """
-    body = read_json(command.body(), "content_b64")
+    body = _request(read_json(command.body(), "content_b64"))
     action = body.get("action") if isinstance(body, dict) else None
     target = body.get("target") if isinstance(body, dict) else None
     if not isinstance(action, str) or action not in ACTIONS:
@@ -69,6 +71,15 @@ def openc2_of(command: HttpCommand) -> tuple[str, str]:
     if not isinstance(target, dict) or len(target) != 1:
         raise PlaybookError("content_b64: target is no object with one property; name one target")
     return action, str(next(iter(target)))
+
+
+def _request(body: Any) -> Any:
+    """The command in a message of OpenC2 over HTTPS v1.1, which wraps it; else the body itself."""
+    for key in ("body", "openc2", "request"):
+        if not isinstance(body, dict) or key not in body:
+            return body
+        body = body[key]
+    return body
 
 
 def text_of(command: Command) -> str:

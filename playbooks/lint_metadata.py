@@ -47,7 +47,7 @@ def summary_of(playbook: Playbook) -> dict[str, bool]:
         "if_logic": "if-condition" in kinds,
         "while_logic": "while-condition" in kinds,
         "switch_logic": "switch-condition" in kinds,
-        "temporal_logic": any({"delay", "timeout"} & step.model_fields_set for step in steps),
+        "temporal_logic": any(step.delay or step.timeout is not None for step in steps),
         "data_markings": bool(playbook.markings or playbook.data_marking_definitions),
         "digital_signatures": bool(playbook.signatures),
         "countersigned_signatures": any(one.signature is not None for one in playbook.signatures),

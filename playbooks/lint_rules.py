@@ -57,7 +57,8 @@ exception-missing | 3.1 | error | workflow_exception names a step of the workflo
 workflow-minimum | 3.1 | error | a workflow has a start, an action or playbook-action, and an end
 next-missing | 4.1 | error | steps lead to steps of the workflow
 next-both | 4.1 | error | on_completion excludes on_success and on_failure
-next-none | 4.1 | error | every step but an end leads on, by on_completion or on_success
+next-none | 4.1 | error | a start or an action leads on, by on_completion or on_success
+next-silent | 4.1 | warning | a step with branches says what comes after them
 next-failure | 4.1 | warning | a failure after on_success is answered by on_failure or workflow_exception
 start-next | 4.3 | error | a start step has neither on_success nor on_failure
 end-next | 4.4 | error | an end step leads nowhere
@@ -72,14 +73,14 @@ switch-default | 4.10 | warning | a switch has a default case
 condition-form | 4.8, 4.9 | error | a condition is a comparison expression of STIX patterning over variables
 condition-prefix-not | 4.8, 4.9 | warning | NOT stands before the operator, as in STIX, not before the comparison
 condition-type | 4.8, 4.9 | warning | a literal can be a value of the variable that it is compared with
-condition-pattern | 4.8, 4.9 | error | the right of MATCHES is a regular expression
+condition-pattern | 4.8, 4.9 | warning | the right of MATCHES is a regular expression
 condition-fixed | 4.8, 4.9 | warning | a condition names a variable
 while-fixed | 4.9 | warning | the branch of a while-condition may change a variable of its condition
 playbook-self | 4.6 | error | a playbook does not call itself, nor is it called again by one that it calls
 playbook-version | 4.6 | warning | a called playbook is pinned by playbook_version, to one that is there
 playbook-arguments | 4.6 | warning | what is handed to a called playbook is an external variable there
 command-missing | 5 | error | a command of text has command or command_b64
-command-both | 5 | error | a command has one of command and command_b64, one of content and content_b64
+command-both | 5 | error | a command is said once: command or command_b64, content or content_b64 (our safety rule)
 command-empty | 5 | warning | a command says something
 base64 | 5 | error | what ends in _b64 is base64 (RFC 4648, 4), of UTF-8 where it is text
 start-line | 5 | error | the command of an HTTP request is method, target, HTTP version

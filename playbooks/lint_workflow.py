@@ -134,7 +134,8 @@ def _links(playbook: Playbook, name: str, step: AnyStep, known: set[str]) -> Ite
     elif not (step.on_completion or step.on_success):
         if not {"on_completion", "on_success"} & _written(playbook, name):  # else the fault there is told
             said = "a branch ends here without an end step"
-            yield found("next-none", place, said, "name the next step, e.g. an end step", section=section)
+            rule = "next-silent" if step.type in BRANCHING else "next-none"
+            yield found(rule, place, said, "name the next step, e.g. an end step", section=section)
     elif step.on_success and not (step.on_failure or playbook.workflow_exception):
         said = "nothing is said for its failure"
         yield found("next-failure", place, said, "add on_failure or a workflow_exception")

@@ -66,8 +66,9 @@ CASES: dict[str, list[Case]] = {
     ],
     "next-none": [
         (less("cut", "on_completion"), f'["{ref("cut")}"]', nothing),
-        (less("notify", "on_success"), f'["{ref("notify")}"]', nothing),
+        (less("notify", "on_success"), f'["{ref("notify")}"]', less("choose", "on_completion")),
     ],
+    "next-silent": [(less("choose", "on_completion"), f'["{ref("choose")}"]', less("cut", "on_completion"))],
     "next-failure": [
         (both(without("workflow_exception"), less("notify", "on_failure")), f'["{ref("notify")}"]',
          less("notify", "on_failure")),
