@@ -1,8 +1,8 @@
 """Lint of single commands, those of an undo included (CACAO v2.0, section 5).
 
 Flows in: a `Playbook`. Flows out: findings. Sources beside CACAO: RFC 9112, 3 (start line), RFC 4648, 4 (base64);
-OpenC2 Language Specification v1.0, 3.3.1.1 (actions) and 3.3.1.2 (one target); OpenC2 over HTTPS v1.0 (media type), v1.1
-(message around a command).
+OpenC2 Language Specification v1.0, 3.3.1.1 (actions) and 3.3.1.2 (one target); OpenC2 over HTTPS v1.0 (media type),
+v1.1 (message around a command).
 """
 
 from __future__ import annotations

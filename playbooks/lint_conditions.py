@@ -23,7 +23,7 @@ from .conditions import (
 from .execute import REFERENCE
 from .lint_shape import STEP_SECTIONS
 from .lint_steps import split
-from .lint_variables import arguments, declared_in
+from .lint_variables import arguments, variable_of
 from .lint_words import Finding, Place, found, shown
 from .lint_workflow import Reach
 from .variable_values import fault_of_value
@@ -69,7 +69,7 @@ def _condition(playbook: Playbook, step: str, condition: Condition, place: Place
             said = f"{shown(one.right.text)} is no regular expression"
             yield found("condition-pattern", place, said, "mend the expression", section=section)
         for reference, literal in _compared(one):
-            declared = declared_in(playbook, step).get(reference.name)
+            declared = variable_of(playbook, step, reference.name)
             if declared is not None and not _fits(declared.type, literal):
                 said = f"{shown(literal.text)} can be no value of {reference.name}, which is {declared.type}"
                 yield found("condition-type", place, said, "compare it with a value of that type", section=section)

@@ -68,7 +68,7 @@ def _markings(playbook: Playbook) -> Iterator[Finding]:
         if name not in defined:
             said = f"marking {name} is not defined"
             yield found("marking-undefined", ("markings", index), said, "define it in data_marking_definitions")
-    levels = set()
+    levels, used = set(), set(playbook.markings)
     for key, one in playbook.data_marking_definitions.items():
         place: Place = ("data_marking_definitions", key)
         if one.id and one.id != key:
@@ -80,7 +80,7 @@ def _markings(playbook: Playbook) -> Iterator[Finding]:
         yield from dated(one, place, ("created", "valid_from", "valid_until"), "9.1")
         if isinstance(one, IepMarking):
             yield from _iep(one, place)
-        if isinstance(one, TlpMarking) and key in playbook.markings:
+        if isinstance(one, TlpMarking) and key in used:
             levels.add(one.tlpv2_level)
     if len(levels) > 1:
         said = f"is marked {' and '.join(sorted(levels))}"

@@ -89,6 +89,7 @@ def _activities(playbook: Playbook) -> Iterator[Finding]:
         said = "playbook_types come without playbook_activities"
         yield found("activities-missing", ("playbook_activities",), said, "list at least one activity")
     done: set[str] = set()
+    listed = set(playbook.playbook_activities)
     for name, step in playbook.workflow.items():
         for index, command in enumerate(step.commands if step.type == "action" else ()):
             activity = command.playbook_activity
@@ -98,7 +99,7 @@ def _activities(playbook: Playbook) -> Iterator[Finding]:
             place = ("workflow", name, "commands", index, "playbook_activity")
             if activity not in ACTIVITIES:
                 yield found("vocabulary", place, f"{shown(activity)} is not in the vocabulary", "use a word of it")
-            if activity not in playbook.playbook_activities:
+            if activity not in listed:
                 said = f"{shown(activity)} is not in playbook_activities"
                 yield found("activities-unlisted", place, said, "list it there")
     for index, activity in enumerate(playbook.playbook_activities):
@@ -108,6 +109,7 @@ def _activities(playbook: Playbook) -> Iterator[Finding]:
 
 
 def _sectors(playbook: Playbook) -> Iterator[Finding]:
+    listed = set(playbook.industry_sectors)
     for part in PARTS:
         for key, party in getattr(playbook, part).items():
             if party.type != "sector" or not getattr(party, "sector", ""):
@@ -115,7 +117,7 @@ def _sectors(playbook: Playbook) -> Iterator[Finding]:
             place = (part, key, "sector")
             if party.sector not in SECTORS:
                 yield found("vocabulary", place, f"{shown(party.sector)} is not in the vocabulary", "use a word of it")
-            if party.sector not in playbook.industry_sectors:
+            if party.sector not in listed:
                 yield found("sectors-unlisted", place, f"{shown(party.sector)} is not in industry_sectors", "list it")
 
 
@@ -127,8 +129,9 @@ def _references(playbook: Playbook) -> Iterator[Finding]:
         for number, command in enumerate(step.commands if step.type == "action" else ()):
             place = ("workflow", name, "commands", number, "external_references")
             placed += [((*place, index), one) for index, one in enumerate(command.external_references)]
+    listed = {one.model_dump_json(exclude_unset=True) for one in playbook.external_references}
     for place, one in placed:
-        if one not in playbook.external_references:
+        if one.model_dump_json(exclude_unset=True) not in listed:
             yield found("references-unlisted", place, "is not in the playbook's external_references", "list it there")
     top: list[tuple[Place, ExternalReference]] = [
         (("external_references", index), one) for index, one in enumerate(playbook.external_references)

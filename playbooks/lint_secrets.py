@@ -14,7 +14,7 @@ from .cacao import HttpCommand, Playbook, TextCommand, Variable
 from .execute import REFERENCE
 from .lint_commands import commands_of, text_of
 from .lint_identity import entries
-from .lint_variables import declared_in
+from .lint_variables import variable_of
 from .lint_words import Finding, Place, found
 from .variable_values import WITHOUT_SHELL_SIGNS
 
@@ -82,10 +82,9 @@ def _is_secret_text(text: str) -> bool:
 
 
 def _splices(playbook: Playbook, step: str, place: Place, command: TextCommand) -> Iterator[Finding]:
-    variables = declared_in(playbook, step)
     field = "command" if command.command_b64 is None else "command_b64"
     for name in dict.fromkeys(REFERENCE.findall(text_of(command))):
-        declared = variables.get(name)
+        declared = variable_of(playbook, step, name)
         if declared is None or declared.type in WITHOUT_SHELL_SIGNS:
             continue
         if declared.constant and isinstance(declared.value, str) and PLAIN.fullmatch(declared.value):

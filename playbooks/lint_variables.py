@@ -7,13 +7,13 @@ Flows in: a `Playbook`. Flows out: findings (CACAO v2.0, section 10.18; argument
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from .cacao import AnyStep, Playbook, Variable
 from .lint_commands import commands_of, text_of
 from .lint_identity import entries
 from .lint_words import Finding, Place, found, shown
-from .variable_uses import PARTIES, Use, uses_of
+from .variable_uses import Use, uses_of
 from .variable_values import fault_of_value
 
 SHELLS = ("bash", "powershell", "ssh", "jupyter", "kestrel")  # programs may have such words of their own
@@ -23,28 +23,17 @@ BARE = re.compile(r"(?<![A-Za-z0-9_])(__[a-zA-Z][a-zA-Z0-9_-]{0,199}?__)(?![A-Za
 def variable_findings(playbook: Playbook) -> Iterator[Finding]:
     """Findings about declarations and uses of variables."""
     uses = uses_of(playbook)
-    written = {name for step in playbook.workflow.values() for name in arguments(step, "out_args")}
-    named = {use.name for use in uses} | written
-    yield from _undeclared(playbook, uses)
-    for name in playbook.workflow:
-        yield from _bare(playbook, name)
-    for name, step in playbook.workflow.items():
-        yield from _arguments(playbook, name, step, uses)
-        for variable, declared in step.step_variables.items():
-            place: Place = ("workflow", name, "step_variables", variable)
-            mine = {use.name for use in uses if name in (use.step, *use.steps)} | set(arguments(step, "out_args"))
-            mine |= set(arguments(step, "in_args"))
-            yield from _declaration(variable, declared, place, mine, written)
-            if variable in entries(playbook, "playbook_variables"):
-                said = f"{variable} is also a variable of the playbook"
-                yield found("variable-shadow", place, said, "give it another name")
-            if declared.external:
-                said = "is external, which only variables of the playbook are"
-                yield found("variable-external", (*place, "external"), said, "remove it")
+    scopes = _Scopes(playbook, uses)
+    steps = playbook.workflow
+    written = {name for step in steps.values() for name in arguments(step, "out_args")}
+    named = {use.name for use in uses} | written | {n for step in steps.values() for n in arguments(step, "in_args")}
+    yield from _undeclared(scopes, uses)
+    for name, step in steps.items():
+        yield from _bare(playbook, scopes, name)
+        yield from _arguments(playbook, scopes, name, step)
+        yield from _own(scopes, name, step, written)
     for variable, declared in playbook.playbook_variables.items():
-        yield from _declaration(
-            variable, declared, ("playbook_variables", variable), named | _in_args(playbook), written
-        )
+        yield from _declaration(variable, declared, ("playbook_variables", variable), variable in named, written)
 
 
 def arguments(step: AnyStep, field: str) -> list[str]:
@@ -52,50 +41,87 @@ def arguments(step: AnyStep, field: str) -> list[str]:
     return list(getattr(step, field)) if step.type in ("action", "playbook-action") else []
 
 
-def declared_in(playbook: Playbook, step: str | None) -> Mapping[str, Variable]:
-    """Variables that are visible in a step: the playbook's, and its own over them."""
-    found_step = playbook.workflow.get(step or "")
-    own = found_step.step_variables if found_step is not None else {}
-    return {**playbook.playbook_variables, **own}
+def variable_of(playbook: Playbook, step: str, name: str) -> Variable | None:
+    """The variable that a name means in a step: the step's own, else the playbook's."""
+    found_step = playbook.workflow.get(step)
+    own = found_step.step_variables.get(name) if found_step is not None else None
+    return own or playbook.playbook_variables.get(name)
 
 
-def _in_args(playbook: Playbook) -> set[str]:
-    return {name for step in playbook.workflow.values() for name in arguments(step, "in_args")}
+class _Scopes:
+    """Names that are declared and used, by place, faulty declarations included; it lives for one lint."""
+
+    def __init__(self, playbook: Playbook, uses: list[Use]) -> None:
+        self.top = frozenset(entries(playbook, "playbook_variables"))
+        self.own: dict[str, frozenset[str]] = {}
+        for name, step in entries(playbook, "workflow").items():
+            own = step.get("step_variables") if isinstance(step, dict) else None
+            self.own[name] = frozenset(own if isinstance(own, dict) else ())
+        self.in_step: dict[str, set[str]] = {}  # names used in a step
+        self.in_party: dict[Place, set[str]] = {}  # names used in an agent, target or authentication
+        self.users: dict[Place, tuple[str, ...]] = {}  # steps that use it
+        self.parties: dict[str, list[Place]] = {}  # what a step uses, of those with variables
+        for use in uses:
+            if use.step is not None:
+                self.in_step.setdefault(use.step, set()).add(use.name)
+            else:
+                self.in_party.setdefault(use.place[:2], set()).add(use.name)
+                self.users[use.place[:2]] = use.steps
+        for place, steps in self.users.items():
+            for step in steps:
+                self.parties.setdefault(step, []).append(place)
+
+    def knows(self, step: str, name: str) -> bool:
+        """Whether a name is declared for a step."""
+        return name in self.top or name in self.own.get(step, ())
+
+    def known_to_all(self, place: Place) -> frozenset[str]:
+        """Own names that every user of an agent, target or authentication declares."""
+        steps = self.users.get(place, ())
+        return frozenset.intersection(*(self.own.get(step, frozenset()) for step in steps)) if steps else frozenset()
+
+    def handed(self, step: str) -> set[str]:
+        """Names that the agent, the targets and their authentication use."""
+        return set().union(*(self.in_party[place] for place in self.parties.get(step, ())))
 
 
-def _names(playbook: Playbook, step: str | None) -> set[str]:
-    """As `declared_in`, by name, those of a faulty declaration included."""
-    names = set(entries(playbook, "playbook_variables"))
-    written = entries(playbook, "workflow").get(step or "")
-    own = written.get("step_variables") if isinstance(written, dict) else None
-    return names | set(own if isinstance(own, dict) else ())
-
-
-def _undeclared(playbook: Playbook, uses: list[Use]) -> Iterator[Finding]:
-    visible = {name: _names(playbook, name) for name in playbook.workflow}
-    top = set(entries(playbook, "playbook_variables"))
+def _undeclared(scopes: _Scopes, uses: list[Use]) -> Iterator[Finding]:
+    shared = {place: scopes.known_to_all(place) for place in scopes.users}
     for use in uses:
-        scopes = [use.step] if use.step else list(use.steps)
-        if use.name in top or (scopes and all(use.name in visible[scope] for scope in scopes)):
-            continue
-        yield found("variable-undeclared", use.place, f"variable {use.name} is not declared", "declare it")
+        known = scopes.knows(use.step, use.name) if use.step else use.name in scopes.top | shared[use.place[:2]]
+        if not known:
+            yield found("variable-undeclared", use.place, f"variable {use.name} is not declared", "declare it")
 
 
-def _bare(playbook: Playbook, name: str) -> Iterator[Finding]:
+def _own(scopes: _Scopes, name: str, step: AnyStep, written: set[str]) -> Iterator[Finding]:
+    """About the variables that a step declares for itself."""
+    mine = scopes.in_step.get(name, set()) | scopes.handed(name) if step.step_variables else set()
+    mine |= {*arguments(step, "in_args"), *arguments(step, "out_args")}
+    for variable, declared in step.step_variables.items():
+        place: Place = ("workflow", name, "step_variables", variable)
+        yield from _declaration(variable, declared, place, variable in mine, written)
+        if variable in scopes.top:
+            said = f"{variable} is also a variable of the playbook"
+            yield found("variable-shadow", place, said, "give it another name")
+        if declared.external:
+            said = "is external, which only variables of the playbook are"
+            yield found("variable-external", (*place, "external"), said, "remove it")
+
+
+def _bare(playbook: Playbook, scopes: _Scopes, name: str) -> Iterator[Finding]:
     """Names in commands and conditions that lack `:value`; of a shell's own __names__ only declared ones are told."""
     step = playbook.workflow[name]
     texts = [(place, text_of(command), command.type in SHELLS) for place, command in commands_of(playbook, name)]
     if step.type in ("if-condition", "while-condition"):
         texts.append((("workflow", name, "condition"), step.condition, False))
-    names = _names(playbook, name)
     for place, text, is_program in texts:
         for variable in dict.fromkeys(BARE.findall(text)):
-            if variable in names or not is_program:
+            if scopes.knows(name, variable) or not is_program:
                 said = f"{variable} stands without :value"
                 yield found("variable-bare", place, said, f"write {variable}:value, or other text")
 
 
-def _declaration(name: str, declared: Variable, place: Place, named: set[str], written: set[str]) -> Iterator[Finding]:
+def _declaration(name: str, declared: Variable, place: Place, is_named: bool, written: set[str]) -> Iterator[Finding]:
     if not name[2:3].isalpha():
         yield found("variable-name", place, f"{shown(name)} has no letter after __", "begin it with a letter")
     if name != name.lower():
@@ -104,7 +130,7 @@ def _declaration(name: str, declared: Variable, place: Place, named: set[str], w
         fault = fault_of_value(declared.type, declared.value)
         if fault is not None:
             yield found("variable-value", (*place, "value"), fault, f"write a value of type {declared.type}")
-    if name not in named:
+    if not is_named:
         yield found("variable-unused", place, "is never used", "use or remove it")
     elif declared.value is None and not declared.external and name not in written:
         yield found("variable-unset", place, "is used but gets no value", "give it a value, or set external")
@@ -112,28 +138,29 @@ def _declaration(name: str, declared: Variable, place: Place, named: set[str], w
         yield found("variable-constant-empty", place, "is constant and has no value", "give it one")
 
 
-def _arguments(playbook: Playbook, name: str, step: AnyStep, uses: list[Use]) -> Iterator[Finding]:
-    names, variables = _names(playbook, name), declared_in(playbook, name)
+def _arguments(playbook: Playbook, scopes: _Scopes, name: str, step: AnyStep) -> Iterator[Finding]:
     for field in ("in_args", "out_args"):
-        listed = arguments(step, field)
-        for index, variable in enumerate(listed):
+        seen: set[str] = set()
+        for index, variable in enumerate(arguments(step, field)):
             place: Place = ("workflow", name, field, index)
-            if variable not in names:
+            declared = variable_of(playbook, name, variable)
+            if not scopes.knows(name, variable):
                 said, mend = f"variable {shown(variable)} is not declared", "declare it, write only its name"
                 yield found("arguments-undeclared", place, said, mend)
-            elif field == "out_args" and variable in variables and variables[variable].constant:
+            elif field == "out_args" and declared is not None and declared.constant:
                 said = f"{variable} is constant, yet returned"
                 yield found("variable-constant", place, said, "set constant to false, or return another")
-            if variable in listed[:index]:
+            if variable in seen:
                 yield found("arguments-doubled", place, f"{shown(variable)} stands twice", "remove one")
+            seen.add(variable)
     if step.type != "action":
         return
-    handed = {use.name for use in uses if use.place[0] in PARTIES and name in use.steps}
+    handed = scopes.handed(name)
     for variable in sorted(handed - set(step.in_args)):
         said = f"{variable} is used by its agent or targets and not handed over"
         yield found("arguments-missing", ("workflow", name, "in_args"), said, "list it in in_args")
-    used = handed | {use.name for use in uses if use.step == name}
+    used = handed | scopes.in_step.get(name, set())
     for index, variable in enumerate(step.in_args):
-        if variable not in used and variable in names:
+        if variable not in used and scopes.knows(name, variable):
             place = ("workflow", name, "in_args", index)
             yield found("arguments-idle", place, f"{variable} is not used by the step", "remove it")

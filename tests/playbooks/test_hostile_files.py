@@ -107,6 +107,26 @@ HOSTILE: dict[str, Any] = {
     "unknown properties": lambda: full() | {f"x{number}": {"y": [1]} for number in range(60_000)},
     "wrong everywhere": lambda: _with(labels=[7] * 100_000, signatures=[{}] * 20_000),
     "a variable used everywhere": lambda: _with(description="", name="__kind__:value" * 100_000),
+    "many names in many steps": lambda: _with(
+        playbook_variables={f"__v{number}__": {"type": "string", "external": True} for number in range(5_000)},
+        workflow=_steps(
+            5_000,
+            "action",
+            agent=ref("team"),
+            commands=[{"type": "bash", "command": "__v1__:value"}],
+            in_args=["__v1__"],
+        ),
+        agent_definitions={
+            ref("team"): {
+                "type": "group",
+                "name": "x",
+                "contact": {"email": {f"k{n}": f"__v{n}__:value" for n in range(5_000)}},
+            }
+        },
+    ),
+    "arguments without end": lambda: _with(
+        workflow={**full()["workflow"], ref("scan"): {**step(full(), "scan"), "out_args": ["__count__"] * 150_000}}
+    ),
     "playbooks that call each other": lambda: _with(id=ref("called"), playbook_version=[[]]),
 }
 
