@@ -11,6 +11,7 @@ from typing import Any
 
 PUBLIC = (
     "game",
+    "learned",
     "policy_file",
     "reward",
     "scenario",

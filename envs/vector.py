@@ -17,6 +17,7 @@ from ..twin.compiled import NANO
 from ..twin.rulebook.attacking import TAKES_ITS_OWN
 from ..twin.rulebook.mask import fill_masks
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
+from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import new_belief, reset_belief
 from ..twin.sensing.following import follow_world, follow_worlds
 from ..twin.sensing.observe import new_observation, observe_all, reset_observation
@@ -38,6 +39,7 @@ class Step:
     ended: npt.NDArray[np.int64]  # rows whose episode ended
     terminal_observation: npt.NDArray[np.uint8]  # [len(ended), T, FEATURES]
     terminal_loss: npt.NDArray[np.float64]  # [len(ended), O, LossCause] of the episodes that ended
+    dropped: npt.NDArray[np.int32]  # [B] findings of the episode that had no room: nobody saw them
 
 
 class ResponseWorlds:
@@ -71,7 +73,8 @@ class ResponseWorlds:
         self._decisions = np.zeros((game.scenario.decide_every, len(world_ids), 1), np.int32)
         self._attack = np.full(len(game.parameters.attacker), TAKES_ITS_OWN, np.int32)
         self._loss = self.worlds.state.loss  # int64[B, O, LossCause]
-        self._tick = np.asarray(self.worlds.state.world)["tick"]  # int32[B], a plain view: records are slow in Python
+        world = np.asarray(self.worlds.state.world)  # plain views: records are slow in Python
+        self._tick, self._dropped = world["tick"], world["dropped"]  # int32[B]
 
     @property
     def count(self) -> int:
@@ -119,9 +122,7 @@ class ResponseWorlds:
 
     def held(self) -> npt.NDArray[np.float32]:
         """float32[B, N] believed probability that an attacker has any access; a new array."""
-        asset = self.belief.asset
-        believed: npt.NDArray[np.float32] = asset["user"] + asset["admin"]
-        return believed
+        return held_shares(self.game.assumed, self.belief)
 
     def last_finding(self) -> npt.NDArray[np.int32]:
         """int32[B, N] tick of the last finding on each asset, -1 where the last step brought none; a new array."""
@@ -177,7 +178,7 @@ class ResponseWorlds:
         before = self._loss.copy()
         self._decisions[0, :, 0] = actions
         self.follow(self._decisions)
-        loss = (self._loss - before) / NANO
+        loss, dropped = (self._loss - before) / NANO, self._dropped.copy()
         truncated = self._tick >= self.game.scenario.horizon_ticks
         observation = self._observed.rows.copy()
         ended = np.flatnonzero(truncated) if np.count_nonzero(truncated) else NONE
@@ -189,7 +190,7 @@ class ResponseWorlds:
             reset_observation(ended, self._observed)
             self._masks_are_new = False
             observation = self.observe()
-        return Step(observation, rewards(loss), loss, truncated, ended, terminal, total)
+        return Step(observation, rewards(loss), loss, truncated, ended, terminal, total, dropped)
 
     def follow(self, decisions: npt.NDArray[np.int32], attack: npt.NDArray[np.int32] | None = None) -> None:
         """Let one tick go by for each row of decisions, then observe; no world is started again.

@@ -18,7 +18,7 @@ from ..twin.attack.steps import derive_steps
 from ..twin.compiled import Compiled, UInt8, compile_twin
 from ..twin.graph import Asset, Link, Owner, Twin
 from ..twin.rulebook.mask import fill_masks, static_mask
-from ..twin.rulebook.parameters import GameSettings, Parameters, build_parameters
+from ..twin.rulebook.parameters import GameSettings, Parameters, assumable, build_parameters
 from ..twin.rulebook.state import RUNS, WorldState, new_state
 from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
 from ..twin.sensing.confusion import shipped_confusion
@@ -143,21 +143,24 @@ def _as_seen(owner: Owner, shares: bool) -> Owner:
 
 
 def _assumed(game: Game, compiled: Compiled) -> Parameters:
-    """The game that an owner believes in: attackers come from outside, where else they begin is not known."""
+    """The game that an owner believes in: that an attacker begins inside is known, where is not."""
     settings = GameSettings(repair_h=game.scenario.repair_h, labour_rate=game.scenario.labour_rate)
-    profiles = [replace(attacker.profile, entry=()) for attacker in game.scenario.attackers]
-    return build_parameters(compiled, profiles, shipped_confusion(), settings)
+    profiles = [replace(attacker.profile, entry=(), inside=0.0) for attacker in game.scenario.attackers]
+    parameters = build_parameters(compiled, profiles, shipped_confusion(), settings)
+    parameters.attacker["inside"] = game.assumed.attacker["inside"]
+    return assumable(compiled, parameters)
 
 
 class ViewLanes:
     """B worlds as one view sees them; lives as long as those."""
 
-    def __init__(self, game: Game, view: View, worlds: int, *, seat: int, runs: int) -> None:
-        """Make lanes for `worlds` worlds in which the owner has a seat and `runs` responses may run at once."""
+    def __init__(self, game: Game, view: View, whole: WorldState, *, seat: int) -> None:
+        """Make lanes for worlds in which the owner has a seat, with as much room for findings as those have."""
+        worlds, runs, findings = len(whole.world), whole.run.shape[1], whole.finding.shape[1]
         self.view = view
         self._game = game
         self._seat = seat
-        self._state = new_state(view.compiled, view.assumed, worlds, runs=runs)
+        self._state = new_state(view.compiled, view.assumed, worlds, runs=runs, findings=findings)
         self._state.world["run_n"] = runs  # they lie where they lie in the whole worlds
         self._belief = new_belief(view.compiled, worlds, sees=view.sees)
         self._lanes = np.arange(worlds, dtype=np.int64)
@@ -180,6 +183,11 @@ class ViewLanes:
         reset_observation(self._lanes, self._observed)  # the state is copied, not ticked: all of it has to be read
         observe_all(self._lanes, self.view.compiled.arrays, self._state, self._belief, self._observed)
         return self._observed.rows.copy()
+
+    @property
+    def state(self) -> WorldState:
+        """The worlds as this view shows them, in its numbers; not to be written to."""
+        return self._state
 
     def masks(self) -> Bools:
         """bool[B, 1 + P * T'] of actions that the owner may propose, as far as it can see; a new array.

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...twin.compiled import Compiled
 from ...twin.rulebook.rules import BITS, COUNT
-from ...twin.rulebook.state import UNSERVED, WorldState
+from ...twin.rulebook.state import COUNTS, UNSERVED, WorldState
 from ...twin.vocabulary import Mode, OccurrenceKind
 
 NOT_SERVING = "not_serving"
@@ -52,15 +52,15 @@ class States:
     def _now(self, state: WorldState) -> dict[int, tuple[str, ...]]:
         asset = state.asset[0]
         now: dict[int, list[str]] = {}
-        for number in ((asset["modes"] != 0) | ((asset["status"] & UNSERVED) != 0)).nonzero()[0]:
+        for number in ((asset["modes"] & (COUNTS | UNSERVED)) != 0).nonzero()[0]:
             modes = int(asset["modes"][number])
             words = [mode.word for mode in Mode if (modes >> BITS * mode) & COUNT]
-            if asset["status"][number] & UNSERVED:
+            if modes & UNSERVED:
                 words.append(NOT_SERVING)
             now[int(number)] = words
         for link in state.cut[0].nonzero()[0]:
             ends = self._compiled.links[link]
             for end in (ends.source, ends.target):
-                name = self._compiled.target_name(len(self._compiled.twin.assets) + int(link))
+                name = self._compiled.target_name(len(self._compiled.assets) + int(link))
                 now.setdefault(self._compiled.asset_number[end], []).append(CUT + name)
         return {number: tuple(words) for number, words in now.items()}
