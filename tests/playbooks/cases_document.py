@@ -134,6 +134,10 @@ CASES: dict[str, list[Case]] = {
         (top(playbook_types=["mitigation", "magic"]), "$.playbook_types[1]", top(playbook_types=["attack"])),
         (top(industry_sectors=["energies"]), "$.industry_sectors[0]", top(industry_sectors=["energy", "water"])),
         (inside("agent_definitions", "api", category=["fire"]), ".category[0]", nothing),
+        (inside("target_definitions", "grid", sector="energies"), ".sector", nothing),
+        (lambda c: c["signatures"][0].update(algorithm="ROT13"), "$.signatures[0].algorithm", nothing),
+        (at("alarm", commands=[{"type": "manual", "command": "x", "playbook_activity": "dance"}]),
+         ".commands[0].playbook_activity", nothing),
     ],
     "region": [(_location(region="north"), ".region", _location(region="europe"))],
     "id-form": [
@@ -152,7 +156,10 @@ CASES: dict[str, list[Case]] = {
         (rename("self", "playbook--00000000-0000-1000-8000-0000000000aa"), "$.id", rename("self", f"playbook--{V5}")),
     ],
     "id-object-version": [(rename("team", f"group--{V5}"), f'["group--{V5}"]', rename("team", f"group--{uid(778)}"))],
-    "id-unique": [(rename("done", f"end--{uid(33)}"), f'["group--{uid(33)}"]', nothing)],
+    "id-unique": [
+        (rename("done", f"end--{uid(33)}"), f'["group--{uid(33)}"]', nothing),
+        (lambda c: c["signatures"].append(c["signatures"][0]), "$.signatures[1].id", nothing),
+    ],
     "time-form": [
         (top(valid_from="2026-02-30T00:00:00.000Z"), "$.valid_from", top(valid_from="2024-02-29T00:00:00Z")),
         (top(valid_until="2028-01-01T00:00:00+01:00"), "$.valid_until", top(valid_until="2028-01-01T00:00:00.123456Z")),

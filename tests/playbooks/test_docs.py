@@ -29,6 +29,16 @@ def test_the_table_of_rules_is_the_linters() -> None:
     assert told == [[rule.id, rule.section, rule.severity, rule.text] for rule in RULES.values()]
 
 
+def test_every_test_that_the_page_names_is_there() -> None:
+    """A line of the checklist is shown by a test, not by a name."""
+    folder = Path(__file__).parent
+    rows = _rows("line")
+    assert len(rows) > 20
+    for line, (named,) in rows.items():
+        file, _, test = named.strip("`").partition("::")
+        assert f"def {test}(" in (folder / file).read_text(), line
+
+
 def test_the_table_of_fields_is_the_schema() -> None:
     """Every field and verb, and no other."""
     schema = extension_schema()
