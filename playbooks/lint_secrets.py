@@ -40,10 +40,11 @@ def secret_findings(playbook: Playbook) -> Iterator[Finding]:
                 yield _clear(place, "the command holds a secret")
             if isinstance(command, TextCommand) and command.type in SHELLS:
                 yield from _splices(playbook, name, place, command)
+    bearing = _bearing(playbook)
     for place, variable, declared in _declared(playbook):
         if isinstance(declared.value, str) and declared.value and ":value" not in declared.value:
-            if _is_secret_text(declared.value):
-                yield _clear((*place, "value"), "the value holds a secret")
+            if variable in bearing or _is_secret_text(declared.value):
+                yield _clear((*place, "value"), "the value is, or holds, a secret")
             elif NAMED.search(variable):
                 said = f"{variable} is named like a secret and has a value"
                 yield found("secret-variable", (*place, "value"), said, "set external, and leave the value out")
@@ -55,6 +56,15 @@ def _declared(playbook: Playbook) -> Iterator[tuple[Place, str, Variable]]:
     for name, step in playbook.workflow.items():
         for key, one in step.step_variables.items():
             yield ("workflow", name, "step_variables", key), key, one
+
+
+def _bearing(playbook: Playbook) -> set[str]:
+    """Variables that authentication takes its secrets from: a value written for them is written in clear."""
+    names: set[str] = set()
+    for one in entries(playbook, "authentication_info_definitions").values():
+        for field in SECRETS if isinstance(one, dict) else ():
+            names |= set(REFERENCE.findall(one[field])) if isinstance(one.get(field), str) else set()
+    return names
 
 
 def _authentication(one: dict[str, Any], place: Place) -> Iterator[Finding]:
@@ -72,7 +82,7 @@ def _headers(place: Place, command: HttpCommand) -> Iterator[Finding]:
 
 
 def _clear(place: Place, said: str) -> Finding:
-    return found("secret-clear", place, said, "give it by a variable, or by kms and kms_key_identifier")
+    return found("secret-clear", place, said, "give it by an external variable, or by kms and kms_key_identifier")
 
 
 def _is_secret_text(text: str) -> bool:

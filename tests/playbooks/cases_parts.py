@@ -148,8 +148,11 @@ CASES: dict[str, list[Case]] = {
         (command("hunt", command_b64=b64("GET https://u:pw@x.example/")), ".commands[0]",
          command("hunt", command_b64=b64("GET https://u@x.example/"))),
         (own(value=KEY), ".value", nothing),
+        (variable("__secret__", value="hunter2"), ".__secret__.value", variable("__kind__", value="hunter2")),
     ],
-    "secret-variable": [(variable("__secret__", value="abc"), ".__secret__.value", variable("__kind__", value="abc"))],
+    "secret-variable": [
+        (variable("__api_key__", value="abc"), ".__api_key__.value", variable("__api_key__", external=True)),
+    ],
     "shell-splice": [
         (_spliced("string"), ".command", _spliced("ipv4-addr")),
         (_spliced("uri"), ".command", _spliced("uuid")),
