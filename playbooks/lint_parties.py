@@ -24,6 +24,7 @@ from .cacao_parties import (
 from .cacao_words import CATEGORIES, AuthenticationType, CommandType, PartyType, VariableType
 from .lint_identity import entries
 from .lint_words import Finding, Place, found, shown
+from .variable_values import MAC
 
 KNOWN = {
     word: frozenset(literal.__args__)  # type: ignore[attr-defined]
@@ -36,7 +37,6 @@ KNOWN = {
 }
 LABEL = re.compile(r"(?!-)[A-Za-z0-9_-]{1,63}(?<!-)")
 EMAIL = re.compile(r"[A-Za-z0-9.!#$%&'*+/=?^_{|}~-]{1,64}@[A-Za-z0-9-]+(\.[A-Za-z0-9-]+)*")  # RFC 5322, unquoted
-MAC = re.compile(r"[0-9A-Fa-f]{2}([:-][0-9A-Fa-f]{2}){5}")
 
 
 def party_findings(playbook: Playbook) -> Iterator[Finding]:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .cacao import ActionStep, Playbook, PlaybookError
 from .cacao_words import PartyType
-from .execute import obstacle_of
+from .execute import obstacle_of, undo_of
 from .lint_identity import entries
 from .lint_words import Finding, Place, found, shown
 
@@ -97,8 +97,6 @@ def extensions_of(playbook: Playbook) -> Iterator[tuple[tuple[str | int, ...], s
 
 def undo_place_faults(playbook: Playbook) -> Iterator[tuple[str, PlaybookError]]:
     """Steps whose declared undo is malformed, with the fault."""
-    from .execute import undo_of
-
     for name in playbook.workflow:
         try:
             undo_of(playbook, name)

@@ -93,12 +93,12 @@ def flow_rows(playbook: Playbook) -> list[Row]:
 
 
 def label_of(playbook: Playbook, name: str) -> str:
-    """What a step does, in a few words: its type, its name, and what is particular to its type."""
+    """What a step does, in a few words: its type and name (or its id), and what is particular to it."""
     step = playbook.workflow.get(name)
     if step is None:
         return f"missing: {name}"
     told = particulars(playbook, step)
-    return f"{step.type}: {step.name or name}" + (f" ({told})" if told else "")
+    return (f"{step.type}: {step.name}" if step.name else name) + (f" ({told})" if told else "")
 
 
 def arrow_of(place: tuple[str | int, ...]) -> str:
