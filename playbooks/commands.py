@@ -16,6 +16,9 @@ import typer
 
 if TYPE_CHECKING:
     from .cacao import Playbook
+    from .show_touched import Touched
+
+UNSIGNABLE = ("not-executable", "effect-missing")  # warnings of CACAO, yet no owner's node could run it
 
 playbook = typer.Typer(help="Playbooks: check, show, sign and verify them.", no_args_is_help=True)
 
@@ -34,28 +37,55 @@ def _playbook() -> None:
 
 @playbook.command("lint", epilog="Example: tocsin playbook lint mine/*.json")
 def lint_(
-    files: Annotated[list[Path], typer.Argument(help="Playbook files.")],
+    files: Annotated[
+        list[Path] | None, typer.Argument(help="Playbook files; those that call each other, together.")
+    ] = None,
+    rules: Annotated[bool, typer.Option("--rules", help="Print the table of rules instead.")] = False,
     as_json: JsonFlag = False,
 ) -> None:
-    """Find faults before anybody signs; exit code 1 if there is an error, 2 if a file is no playbook."""
+    """Find faults before anybody signs; exit code 1 if there is an error, 2 if a file cannot be read as JSON."""
     from dataclasses import asdict
 
-    from .lint import lint
+    from .lint import lint_contents
 
-    found = []
+    if rules:
+        _rules(as_json)
+        return
     with _refusals():
-        for path in files:
-            found += [(path, finding) for finding in lint(_read(path))]
+        found = list(zip(files or [], lint_contents([_content(path) for path in _some(files)]), strict=True))
     if as_json:
-        typer.echo(json.dumps([{"file": str(path), **asdict(finding)} for path, finding in found], indent=2))
+        rows = [{"file": str(path), **asdict(finding)} for path, findings in found for finding in findings]
+        typer.echo(json.dumps(rows, indent=2))
     else:
-        for path, finding in found:
-            _say(f"{path}: {finding}")
-    errors = sum(finding.severity == "error" for _, finding in found)
+        for path, findings in found:
+            for finding in findings:
+                _say(f"{path}: {finding}")
+    errors = sum(finding.severity == "error" for _, findings in found for finding in findings)
     if not as_json:
-        typer.echo(f"{len(files)} files, {errors} errors, {len(found) - errors} warnings", err=True)
+        warnings = sum(len(findings) for _, findings in found) - errors
+        typer.echo(f"{len(found)} files, {errors} errors, {warnings} warnings", err=True)
     if errors:
         raise typer.Exit(1)
+
+
+def _some(files: list[Path] | None) -> list[Path]:
+    from .cacao import PlaybookError
+
+    if not files:
+        raise PlaybookError("no file is named; name playbooks, or ask for --rules")
+    return files
+
+
+def _rules(as_json: bool) -> None:
+    from dataclasses import asdict
+
+    from .lint_rules import RULES
+
+    if as_json:
+        typer.echo(json.dumps([asdict(rule) for rule in RULES.values()], indent=2))
+        return
+    for rule in RULES.values():
+        _say(f"{rule.id}: {rule.severity}: {rule.text} (CACAO v2.0, {rule.section})")
 
 
 @playbook.command("list", epilog="Example: tocsin playbook list --json")
@@ -75,27 +105,55 @@ def list_(as_json: JsonFlag = False) -> None:
         _say(f"{row['name']}: {', '.join(row['verbs'])} on {on}; consent class {row['consent_class']}; {undo}")
 
 
-@playbook.command("show", epilog="Example: tocsin playbook show isolate-asset")
-def show(name: Named, as_json: JsonFlag = False) -> None:
-    """Show one playbook: flow, effect, undo, consent class, OpenC2 commands."""
+@playbook.command("show", epilog="Example: tocsin playbook show isolate-asset --twin chain/ --svg isolate.svg")
+def show(
+    name: Named,
+    twin: Annotated[Path | None, typer.Option("--twin", help="Folder of a chain: whom would it touch there?")] = None,
+    svg: Annotated[Path | None, typer.Option("--svg", help="Draw the flow into this file.")] = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Show one playbook: flow, effect, undo, consent class, commands; with --twin also whom it touches."""
+    from dataclasses import asdict
+
     from .show import details
 
     with _refusals():
-        told = details(_find(name))
+        one = _find(name)
+        told = details(one)
+        touched = None if twin is None else _touched(one, twin)
+        if svg is not None:
+            from .show_picture import picture
+
+            _write(svg, picture(one, touched, str(twin)))
     if as_json:
-        typer.echo(json.dumps(told, indent=2))
+        reach = {} if touched is None else {"touches": [asdict(owner) for owner in touched]}
+        typer.echo(json.dumps(told | reach, indent=2))
         return
-    effect = told["effect"]
-    _say(f"{told['name']} ({told['id']}, digest {told['digest']})\n{told['description']}\n")
-    _say("\n".join(told["flow"]))
-    _say(f"\non: {', '.join(told['kinds']) or told['target_type']}\nconsent class: {told['consent_class']}")
-    _say("does: " + "; ".join(f"{verb} {json.dumps(value)}" for verb, value in told["verbs"].items()))
-    _say("takes {work_s:g} s, holds {hold_s:g} s, {labour_h:g} h of work, succeeds with {success:g}".format(**effect))
-    _say(f"undo: {'yes' if told['undo'] else 'no'}: {effect['undo']['how']}\nidempotency: {effect['idempotency']}")
-    for command in told["commands"]:
-        for word in ("sends", "undo"):
-            for body in command[word]:
-                _say(f"{word}: {json.dumps(body)}")
+    from .show_terminal import print_shown
+
+    print_shown(one, told, touched)
+
+
+def _touched(one: Playbook, folder: Path) -> list[Touched]:
+    from ..twin.facts import merge
+    from ..twin.graph import TwinError
+    from ..twin.sources import read_paths
+    from .cacao import PlaybookError
+    from .show_touched import touched_by
+
+    try:
+        return touched_by(one, merge(read_paths([folder], None).facts).twin)
+    except TwinError as error:
+        raise PlaybookError(f"--twin {folder}: {error}") from None
+
+
+def _write(path: Path, text: str) -> None:
+    from .cacao import PlaybookError
+
+    try:
+        path.write_text(text, encoding="utf-8")
+    except OSError as error:
+        raise PlaybookError(f"{path}: {error.strerror or error}; name a file that you may write") from None
 
 
 @playbook.command("sign", epilog="Example: tocsin playbook sign mine.json --key ada.jwk --person ada --out signatures")
@@ -151,7 +209,7 @@ def _sign(name: str, key: Path, person: str, out: Path, valid_until: str | None)
     from .trust import read_key, write_signature
 
     one = _find(name)
-    errors = [finding for finding in lint(one) if finding.severity == "error"]
+    errors = [finding for finding in lint(one) if finding.severity == "error" or finding.rule in UNSIGNABLE]
     if errors:
         raise PlaybookError(f"{name}: {errors[0].path}: {errors[0].message}; mend it before you sign: {errors[0].mend}")
     if not person.strip():
@@ -192,14 +250,32 @@ def _find(name: str) -> Playbook:
 
 
 def _read(path: Path) -> Playbook:
-    from .cacao import MAX_BYTES, PlaybookError, read_playbook
+    from .cacao import read_playbook
+
+    return read_playbook(_bytes(path), str(path))
+
+
+def _content(path: Path) -> dict[str, Any]:
+    """A file's JSON object, whatever its shape."""
+    from .cacao import PlaybookError, read_canonical
+
+    content = read_canonical(_bytes(path), str(path))
+    if not isinstance(content, dict):
+        raise PlaybookError(f"{path}: is a JSON {type(content).__name__}; a playbook is an object")
+    return content
+
+
+def _bytes(path: Path) -> bytes:
+    """At most one byte more than a playbook may have, so that a huge file is refused and not read."""
+    from .cacao import MAX_BYTES, PlaybookError
 
     try:
+        if path.is_file() and path.stat().st_size > MAX_BYTES:
+            raise PlaybookError(f"{path}: {path.stat().st_size} bytes; a playbook has at most {MAX_BYTES}, split it")
         with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
+            return file.read(MAX_BYTES + 1)
     except OSError as error:
         raise PlaybookError(f"{path}: {error.strerror or error}; name a playbook's file") from None
-    return read_playbook(content, str(path))
 
 
 @contextmanager

@@ -1,7 +1,8 @@
 """Our CACAO extension: what a playbook does to a twin, declared in the playbook itself.
 
 Flows in: a `Playbook`. Flows out: the rulebook's `Effect`. The extension stands under `playbook_extensions` by the id
-of its definition; its JSON Schema is `data/effect-extension.json`. The set of verbs is closed.
+of its definition (`data/effect-definition.json`); its JSON Schema is `data/effect-extension.json`, that of its use at
+steps `data/undo-extension.json`. The set of verbs is closed.
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ from ..twin.rulebook.effects import Effect, build_effect_table
 from ..twin.vocabulary import Access, AssetKind, ConsentClass, Mode, StepClass, TargetType
 from .cacao import Playbook, PlaybookError
 
-EXTENSION_ID = "extension-definition--5d0f1f5a-6d5b-5b0e-9a52-6b1f0a6d1c01"
+EXTENSION_ID = "extension-definition--19f482cf-a97a-4f83-8dc0-8dc4157acb66"
+SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
 Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
@@ -46,17 +48,17 @@ class _Undo(_Part):
 
 class _Declaration(_Part):
     type: Literal["tocsin-effect"]
-    target_type: Literal["asset", "link", "owner"]
-    kinds: list[str] = Field(default_factory=list)
-    consent_class: str
+    target_type: Annotated[Literal["asset", "link", "owner"], Field(description="What the playbook acts on")]
+    kinds: Annotated[list[str], Field(description="Kinds of asset that it applies to")] = Field(default_factory=list)
+    consent_class: Annotated[str, Field(description="By which rule the owner answers; safety is never automatic")]
     verbs: _Verbs
-    work_s: Amount
-    hold_s: Amount
-    labour_h: Amount
-    success: Fraction
+    work_s: Annotated[Amount, Field(description="Latency: seconds until it takes effect")]
+    hold_s: Annotated[Amount, Field(description="Duration: seconds after which it ends by itself; 0: until undone")]
+    labour_h: Annotated[Amount, Field(description="Hours of work that it costs the owner of the target")]
+    success: Annotated[Fraction, Field(description="Probability that it takes effect")]
     undo: _Undo
-    idempotency: Annotated[str, Field(min_length=10)]
-    sources: dict[str, str]
+    idempotency: Annotated[str, Field(min_length=10, description="What happens if the order arrives twice")]
+    sources: Annotated[dict[str, str], Field(description="Where each number is from, by its property")]
 
 
 def declaration_of(playbook: Playbook) -> dict[str, Any]:
@@ -125,5 +127,31 @@ def _mode(word: str | None) -> Mode | None:
 
 
 def extension_schema() -> dict[str, Any]:
-    """The JSON Schema of the extension, as published in `data/effect-extension.json`."""
-    return {"$id": EXTENSION_ID, **_Declaration.model_json_schema()}
+    """The JSON Schema of the extension at a playbook, as published in `data/effect-extension.json`."""
+    return {"$schema": SCHEMA_DIALECT, "$id": EXTENSION_ID, **_Declaration.model_json_schema()}
+
+
+def undo_schema() -> dict[str, Any]:
+    """The JSON Schema of the extension at a step, as published in `data/undo-extension.json`."""
+    command = {
+        "type": "object",
+        "description": "An openc2-http command of CACAO v2.0",
+        "properties": {
+            "type": {"const": "openc2-http"},
+            "command": {"type": "string"},
+            "content_b64": {"type": "string"},
+        },
+        "required": ["type", "command", "content_b64"],
+    }
+    return {
+        "$schema": SCHEMA_DIALECT,
+        "$id": f"{EXTENSION_ID}-undo",
+        "title": "How a step is undone",
+        "type": "object",
+        "properties": {
+            "type": {"const": "tocsin-undo"},
+            "commands": {"type": "array", "minItems": 1, "items": command},
+        },
+        "required": ["type", "commands"],
+        "additionalProperties": False,
+    }

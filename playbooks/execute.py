@@ -18,7 +18,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from .cacao import Command, Playbook, PlaybookError, Step, read_json
+from .cacao import AnyCommand, AnyStep, HttpCommand, OpenC2Command, Playbook, PlaybookError, read_json
 from .effects import EXTENSION_ID
 
 MAX_STEPS = 1_000  # walked in one run
@@ -31,7 +31,7 @@ class _Undo(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
     type: Literal["tocsin-undo"]
-    commands: Annotated[tuple[Command, ...], Field(min_length=1)]
+    commands: Annotated[tuple[AnyCommand, ...], Field(min_length=1)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -77,7 +77,9 @@ def walk(playbook: Playbook, variables: Mapping[str, Any], outcomes: Sequence[Ou
         step = _step(playbook, name)
         if step.type == "action":
             if not left:
-                return Walk(Due(name, _openc2(playbook, step.commands[0], variables)), False, tuple(done))
+                command = step.commands[0]
+                assert isinstance(command, OpenC2Command)  # as check_executable has seen
+                return Walk(Due(name, _openc2(playbook, command, variables)), False, tuple(done))
             outcome = left.pop(0)
             if outcome.step != name:
                 raise PlaybookError(f"playbook {playbook.name}: outcome of {outcome.step} where {name} is due")
@@ -104,7 +106,7 @@ def undo_commands(playbook: Playbook, variables: Mapping[str, Any], done: Sequen
     return undone
 
 
-def undo_of(playbook: Playbook, name: str) -> tuple[Command, ...]:
+def undo_of(playbook: Playbook, name: str) -> tuple[OpenC2Command, ...]:
     """The commands by which a step says that it is undone; none if it says nothing.
 
     Raises:
@@ -121,9 +123,10 @@ def undo_of(playbook: Playbook, name: str) -> tuple[Command, ...]:
         raise PlaybookError(
             f"playbook {playbook.name}: step {name}: {path}: {fault['msg']}; give type tocsin-undo and commands"
         ) from None
-    if any(command.type != "openc2-http" for command in commands):
+    undo = tuple(command for command in commands if isinstance(command, OpenC2Command))
+    if len(undo) < len(commands):
         raise PlaybookError(f"playbook {playbook.name}: step {name}: undo is by openc2-http commands; write it so")
-    return commands
+    return undo
 
 
 def check_executable(playbook: Playbook) -> None:
@@ -149,7 +152,7 @@ def obstacle_of(playbook: Playbook, name: str) -> str | None:
     return None
 
 
-def _step(playbook: Playbook, name: str) -> Step:
+def _step(playbook: Playbook, name: str) -> AnyStep:
     step = playbook.workflow.get(name)
     if step is None:
         raise PlaybookError(f"playbook {playbook.name}: step {name} is not in the workflow; mend the reference")
@@ -160,7 +163,7 @@ def _after(name: str | None) -> list[str]:
     return [] if name is None else [name]
 
 
-def _openc2(playbook: Playbook, command: Command, variables: Mapping[str, Any]) -> Mapping[str, Any]:
+def _openc2(playbook: Playbook, command: HttpCommand, variables: Mapping[str, Any]) -> Mapping[str, Any]:
     content = read_json(command.body(), f"playbook {playbook.name}: body of its command")
     if not isinstance(content, dict) or "action" not in content or "target" not in content:
         raise PlaybookError(

@@ -1,85 +1,75 @@
-"""The linter: what is wrong with a playbook that has CACAO's shape, found before anybody signs it.
+"""The linter: what is wrong with a playbook, found before anybody signs it.
 
-Flows in: a `Playbook`. Flows out: findings, errors first, each with the section of CACAO v2.0 (Committee Specification
-01) that it is about, a JSON path, what is wrong and the mend. Shape itself is checked on reading (`cacao`). It runs
-nothing and trusts nobody: whether a signature counts is said in `vetting`.
+Flows in: a JSON object that may be a playbook. Flows out: findings, errors first, each with its rule, the section of
+CACAO v2.0 (Committee Specification 01), a JSON path, what is wrong and the mend. It runs nothing and trusts nobody:
+whether a signature counts is said in `vetting`. Each `lint_*` module is about one subject; `lint_rules` has the table.
 """
 
 from __future__ import annotations
 
-import uuid
-from collections.abc import Iterator
-from datetime import datetime
+from collections.abc import Iterator, Mapping, Sequence
+from itertools import islice
+from typing import Any
 
 from .cacao import Playbook
+from .lint_commands import command_findings
+from .lint_conditions import condition_findings
 from .lint_effect import effect_findings
+from .lint_identity import identity_findings
+from .lint_marks import mark_findings
+from .lint_metadata import metadata_findings
+from .lint_parties import party_findings
+from .lint_secrets import secret_findings
+from .lint_shape import salvage, shape_findings
 from .lint_steps import step_findings
+from .lint_together import together_findings
 from .lint_variables import variable_findings
-from .lint_words import Finding, error, path_to, warning
+from .lint_words import Finding, found
 from .lint_workflow import workflow_findings
 
-SIGNATURE_FIELDS = (  # the required ones of the signature type of CACAO v2.0
-    "type", "id", "created", "modified", "signee", "related_to", "related_version", "hash_algorithm", "algorithm",
-    "value",
-)  # fmt: skip
+MAX_FINDINGS = 500  # of one playbook: nobody reads more, and a hostile file would have millions
+
+SUBJECTS = (
+    identity_findings,
+    metadata_findings,
+    variable_findings,
+    workflow_findings,
+    step_findings,
+    command_findings,
+    condition_findings,
+    party_findings,
+    secret_findings,
+    mark_findings,
+    effect_findings,
+)
 
 
 def lint(playbook: Playbook) -> list[Finding]:
-    """Findings about a playbook, errors first, else in the order of the document's parts."""
-    parts = (
-        _identifiers(playbook),
-        _times(playbook),
-        variable_findings(playbook),
-        workflow_findings(playbook),
-        step_findings(playbook),
-        effect_findings(playbook),
-        _signatures(playbook),
-    )
-    return sorted((finding for part in parts for finding in part), key=lambda finding: finding.severity != "error")
+    """Findings about a playbook that was read, errors first, else in the order of the subjects."""
+    return lint_contents([playbook.raw])[0]
 
 
-def _identifiers(playbook: Playbook) -> Iterator[Finding]:
-    named = [("playbook", playbook.id, path_to("id")), ("identity", playbook.created_by, path_to("created_by"))]
-    named += [(step.type, name, path_to("workflow", name)) for name, step in playbook.workflow.items()]
-    for kind, name, path in named:
-        prefix, _, rest = name.partition("--")
-        if prefix != kind:
-            yield error("10.10", path, f"{name} is the id of a {kind}", f"begin it with {kind}--")
-        try:
-            uuid.UUID(rest)
-        except ValueError:
-            yield error("10.10", path, f"{name} holds no UUID", "make one, e.g. version 4 or 5 of RFC 4122")
+def lint_contents(contents: Sequence[Mapping[str, Any]]) -> list[list[Finding]]:
+    """Findings about several JSON objects, as `lint`, with those about calls between them.
+
+    Args:
+        contents: as `read_canonical` gives them; they need not have CACAO's shape.
+    """
+    playbooks = [salvage(content) for content in contents]
+    told = [list(islice(_about(playbook), MAX_FINDINGS + 1)) for playbook in playbooks]
+    for index, finding in together_findings(playbooks):
+        told[index].append(finding)
+    return [_ordered(findings) for findings in told]
 
 
-def _times(playbook: Playbook) -> Iterator[Finding]:
-    stamps: dict[str, datetime] = {}
-    for name in ("created", "modified", "valid_from", "valid_until"):
-        stamp = getattr(playbook, name)
-        if stamp is None:
-            continue
-        try:
-            stamps[name] = datetime.fromisoformat(stamp)
-        except ValueError:
-            yield error("3.1", path_to(name), f"{stamp} is no moment of the calendar", "write a UTC time that exists")
-    for early, late in (("created", "modified"), ("valid_from", "valid_until")):
-        if early in stamps and late in stamps and stamps[early] > stamps[late]:
-            yield error("3.1", path_to(late), f"{late} is before {early}", f"put {late} at {early} or after it")
-    if playbook.revoked:
-        yield warning("3.1", path_to("revoked"), "the playbook is revoked: it will never run", "use its successor")
+def _about(playbook: Playbook) -> Iterator[Finding]:
+    yield from shape_findings(playbook.raw)
+    for subject in SUBJECTS:
+        yield from subject(playbook)
 
 
-def _signatures(playbook: Playbook) -> Iterator[Finding]:
-    seen: set[str] = set()
-    for index, signature in enumerate(playbook.signatures):
-        path = path_to("signatures", index)
-        missing = [name for name in SIGNATURE_FIELDS if not isinstance(signature.get(name), str)]
-        if missing:
-            yield error("3.1", path, f"the signature has no {', '.join(missing)}", "sign anew: tocsin playbook sign")
-            continue
-        if signature["type"] != "jss" or not signature["id"].startswith("jss--"):
-            yield error("3.1", path, "the signature is no jss", "give type jss and an id jss--UUID")
-        if signature["id"] in seen:
-            yield error("3.1", path, f"{signature['id']} stands twice", "remove one")
-        seen.add(signature["id"])
-        if signature["related_to"] != playbook.id or signature["related_version"] != playbook.modified:
-            yield error("3.1", path, "the signature is of another playbook or version", "sign anew or remove it")
+def _ordered(findings: list[Finding]) -> list[Finding]:
+    if len(findings) > MAX_FINDINGS:
+        mend = "mend these, then lint again"
+        findings = [*findings[:MAX_FINDINGS], found("too-many", (), f"more than {MAX_FINDINGS} findings", mend)]
+    return sorted(findings, key=lambda finding: finding.severity != "error")

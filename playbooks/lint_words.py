@@ -1,4 +1,4 @@
-"""What the linter says: one finding and its path.
+"""What the linter says: one finding, its place and its rule.
 
 Flows in: parts of a message. Flows out: `Finding` values; `str(finding)` is the line that people read.
 """
@@ -9,11 +9,16 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+from .lint_rules import RULES
+
+Place = tuple[str | int, ...]  # keys and indices from the top of the document
+
 
 @dataclass(frozen=True, slots=True)
 class Finding:
     """One thing that is wrong (error) or unwise (warning) in a playbook."""
 
+    rule: str  # a key of RULES
     severity: Literal["error", "warning"]
     section: str  # of CACAO v2.0, Committee Specification 01
     path: str  # JSONPath (RFC 9535)
@@ -21,21 +26,25 @@ class Finding:
     mend: str
 
     def __str__(self) -> str:
-        return f"{self.severity} {self.path}: {self.message}; {self.mend} (CACAO v2.0, {self.section})"
+        where = f"CACAO v2.0, {self.section}; rule {self.rule}"
+        return f"{self.severity} {self.path}: {self.message}; {self.mend} ({where})"
 
 
-def error(section: str, path: str, message: str, mend: str) -> Finding:
-    """A finding that keeps a playbook out of a library."""
-    return Finding("error", section, path, message, mend)
-
-
-def warning(section: str, path: str, message: str, mend: str) -> Finding:
-    """A finding that a reviewer should look at."""
-    return Finding("warning", section, path, message, mend)
+def found(rule: str, place: Place, message: str, mend: str, *, section: str | None = None) -> Finding:
+    """A finding by its rule, which gives the severity, and the section unless a nearer one is given."""
+    known = RULES[rule]
+    return Finding(rule, known.severity, section or known.section, path_to(*place), message, mend)
 
 
 def path_to(*parts: str | int) -> str:
     """JSONPath of a place in the document: plain names with a dot, all else in brackets."""
     return "$" + "".join(
-        f".{part}" if isinstance(part, str) and part.isidentifier() else f"[{json.dumps(part)}]" for part in parts
+        f".{part}" if isinstance(part, str) and part.isidentifier() and part.isascii() else f"[{json.dumps(part)}]"
+        for part in parts
     )
+
+
+def shown(value: object, length: int = 60) -> str:
+    """A value of a stranger, short and quoted, for a message."""
+    text = repr(value)
+    return text if len(text) <= length else f"{text[: length - 3]}..."

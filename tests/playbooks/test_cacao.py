@@ -10,13 +10,14 @@ from hypothesis import given
 from hypothesis import strategies as st
 from tocsin.playbooks.cacao import (
     MAX_BYTES,
-    Command,
+    OpenC2Command,
     PlaybookError,
     canonical,
     digest,
     read_json,
     read_playbook,
 )
+from tocsin.tests.playbooks.full import full
 from tocsin.tests.playbooks.makers import LIBRARY, content, read, test_data
 
 PLAIN = json.dumps(content()).encode()
@@ -33,7 +34,7 @@ def test_keeps_every_field_also_of_unknown_extensions() -> None:
 def test_digest_is_blind_to_layout_and_signatures_and_to_nothing_else() -> None:
     """Order and spaces do not count, signatures neither; any other byte does."""
     changed = content()
-    turned = dict(reversed(list(changed.items()))) | {"signatures": [{"type": "jss"}]}
+    turned = dict(reversed(list(changed.items()))) | {"signatures": full()["signatures"]}
     assert digest(read(turned)) == digest(read(changed))
     assert digest(read({**changed, "description": changed["description"] + "."})) != digest(read(changed))
 
@@ -53,7 +54,7 @@ def test_digest_is_blind_to_layout_and_signatures_and_to_nothing_else() -> None:
         (PLAIN.replace(b"14400", b"9" * 20), "canonical"),
         (PLAIN.replace(b'"isolate-asset"', b'"\\ud800"'), "canonical|unicode"),
         (PLAIN.replace(b'["tocsin"]', b'[{"\\ud800": 1}]'), "canonical"),
-        (b"[" * 100_000, "Recursion"),
+        (b"[" * 100_000, "nested deeper"),
         (b'{"a":' * 70 + b"1" + b"}" * 70, "nested deeper"),
         (b" " * (MAX_BYTES + 1), "bytes"),
         (PLAIN.replace(b"cacao-2.0", b"cacao-1.1"), "spec_version"),
@@ -99,7 +100,7 @@ def test_a_patched_playbook_is_read_or_refused(at: int, patch: bytes) -> None:
 def test_a_body_that_is_no_base64_is_refused() -> None:
     """content_b64 is decoded strictly."""
     with pytest.raises(PlaybookError, match="content_b64"):
-        Command(type="openc2-http", content_b64="%%%").body()
+        OpenC2Command(type="openc2-http", command="POST / HTTP/1.1", content_b64="%%%").body()
 
 
 def test_reads_the_examples_of_the_standard() -> None:

@@ -12,7 +12,9 @@ import pytest
 from click.testing import Result
 from tocsin.playbooks.cacao import digest
 from tocsin.playbooks.commands import playbook
+from tocsin.playbooks.lint_rules import RULES
 from tocsin.playbooks.trust import read_signatures
+from tocsin.tests.playbooks.full import full, ref, step, uid
 from tocsin.tests.playbooks.makers import LIBRARY, Person, content, read, write_trust
 from typer.testing import CliRunner
 
@@ -71,7 +73,7 @@ def test_lint_tells_file_place_and_mend_and_exits_with_1(tmp_path: Path) -> None
     assert told.exit_code == 1
     assert f"{path}: error $.modified: modified is before created" in told.stdout
     rows = json.loads(_run("lint", path, "--json").stdout)
-    assert [sorted(row) for row in rows] == [["file", "mend", "message", "path", "section", "severity"]]
+    assert [sorted(row) for row in rows] == [["file", "mend", "message", "path", "rule", "section", "severity"]]
 
 
 def test_a_warning_alone_is_no_failure(tmp_path: Path) -> None:
@@ -87,6 +89,46 @@ def test_lint_refuses_what_it_cannot_read(tmp_path: Path) -> None:
     _refused(_run("lint", bad), "bad.json", "stands twice")
     _refused(_run("lint", tmp_path / "none.json", "--json"), "none.json")
     _refused(_run("lint", tmp_path), str(tmp_path))
+
+
+def test_a_file_without_the_shape_of_a_playbook_is_linted_not_refused(tmp_path: Path) -> None:
+    """Every fault of it, with exit code 1; only what is no JSON object is bad input."""
+    path = tmp_path / "odd.json"
+    path.write_text('{"type": "playbook", "name": 5}')
+    told = _run("lint", path, "--json")
+    assert told.exit_code == 1
+    assert {"required", "property-type", "workflow-minimum"} <= {row["rule"] for row in json.loads(told.stdout)}
+    path.write_text("[]")
+    _refused(_run("lint", path), "odd.json", "an object")
+    _refused(_run("lint"), "no file is named")
+
+
+def test_files_given_together_are_linted_together(tmp_path: Path) -> None:
+    """A circle of calls is seen only so, and told for each file."""
+    one, other = full(), full()
+    other["id"], step(other, "release")["playbook_id"] = ref("called"), ref("self")
+    paths = [tmp_path / "one.json", tmp_path / "other.json"]
+    for path, changed in zip(paths, (one, other), strict=True):
+        path.write_text(json.dumps(changed))
+    rows = json.loads(_run("lint", *paths, "--json").stdout)
+    assert [row["file"] for row in rows if row["rule"] == "playbook-self"] == [str(path) for path in paths]
+    assert _run("lint", paths[0]).exit_code == 0
+
+
+def test_the_rules_are_printed_for_people_and_machines() -> None:
+    """One a line, with severity and section; as JSON the same."""
+    lines = _run("lint", "--rules").stdout.splitlines()
+    rows = json.loads(_run("lint", "--rules", "--json").stdout)
+    assert [line.partition(":")[0] for line in lines] == [row["id"] for row in rows] == list(RULES)
+    assert "next-both: error: on_completion excludes on_success and on_failure (CACAO v2.0, 4.1)" in lines
+
+
+def test_nobody_signs_what_no_node_could_run(tmp_path: Path, people: dict[str, Person]) -> None:
+    """Though the standard has nothing against it."""
+    path = tmp_path / "full.json"
+    path.write_text(json.dumps(full()))
+    assert _run("lint", path).exit_code == 0
+    _refused(_sign(tmp_path, "ada", path), "full.json", "not yet executable")
 
 
 def test_list_names_every_playbook_of_the_library() -> None:
@@ -116,7 +158,7 @@ def test_show_draws_a_cycle_once(tmp_path: Path) -> None:
     changed = content()
     start = changed["workflow_start"]
     action = changed["workflow"][start]["on_completion"]
-    changed["workflow"][action] |= {"on_success": start, "on_failure": "end--" + "0" * 36}
+    changed["workflow"][action] |= {"on_success": start, "on_failure": f"end--{uid(0)}"}
     told = _run("show", _file(tmp_path, workflow=changed["workflow"])).stdout
     assert "on_success -> start: Start (told above)" in told
     assert "on_failure -> missing: end--0" in told

@@ -6,9 +6,11 @@ import re
 from pathlib import Path
 
 from tocsin.playbooks.actions import load_library
+from tocsin.playbooks.cacao import HttpCommand
 from tocsin.playbooks.effects import EXTENSION_ID, extension_schema
 from tocsin.playbooks.execute import undo_of
-from tocsin.playbooks.lint_steps import openc2_of
+from tocsin.playbooks.lint_commands import openc2_of
+from tocsin.playbooks.lint_rules import RULES
 from tocsin.twin.vocabulary import ConsentClass
 
 PAGE = (Path(__file__).resolve().parents[2] / "docs" / "playbooks.md").read_text()
@@ -19,6 +21,22 @@ def _rows(heading: str) -> dict[str, list[str]]:
     table = PAGE.split(f"| {heading} |", 1)[1].split("\n\n", 1)[0].splitlines()[2:]
     cells = [[cell.strip() for cell in row.strip("|").split("|")] for row in table]
     return {row[0].strip("`"): row[1:] for row in cells}
+
+
+def test_the_table_of_rules_is_the_linters() -> None:
+    """Every rule in its order, with section, severity and text."""
+    told = [[name, *cells] for name, cells in _rows("rule").items()]
+    assert told == [[rule.id, rule.section, rule.severity, rule.text] for rule in RULES.values()]
+
+
+def test_every_test_that_the_page_names_is_there() -> None:
+    """A line of the checklist is shown by a test, not by a name."""
+    folder = Path(__file__).parent
+    rows = _rows("line")
+    assert len(rows) > 20
+    for line, (named,) in rows.items():
+        file, _, test = named.strip("`").partition("::")
+        assert f"def {test}(" in (folder / file).read_text(), line
 
 
 def test_the_table_of_fields_is_the_schema() -> None:
@@ -42,7 +60,8 @@ def test_the_openc2_table_is_the_library() -> None:
     assert set(rows) == set(library.names)
     for playbook in library.playbooks:
         for name, step in playbook.workflow.items():
-            for command in step.commands:
+            for command in step.commands if step.type == "action" else ():
+                assert isinstance(command, HttpCommand)
                 action, target, undo = rows[playbook.name]
                 assert (action, "x-tocsin") == (f"`{openc2_of(command)[0]}`", openc2_of(command)[1])
                 assert target.startswith(("asset", "link"))

@@ -8,8 +8,8 @@ from typing import Any
 
 import pytest
 from tocsin.playbooks.cacao import PlaybookError
-from tocsin.playbooks.effects import EXTENSION_ID, declaration_of, effect_of, extension_schema
-from tocsin.tests.playbooks.makers import content, read
+from tocsin.playbooks.effects import EXTENSION_ID, declaration_of, effect_of, extension_schema, undo_schema
+from tocsin.tests.playbooks.makers import LIBRARY, content, read
 from tocsin.twin.vocabulary import Access, AssetKind, ConsentClass, Mode, StepClass, TargetType
 
 
@@ -75,7 +75,32 @@ def test_refuses_a_playbook_without_the_extension() -> None:
         declaration_of(read(changed))
 
 
-def test_the_published_schema_is_the_one_in_force() -> None:
-    """data/effect-extension.json is what the code checks by."""
-    published = files("tocsin.playbooks").joinpath("data/effect-extension.json").read_text()
-    assert json.loads(published) == extension_schema()
+def _published(name: str) -> Any:
+    return json.loads(files("tocsin.playbooks").joinpath(f"data/{name}").read_text())
+
+
+def test_the_published_schemas_are_the_ones_in_force() -> None:
+    """What stands in data/ is what the code checks by, at playbooks and at steps."""
+    assert _published("effect-extension.json") == extension_schema()
+    assert _published("undo-extension.json") == undo_schema()
+
+
+def test_the_library_uses_the_published_definition() -> None:
+    """Each file carries it word by word, as the standard asks."""
+    for path in LIBRARY.glob("*-*.json"):
+        assert json.loads(path.read_bytes())["extension_definitions"] == _published("effect-definition.json")
+
+
+def test_the_schemas_accept_the_library_and_refuse_a_fault() -> None:
+    """By an independent validator."""
+    jsonschema = pytest.importorskip("jsonschema")
+    effect, undo = (
+        jsonschema.Draft202012Validator(_published(f"{name}-extension.json")) for name in ("effect", "undo")
+    )
+    for path in LIBRARY.glob("*-*.json"):
+        playbook = json.loads(path.read_bytes())
+        assert effect.is_valid(playbook["playbook_extensions"][EXTENSION_ID])
+        for step in playbook["workflow"].values():
+            assert all(undo.is_valid(one) for one in step.get("step_extensions", {}).values())
+    assert not effect.is_valid(_declared(success=2)["playbook_extensions"][EXTENSION_ID])
+    assert not undo.is_valid({"type": "tocsin-undo", "commands": []})

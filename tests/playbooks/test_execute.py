@@ -143,7 +143,11 @@ def test_a_malformed_undo_is_refused_before_anything_runs(extension: Any) -> Non
 @pytest.mark.parametrize("step", ["if-condition", "while-condition", "switch-condition", "playbook-action"])
 def test_refuses_steps_that_are_not_executable_yet(step: str) -> None:
     """By their type, wherever they stand."""
-    steps = HEAD | {step_id("action", 1): _action(1, on_completion=END), step_id(step, 2): {"type": step}}
+    own: dict[str, Any] = {
+        "playbook-action": {"playbook_id": step_id("playbook", 3)},
+        "switch-condition": {"switch": "__a__:value", "cases": {"default": END}},
+    }.get(step, {"condition": "__a__:value = 1", "on_true": END})
+    steps = HEAD | {step_id("action", 1): _action(1, on_completion=END), step_id(step, 2): {"type": step, **own}}
     with pytest.raises(PlaybookError, match=f"{step} is not yet executable"):
         check_executable(workflow(steps, START))
 

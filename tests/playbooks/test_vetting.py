@@ -123,7 +123,7 @@ def test_an_end_that_is_no_time_is_over(until: str) -> None:
 
 def test_signatures_of_an_older_version_neither_count_nor_harm() -> None:
     """A new version needs its own signatures; the old ones may stay in the folder."""
-    newer = {"modified": "2026-11-25T00:00:00.000Z"}
+    newer = {"modified": "2026-11-26T00:00:00.000Z"}
     assert _name(SIGNED, **newer) == "no_author"
     version = read({**content(), **newer})
     assert _refusal([*SIGNED, *(person.signs(version) for person in PEOPLE)], **newer) is None
