@@ -14,6 +14,7 @@ from functools import cached_property
 import numpy as np
 import numpy.typing as npt
 
+from ..envs.active import dense_actions, legal_active, new_active, sees_active
 from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
 from ..envs.vector import ResponseWorlds
@@ -157,4 +158,9 @@ class Learned:
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        return self.policy.act(worlds.observation, self.game.static, worlds.masks(), self.game.effects)
+        game, policy = self.game, self.policy
+        active = new_active(worlds.count, len(game.effects.playbook), policy.view)
+        sees_active(worlds.observed, game.graph, settings=policy.view, into=active)
+        lanes, state = np.arange(worlds.count), worlds.worlds.state
+        legal_active(lanes, game.always, game.compiled.arrays, game.effects, state, active)
+        return dense_actions(policy.act_on(active, game.effects), active, game.compiled.targets)

@@ -12,10 +12,10 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
-from ..envs.vector import ResponseWorlds
 from .baselines import Threshold
-from .policy import PairNetwork
+from .network import PairNetwork
 from .settings import TrainSettings
 
 STREAM_IMITATION = 12  # of draws; neither training, validation nor evaluation plays it
@@ -30,9 +30,9 @@ SPARED_WAITS = 8  # rows in which the rule waits that are kept per decision at t
 class Lesson:
     """What the rule did, R rows; waiting is thinned out and weighs more instead."""
 
-    observations: npt.NDArray[np.uint8]  # [R, T, FEATURES]
+    observations: npt.NDArray[np.uint8]  # [R, K, width]
     actions: npt.NDArray[np.int64]  # [R]
-    masks: npt.NDArray[np.bool_]  # [R, 1 + P * T]
+    masks: npt.NDArray[np.bool_]  # [R, 1 + P * K]
     weights: npt.NDArray[np.float32]  # [R]
     returns: npt.NDArray[np.float32]  # [R] discounted, scaled
     scale: float  # of rewards, so that returns have a standard deviation of 1
@@ -48,18 +48,19 @@ def imitate(network: PairNetwork, game: Game, settings: TrainSettings) -> float:
 
 def watch(game: Game, settings: TrainSettings) -> Lesson:
     """Play one episode of each imitation world by the rule and note what it did."""
-    worlds = ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION)
+    worlds = ActiveWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION)
     rule, rng = Threshold(game, IMITATED_LEVEL), np.random.default_rng(settings.seed)
     observation = worlds.reset(episode=settings.seed)
     rewards, kept = [], []
     for decision in range(decisions(game)):
-        actions, masks = rule(worlds).astype(np.int64), worlds.masks()
+        chosen, masks = rule(worlds.worlds), worlds.masks()
+        actions = worlds.slotted(chosen).astype(np.int64)
         acting, waiting = np.flatnonzero(actions), rng.permutation(np.flatnonzero(actions == 0))
         spared = waiting[: max(SPARED_WAITS, len(acting))]
         rows = np.concatenate([acting, spared])
         weights = np.where(actions[rows] == 0, len(waiting) / max(len(spared), 1), 1.0).astype(np.float32)
         kept.append((observation[rows], actions[rows], masks[rows], weights, np.full(len(rows), decision), rows))
-        step = worlds.step(actions)
+        step = worlds.advance(chosen)
         observation = step.observation
         rewards.append(step.reward)
     observed, actions, masks, weights, when, world = (np.concatenate(column) for column in zip(*kept, strict=True))
@@ -95,8 +96,7 @@ def clone(network: PairNetwork, lesson: Lesson, settings: TrainSettings) -> None
             group["lr"] = max(LEAST_RATE, RATE * (1.0 - number / settings.imitation_passes))
         for rows in torch.split(torch.randperm(len(lesson.actions), generator=shuffle), MINIBATCH):
             observations, actions, masks, weights, returns = (tensor[rows] for tensor in tensors)
-            logits, values = network(observations)
-            logits = logits.masked_fill(~masks, -1e8)
+            logits, values = network(observations, masks)
             faults = torch.nn.functional.cross_entropy(logits, actions, reduction="none")
             faults = faults + VALUE_WEIGHT * (values[:, 0] - returns) ** 2
             optimizer.zero_grad()

@@ -14,13 +14,12 @@ import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
-from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
-from ..twin.sensing.belief import reset_belief
 from .baselines import Threshold
 from .imitate import IMITATED_LEVEL, decisions
-from .policy import PairNetwork
+from .network import PairNetwork
 
 Array = npt.NDArray[Any]
 
@@ -29,8 +28,8 @@ Array = npt.NDArray[Any]
 class Rollout:
     """S steps of B worlds."""
 
-    observations: Array  # uint8[S, B, T, FEATURES]
-    masks: Array  # bool[S, B, A]
+    observations: Array  # uint8[S, B, K, width]
+    masks: Array  # bool[S, B, 1 + P * K]
     actions: Array  # int64[S, B]
     rewards: Array  # float32[S, B], scaled; at truncation gamma * V(terminal observation) is added, as SB3 does
     starts: Array  # bool[S, B] the step is the first of its episode
@@ -46,8 +45,8 @@ class Roller:
 
     def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
         """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
-        self._worlds = ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
-        self._network = PairNetwork(game)
+        self._worlds = ActiveWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
+        self._network = PairNetwork(game.effects)
         self._generator = torch.Generator().manual_seed(seed)
         self._gamma = gamma
         self._worlds.reset(episode=seed % 20_000 * 100_000)
@@ -64,9 +63,8 @@ class Roller:
         for number in range(length):
             rows = np.flatnonzero(start == number)
             if len(rows):
-                self._worlds.worlds.reset(rows)
-                reset_belief(rows, self._worlds.belief)
-            step = self._worlds.step(rule(self._worlds))
+                self._worlds.worlds.begin_next(rows)
+            step = self._worlds.advance(rule(self._worlds.worlds))
         self._observation, self._starts = step.observation, step.truncated.copy()
 
     def roll(self, weights: Mapping[str, torch.Tensor], steps: int, scale: float) -> Rollout:
@@ -90,12 +88,12 @@ class Roller:
 
     @torch.no_grad()
     def _decide(self, observation: Array, masks: Array) -> tuple[Array, Array, Array]:
-        logits, values = self._network(torch.from_numpy(observation))
-        log_probs = torch.log_softmax(logits.masked_fill(~torch.from_numpy(masks), -1e8), dim=1)
+        logits, values = self._network(torch.from_numpy(observation), torch.from_numpy(masks))
+        log_probs = torch.log_softmax(logits, dim=1)
         actions = torch.multinomial(log_probs.exp(), 1, generator=self._generator)
         return actions[:, 0].numpy(), values[:, 0].numpy(), log_probs.gather(1, actions)[:, 0].numpy()
 
     @torch.no_grad()
     def _values(self, observation: Array) -> Array:
-        values: Array = self._network(torch.from_numpy(observation))[1][:, 0].numpy()
+        values: Array = self._network.values(torch.from_numpy(observation))[:, 0].numpy()
         return values

@@ -23,15 +23,16 @@ from stable_baselines3.common.logger import Logger
 from ..envs.game import Game, load_game
 from ..envs.policy_file import NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
-from ..twin.sensing.observe import FEATURES, STATIC_FEATURES
 from .baselines import Learned
 from .imitate import IMITATED_LEVEL, imitate
+from ..envs.active import ACTIVE_FEATURES, ActiveSettings
 from .policy import PairPolicy, action_space, observation_space
 from .rollout import Rollout
 from .settings import TrainSettings
 from .validate import validation_losses
 from .workers import Crew, start_ray, stop_ray
 
+VIEW = ActiveSettings()
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
 
@@ -147,7 +148,7 @@ def make_learner(game: Game, settings: TrainSettings) -> MaskablePPO:
         device="cpu",
         _init_setup_model=False,
     )
-    learner.observation_space, learner.action_space = observation_space(game), action_space(game)
+    learner.observation_space, learner.action_space = observation_space(VIEW), action_space(game, VIEW)
     learner.n_envs = settings.worlds * settings.workers
     learner._setup_model()
     learner.set_logger(Logger(folder=None, output_formats=[]))
@@ -215,7 +216,7 @@ def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]
         "playbooks": list(game.library.names),
         "settings": asdict(settings),
         "how": f"behaviour cloning of the threshold rule at {IMITATED_LEVEL}, then MaskablePPO; best by validation",
-        "features": [*FEATURES, *STATIC_FEATURES],
+        "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,
         "validation_loss": report.best_loss,
