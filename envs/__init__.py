@@ -10,8 +10,11 @@ from importlib import import_module
 from typing import Any
 
 PUBLIC = (
+    "active",
+    "active_worlds",
     "game",
     "policy_file",
+    "policy_network",
     "reward",
     "scenario",
     "scripted",
@@ -29,6 +32,9 @@ EXPORTS = {
     "ResponseEnv": "response",
     "ResponseVectorEnv": "gymnasium_vector",
     "ResponseVecEnv": "sb3_vector",
+    "ActiveSettings": "active",
+    "ActiveWorlds": "active_worlds",
+    "ActiveVecEnv": "active_sb3",
     "OwnerWorlds": "owners",
     "OwnersEnv": "parallel",
     "AttackEnv": "attack",

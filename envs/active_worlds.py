@@ -6,14 +6,12 @@ losses, episode ends. Worlds of several games may be put side by side in one bat
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..twin.compiled import NANO, Int32, UInt8
-from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from ..twin.sensing.observe import observe_all
 from .active import Active, ActiveSettings, dense_actions, legal_active, new_active, sees_active, slot_actions
 from .game import Game
@@ -24,28 +22,19 @@ from .vector import NONE, Bools, ResponseWorlds, Step
 class ActiveWorlds:
     """B worlds of a game with the coalition's active view; lives as long as its learner."""
 
-    def __init__(
-        self,
-        game: Game,
-        world_ids: Sequence[int],
-        *,
-        settings: ActiveSettings | None = None,
-        stream: int = STREAM_ENVIRONMENT,
-    ) -> None:
-        """Make and reset one world per id.
+    def __init__(self, worlds: ResponseWorlds, settings: ActiveSettings | None = None) -> None:
+        """Look at worlds as they stand.
 
         Args:
-            game: the game.
-            world_ids: one per world; equal ids and streams play equal episodes.
+            worlds: what is seen; rules that need no policy look at it itself.
             settings: sizes of the view; the usual ones if left out.
-            stream: of draws, see `rulebook.worlds.STREAM_*`.
         """
-        self.worlds = ResponseWorlds(game, world_ids, stream=stream)  # what rules that need no policy look at
+        self.worlds = worlds
         self.settings = settings or ActiveSettings()
-        self._lanes = np.arange(len(world_ids), dtype=np.int64)
-        self._active = new_active(len(world_ids), len(game.effects.playbook), self.settings)
-        self._decisions = np.zeros((game.scenario.decide_every, len(world_ids), 1), np.int32)
-        self.reset()
+        self._lanes = np.arange(worlds.count, dtype=np.int64)
+        self._active = new_active(worlds.count, len(worlds.game.effects.playbook), self.settings)
+        self._decisions = np.zeros((worlds.game.scenario.decide_every, worlds.count, 1), np.int32)
+        self.look()
 
     @property
     def game(self) -> Game:

@@ -155,7 +155,8 @@ def _check_version(path: Path, card: Mapping[str, Any]) -> None:
     """Before sizes are looked at: another version's arrays have other names and sizes."""
     if card.get("format") != FORMAT:
         raise PolicyFileError(
-            f"{path}: has format {card.get('format')}, this Tocsin reads {FORMAT}; train it again: tocsin train --out {path}"
+            f"{path}: has format {card.get('format')}, this Tocsin reads {FORMAT}; "
+            f"train it again: tocsin train --out {path}"
         )
     if card.get("observation_version") != OBSERVATION_VERSION:
         raise PolicyFileError(

@@ -69,14 +69,15 @@ def logits_of(
         legal: bool[B, 1 + P * K].
         effects: of the P playbooks.
     """
-    w, (batch, slots, width) = weights, rows.shape
+    w, (batch, slots) = weights, rows.shape[:2]
     filled = rows[:, :, PRESENT] > 0
     world, slot = np.nonzero(filled)  # M nodes: nothing is computed for empty slots
     nodes = rows[world, slot]
     seen = nodes[:, :INPUTS].astype(np.float32) / np.float32(255.0)
     hidden = np.maximum(seen @ w["encoder.weight"].T + w["encoder.bias"], 0.0)
     first = np.cumsum(filled.sum(axis=1)) - filled.sum(axis=1)
-    sides = nodes[:, INPUTS:].reshape(len(nodes), 2, 2, -1)  # [M, into or out, slots or odds, D]
+    most = (rows.shape[2] - INPUTS) // 4
+    sides = nodes[:, INPUTS:].reshape(len(nodes), 2, 2, most)  # [M, into or out, slots or odds, D]
     others, odds = first[world][:, None, None] + sides[:, :, 0], sides[:, :, 1].astype(np.float32)
     odds /= np.maximum(odds.sum(axis=2, keepdims=True), np.float32(1.0))
     for number in range(ROUNDS):

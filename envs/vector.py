@@ -89,7 +89,7 @@ class ResponseWorlds:
 
     @property
     def observed(self) -> Observed:
-        """Rows as the last `follow` or `observe` wrote them, with the list of those not at rest; not to be written to."""
+        """Rows as last written, with the list of those not at rest; not to be written to."""
         return self._observed
 
     @property

@@ -14,6 +14,7 @@ import torch
 
 from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
+from ..envs.vector import ResponseWorlds
 from .baselines import Threshold
 from .network import PairNetwork
 from .settings import TrainSettings
@@ -48,9 +49,9 @@ def imitate(network: PairNetwork, game: Game, settings: TrainSettings) -> float:
 
 def watch(game: Game, settings: TrainSettings) -> Lesson:
     """Play one episode of each imitation world by the rule and note what it did."""
-    worlds = ActiveWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION)
+    worlds = ActiveWorlds(ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION))
     rule, rng = Threshold(game, IMITATED_LEVEL), np.random.default_rng(settings.seed)
-    observation = worlds.reset(episode=settings.seed)
+    observation = worlds.reset(settings.seed)
     rewards, kept = [], []
     for decision in range(decisions(game)):
         chosen, masks = rule(worlds.worlds), worlds.masks()

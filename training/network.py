@@ -1,7 +1,8 @@
 """The policy network in torch, equal to what the policy file runs with numpy (`envs.policy_network`).
 
 Flows in: rows of active views, uint8[B, K, width]. Flows out: a score per action over slots, and the value of the
-situation. Weights depend neither on slots, neighbours, chain nor library, so worlds of several chains may share a batch.
+situation. Weights depend neither on slots, neighbours, chain nor library, so worlds of several chains may share a
+batch. Work is done for filled slots alone, node after node, with one sparse product a round.
 """
 
 from __future__ import annotations
@@ -59,9 +60,7 @@ class PairNetwork(nn.Module):
         nn.init.constant_(self.wait.bias, WAIT_BIAS)
         self.register_buffer("playbooks", torch.from_numpy(playbook_features(effects)), persistent=False)
 
-    def forward(
-        self, rows: torch.Tensor, legal: torch.Tensor | None = None
-    ) -> tuple[torch.Tensor, torch.Tensor]:
+    def forward(self, rows: torch.Tensor, legal: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(logits float32[B, 1 + P * K], values float32[B, 1]).
 
         Args:

@@ -16,6 +16,7 @@ import torch
 
 from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
+from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .baselines import Threshold
 from .imitate import IMITATED_LEVEL, decisions
@@ -45,11 +46,13 @@ class Roller:
 
     def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
         """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
-        self._worlds = ActiveWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
+        self._worlds = ActiveWorlds(
+            ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
+        )
         self._network = PairNetwork(game.effects)
         self._generator = torch.Generator().manual_seed(seed)
         self._gamma = gamma
-        self._worlds.reset(episode=seed % 20_000 * 100_000)
+        self._worlds.reset(seed % 20_000 * 100_000)
         self._spread(worlds)
 
     def _spread(self, worlds: int) -> None:

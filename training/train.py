@@ -20,12 +20,12 @@ from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.buffers import MaskableRolloutBuffer
 from stable_baselines3.common.logger import Logger
 
+from ..envs.active import ACTIVE_FEATURES, ActiveSettings
 from ..envs.game import Game, load_game
 from ..envs.policy_file import NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
 from .baselines import Learned
 from .imitate import IMITATED_LEVEL, imitate
-from ..envs.active import ACTIVE_FEATURES, ActiveSettings
 from .policy import PairPolicy, action_space, observation_space
 from .rollout import Rollout
 from .settings import TrainSettings

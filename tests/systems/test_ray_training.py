@@ -28,13 +28,13 @@ def test_a_killed_worker_is_replaced(own_ray: None) -> None:
     import ray
     from tocsin.envs.game import load_game
     from tocsin.envs.scenario import read_scenario
-    from tocsin.training.policy import PairNetwork
+    from tocsin.training.network import PairNetwork
     from tocsin.training.settings import TrainSettings
     from tocsin.training.workers import Crew
 
     scenario = read_scenario()
     crew = Crew(scenario, TrainSettings(worlds=4, steps=3))
-    weights = PairNetwork(load_game(scenario)).state_dict()
+    weights = PairNetwork(load_game(scenario).effects).state_dict()
     try:
         assert len(crew.collect(weights, 0.1)) == 2
         os.kill(ray.get(crew.actors[0].process.remote()), signal.SIGKILL)

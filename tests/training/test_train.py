@@ -11,7 +11,7 @@ import torch
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.training.imitate import clone, discounted, imitate, watch
-from tocsin.training.policy import PairNetwork
+from tocsin.training.network import PairNetwork
 from tocsin.training.rollout import Roller
 from tocsin.training.settings import TrainError, TrainSettings
 from tocsin.training.train import fill_buffer, make_learner
@@ -47,12 +47,12 @@ def test_a_seed_decides_the_weights(game: Game) -> None:
 
 def test_a_rollout_is_what_was_played(game: Game) -> None:
     """Actions are legal, log probabilities are those of the weights, and episodes end within an episode's length."""
-    network = PairNetwork(game)
+    network = PairNetwork(game.effects)
     roller = Roller(game, worlds=8, first_world=0, seed=1, gamma=0.99)
     rollout = roller.roll(network.state_dict(), 20, 0.1)
     assert np.take_along_axis(rollout.masks, rollout.actions[..., None], axis=2).all()
     assert (rollout.log_probs <= 0).all()
-    logits, values = network(torch.from_numpy(rollout.observations[7]))
+    values = network.values(torch.from_numpy(rollout.observations[7]))
     np.testing.assert_allclose(values[:, 0].detach().numpy(), rollout.values[7], rtol=1e-4, atol=1e-5)
     assert rollout.starts.any(), "worlds are spread over the episode, so some begin one in 20 decisions"
     assert len(rollout.losses) == rollout.starts[1:].sum() + rollout.last_starts.sum()
@@ -86,13 +86,13 @@ def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
     settings = TrainSettings(imitation_worlds=8, imitation_passes=30)
     lesson = watch(game, settings)
     torch.manual_seed(0)
-    network = PairNetwork(game)
+    network = PairNetwork(game.effects)
     acted = lesson.actions > 0
 
     def agreement() -> float:
         with torch.no_grad():
-            logits, _ = network(torch.from_numpy(lesson.observations))
-        chosen = logits.masked_fill(~torch.from_numpy(lesson.masks), -1e8).argmax(dim=1).numpy()
+            logits, _ = network(torch.from_numpy(lesson.observations), torch.from_numpy(lesson.masks))
+        chosen = logits.argmax(dim=1).numpy()
         return float((chosen == lesson.actions)[acted].mean())
 
     assert acted.any()

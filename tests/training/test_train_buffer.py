@@ -11,7 +11,7 @@ import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import CallbackList
 from stable_baselines3.common.vec_env import VecEnvWrapper
-from tocsin.envs.sb3_vector import ResponseVecEnv
+from tocsin.envs.active_sb3 import ActiveVecEnv
 from tocsin.tests.envs.games import STEPS, short_game
 from tocsin.training.rollout import Roller, Rollout
 from tocsin.training.settings import TrainSettings
@@ -51,7 +51,7 @@ def rollout(learner: MaskablePPO) -> Rollout:
 
 def _collected_by_sb3(learner: MaskablePPO, played: Rollout, monkeypatch: pytest.MonkeyPatch) -> Any:
     """The buffer that SB3's own loop fills when it takes the actions that the worker took, in equal worlds."""
-    twin, step = _roller(), iter(range(SETTINGS.steps))
+    rolled, step = _roller(), iter(range(SETTINGS.steps))
 
     def replay(obs: torch.Tensor, deterministic: bool = False, action_masks: Any = None) -> Any:
         actions = torch.from_numpy(played.actions[next(step)])
@@ -59,12 +59,12 @@ def _collected_by_sb3(learner: MaskablePPO, played: Rollout, monkeypatch: pytest
         return actions, values, log_probs
 
     monkeypatch.setattr(learner.policy, "forward", replay)
-    learner._last_obs, learner._last_episode_starts = twin._observation, twin._starts
+    learner._last_obs, learner._last_episode_starts = rolled._observation, rolled._starts
     learner.ep_info_buffer, learner.ep_success_buffer = deque(), deque()
     callback = CallbackList([])
     callback.init_callback(learner)
-    face = ResponseVecEnv(WORLDS, game=short_game())
-    face._worlds = twin._worlds  # where the worker's worlds stand
+    face = ActiveVecEnv(WORLDS, game=short_game())
+    face._seen = rolled._worlds  # where the worker's worlds stand
     learner.collect_rollouts(Scaled(face), callback, learner.rollout_buffer, SETTINGS.steps)
     return learner.rollout_buffer
 
@@ -87,7 +87,7 @@ def test_a_cut_episode_is_valued_at_its_true_last_observation(learner: MaskableP
         expected = told.reward * np.float32(SCALE)
         if len(told.ended):
             with torch.no_grad():
-                last = network(torch.from_numpy(told.terminal_observation))[1][:, 0].numpy()
+                last = network.values(torch.from_numpy(told.terminal_observation))[:, 0].numpy()
             expected[told.ended] += SETTINGS.gamma * last
         np.testing.assert_allclose(rollout.rewards[step], expected, rtol=1e-4, atol=1e-5)
 
