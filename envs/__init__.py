@@ -18,6 +18,7 @@ PUBLIC = (
     "reward",
     "scenario",
     "scripted",
+    "target_graph",
     "vector",
     "response",
     "owners",

@@ -18,7 +18,7 @@ from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
-from .baselines import Threshold
+from .baselines import Worth
 from .imitate import IMITATED_LEVEL, decisions
 from .network import PairNetwork
 
@@ -58,11 +58,11 @@ class Roller:
     def _spread(self, worlds: int) -> None:
         """Let the worlds stand at different times of an episode, so that each rollout holds all of them.
 
-        The threshold rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
+        The imitated rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
         """
         length = decisions(self._worlds.game)
         start: Array = np.arange(worlds) * length // worlds
-        rule = Threshold(self._worlds.game, IMITATED_LEVEL)
+        rule = Worth(self._worlds.game, IMITATED_LEVEL)
         for number in range(length):
             rows = np.flatnonzero(start == number)
             if len(rows):

@@ -215,7 +215,7 @@ def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]
         "library": game.library.digest,
         "playbooks": list(game.library.names),
         "settings": asdict(settings),
-        "how": f"behaviour cloning of the threshold rule at {IMITATED_LEVEL}, then MaskablePPO; best by validation",
+        "how": f"behaviour cloning of eviction by worth from {IMITATED_LEVEL}, then MaskablePPO; best by validation",
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,
