@@ -1,8 +1,7 @@
-"""What policies are worth: all play the same attacks, none of them trained on; means come with intervals.
+"""What policies are worth: all play the same attacks, none of them trained on; figures come with intervals.
 
-Flows in: a game and policies by name. Flows out: an `Evaluation`. Attacks are the worlds 0 to n-1 of
-`STREAM_EVALUATION`, which no training uses. Intervals are 95 % percentile bootstraps over attacks (Efron and Tibshirani
-1993, "An Introduction to the Bootstrap", chapter 13) with the same resamples for every policy.
+Flows in: trials and learned policies by name. Flows out: an `Evaluation`. Attacks are the worlds 0 to n-1 of
+`STREAM_EVALUATION` on each judged chain, which no training uses.
 """
 
 from __future__ import annotations
@@ -11,37 +10,25 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import numpy.typing as npt
 
-from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
-from ..envs.vector import ResponseWorlds, UnseenWorlds
-from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
+from ..twin.rulebook.worlds import STREAM_EVALUATION
 from ..twin.vocabulary import LossCause
-from .baselines import ISOLATE as ISOLATING
-from .baselines import (
-    RESTORE,
-    BatchPolicy,
-    ByTheBook,
-    Clairvoyant,
-    IsolateOnFinding,
-    Learned,
-    Threshold,
-    at_random,
-    is_blind,
-    nothing,
+from .chains import Trial
+from .contenders import CLAIRVOYANT, NOTHING, THRESHOLD, Contender, Tuned, contenders, tune
+from .intervals import (
+    Estimate,
+    Losses,
+    estimates,
+    interquartile_mean,
+    mean,
+    mean_of,
+    probability_of_improvement,
 )
+from .playing import Played, play
 
-Float64 = npt.NDArray[np.float64]
-
-NOTHING, RANDOM, ISOLATE = "do nothing", "random", "isolate on first finding"
-BOOK, CUT_OFF = "by the book", "isolate above belief"
-THRESHOLD, TRAINED, CLAIRVOYANT = "restore above belief", "trained", "clairvoyant (upper bound)"
-RESAMPLES, COVERAGE, BOOTSTRAP_SEED = 2000, 0.95, 20261
-LANES = 500  # attacks played side by side; no result depends on it
-LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the policy that restores
-CUT_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98)  # the same for the one that isolates
-TUNING_WORLDS = 200
+MOST_EPISODES = 100_000
+TUNING_SHARE = 0.4  # of the time, for the progress bar
 
 
 class EvaluationError(ValueError):
@@ -49,26 +36,24 @@ class EvaluationError(ValueError):
 
 
 @dataclass(frozen=True, slots=True)
-class Played:
-    """What one policy's episodes came to."""
-
-    loss: Float64  # [n, O, LossCause] owner-hours
-    proposed: Float64  # [P] proposals per episode, by playbook
-
-
-@dataclass(frozen=True, slots=True)
 class Score:
-    """One policy's loss per attack, in owner-hours."""
+    """One policy over all chains; losses in owner-hours per attack, means over chains."""
 
     name: str
     mean: float
     low: float  # 95 % interval of the mean
     high: float
-    episodes: int
+    iqm: Estimate  # mean of the middle half of all attacks
+    episodes: int  # attacks on all chains together
     by_cause: Mapping[str, float]
-    by_owner: Mapping[str, float]
+    by_owner: Mapping[str, float]  # owners of equal id on several chains are taken together, mean over chains
+    by_chain: Mapping[str, float]
     responses: Mapping[str, float]  # proposals per episode, by playbook
     saved: float | None  # share of what the clairvoyant saves against doing nothing; None where it saves nothing
+    breached: float  # share of attacks in which something was held
+    contained: float | None  # share of those in which nothing was held at the end; None where none was breached
+    minutes: float | None  # mean time of those from first to last hold, at most to the horizon; None as before
+    false_containments: float  # per attack: proposals that contain what no attacker held
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,180 +65,168 @@ class Difference:
     mean: float
     low: float
     high: float
+    improvement: Estimate  # probability that the reference loses less than the policy, ties half
 
 
 @dataclass(frozen=True, slots=True)
 class Evaluation:
     """Policies side by side."""
 
-    scenario: str
-    threshold: float  # the tuned level from which the threshold policy restores
-    isolate_threshold: float  # the same of the one that isolates
+    scenario: str  # names of the chains judged on
+    tuned: Mapping[str, Tuned]  # by chain
     scores: tuple[Score, ...]
     differences: tuple[Difference, ...]
 
 
 def compare(
-    game: Game,
-    policy: NumpyPolicy | None,
+    trials: Sequence[Trial],
+    learned: Mapping[str, NumpyPolicy],
     *,
     episodes: int = 500,
     progress: Callable[[str, float], None] = lambda name, share: None,
 ) -> Evaluation:
-    """Evaluate the baselines and, if given, a learned policy.
+    """Tune the baselines on training chains, then let them and the learned policies play on the judged ones.
 
     Args:
-        game: what is played.
-        policy: a learned policy.
-        episodes: attacks, 2 or more.
-        progress: called with what is played and how much of all is done, 0..1.
+        trials: chains.
+        learned: policies by name.
+        episodes: attacks on each chain, 2 to `MOST_EPISODES`.
+        progress: called with what is done and how much of all is done, 0..1.
+
+    Raises:
+        EvaluationError: out of range, or a name is taken twice.
     """
-    tuning, cutting = len(LEVELS) * TUNING_WORLDS, len(CUT_LEVELS) * TUNING_WORLDS
-    parts = tuning + cutting + (7 + (policy is not None)) * episodes
-    level = tune_threshold(game, RESTORE, LEVELS, progress=lambda share: progress("tuning", share * tuning / parts))
-    cut_off = tune_threshold(
-        game, ISOLATING, CUT_LEVELS, progress=lambda share: progress("tuning", (tuning + share * cutting) / parts)
+    if not 2 <= episodes <= MOST_EPISODES:
+        raise EvaluationError(f"--episodes {episodes}: give 2 to {MOST_EPISODES}")
+    fields, tuned = [], _tune(trials, progress)
+    for trial in trials:
+        fields.append(contenders(trial.judged, tuned[trial.name], learned))
+    taken = set(learned) & set(contenders(trials[0].judged, tuned[trials[0].name], {}))
+    if taken:
+        raise EvaluationError(f"policy name {sorted(taken)[0]!r} is a baseline's; give another")
+    reference = next(iter(learned), THRESHOLD)
+    names = [trial.name for trial in trials]
+    result = evaluate(
+        dict(zip(names, fields, strict=True)),
+        episodes=episodes,
+        reference=reference,
+        progress=lambda name, share: progress(name, TUNING_SHARE + (1 - TUNING_SHARE) * share),
     )
-    policies: dict[str, BatchPolicy] = {
-        NOTHING: nothing,
-        RANDOM: at_random,
-        ISOLATE: IsolateOnFinding(game),
-        BOOK: ByTheBook(game),
-        CUT_OFF: Threshold(game, cut_off, ISOLATING),
-        THRESHOLD: Threshold(game, level),
-    }
-    if policy is not None:
-        policies[TRAINED] = Learned(game, policy)
-    policies[CLAIRVOYANT] = Clairvoyant(game)
-    reference = THRESHOLD if policy is None else TRAINED
-    done = [tuning + cutting]
+    return Evaluation(result.scenario, tuned, result.scores, result.differences)
 
-    def note(name: str) -> None:
-        progress(name, done[0] / parts)
-        done[0] += episodes
 
-    levels = (level, cut_off)
-    return evaluate(game, policies, episodes=episodes, reference=reference, thresholds=levels, starts=note)
+def _tune(trials: Sequence[Trial], progress: Callable[[str, float], None]) -> dict[str, Tuned]:
+    """Tune once for each set of training chains."""
+    known: dict[tuple[int, ...], Tuned] = {}
+    tuned = {}
+    for number, trial in enumerate(trials):
+        key = tuple(id(game) for game in trial.tuned)
+        if key not in known:
+            known[key] = tune(
+                trial.tuned,
+                progress=lambda share, n=number: progress("tuning", TUNING_SHARE * (n + share) / len(trials)),  # type: ignore[misc]
+            )
+        tuned[trial.name] = known[key]
+    return tuned
 
 
 def evaluate(
-    game: Game,
-    policies: Mapping[str, BatchPolicy],
+    chains: Mapping[str, Mapping[str, Contender]],
     *,
     episodes: int = 500,
     reference: str = THRESHOLD,
-    thresholds: tuple[float, float] = (float("nan"), float("nan")),
-    starts: Callable[[str], None] = lambda name: None,
+    progress: Callable[[str, float], None] = lambda name, share: None,
 ) -> Evaluation:
-    """Let every policy play the same attacks.
+    """Let every policy play the same attacks on every chain.
 
     Args:
-        game: what is played.
-        policies: by name; `NOTHING` and `CLAIRVOYANT` must be among them, as they bound what can be saved.
-        episodes: attacks, 2 or more.
+        chains: policies by name, by name of the chain; the same names on each; `NOTHING` and `CLAIRVOYANT` must be
+            among them, as they bound what can be saved.
+        episodes: attacks on each chain, 2 or more.
         reference: the policy that the others are compared with.
-        thresholds: the levels from which the threshold policies restore and isolate, for the record.
-        starts: called with each policy's name before it plays.
+        progress: called with each policy's name before it plays, and how much is done, 0..1.
 
     Raises:
         EvaluationError: too few episodes, or a policy that is needed is missing.
     """
-    missing = {NOTHING, CLAIRVOYANT, reference} - set(policies)
+    names = list(next(iter(chains.values())))
+    missing = {NOTHING, CLAIRVOYANT, reference} - set(names)
     if episodes < 2 or missing:
         raise EvaluationError(f"{episodes} episodes, without {sorted(missing)}: give 2 or more, and those policies")
-    played: dict[str, Played] = {}
-    for name, policy in policies.items():
-        starts(name)
-        played[name] = play(game, policy, range(episodes), stream=STREAM_EVALUATION)
-    total = np.stack([one.loss.sum(axis=(1, 2)) for one in played.values()], axis=1)
-    means = resampled_means(total)
-    names = list(policies)
+    played: dict[str, list[Played]] = {name: [] for name in names}
+    for number, field in enumerate(chains.values()):
+        for place, (name, one) in enumerate(field.items()):
+            progress(name, (number + place / len(field)) / len(chains))
+            played[name].append(play(one.game, one.policy, range(episodes), stream=STREAM_EVALUATION))
+    losses = Losses.of(
+        [
+            np.stack([played[name][chain].loss.sum(axis=(1, 2)) for name in names], axis=1)
+            for chain in range(len(chains))
+        ]
+    )
+    means = estimates(losses, [mean(losses, policy) for policy in range(len(names))])
     return Evaluation(
-        game.scenario.name,
-        *thresholds,
-        _scores(game, played, total, means),
-        tuple(_difference(names, other, reference, total, means) for other in names if other != reference),
+        ", ".join(chains),
+        {},
+        _scores(chains, played, losses, means),
+        _differences(names, reference, losses),
     )
 
 
-def play(game: Game, policy: BatchPolicy, world_ids: Sequence[int], *, stream: int) -> Played:
-    """One episode of every world under a policy, `LANES` at a time."""
-    parts = [_play(game, policy, world_ids[i : i + LANES], stream) for i in range(0, len(world_ids), LANES)]
-    proposed = np.sum([count for _, count in parts], axis=0) / len(world_ids)
-    return Played(np.concatenate([loss for loss, _ in parts]), proposed)
-
-
-def _play(game: Game, policy: BatchPolicy, world_ids: Sequence[int], stream: int) -> tuple[Float64, Float64]:
-    worlds = (UnseenWorlds if is_blind(policy) else ResponseWorlds)(game, world_ids, stream=stream)
-    worlds.reset()
-    proposed = np.zeros(len(game.effects.playbook))
-    for _ in range(decisions(game)):
-        actions = policy(worlds)
-        np.add.at(proposed, (actions[actions > 0] - 1) // game.compiled.targets, 1)
-        step = worlds.step(actions)
-    return step.terminal_loss, proposed
-
-
-def decisions(game: Game) -> int:
-    """Decisions in an episode."""
-    return -(-game.scenario.horizon_ticks // game.scenario.decide_every)
-
-
-def tune_threshold(
-    game: Game,
-    playbook: str,
-    levels: Sequence[float],
-    *,
-    progress: Callable[[float], None] = lambda share: None,
-) -> float:
-    """The level from which the threshold policy with this playbook loses least on worlds of the training stream."""
-    losses = []
-    for number, level in enumerate(levels):
-        progress(number / len(levels))
-        policy = Threshold(game, level, playbook)
-        losses.append(play(game, policy, range(TUNING_WORLDS), stream=STREAM_ENVIRONMENT).loss.sum())
-    return levels[int(np.argmin(losses))]
-
-
-def resampled_means(losses: Float64) -> Float64:
-    """Means over attacks drawn with replacement: float64[RESAMPLES, policies] from float64[n, policies]."""
-    rng, n = np.random.default_rng(BOOTSTRAP_SEED), len(losses)
-    means = np.empty((RESAMPLES, losses.shape[1]))
-    for row in means:
-        row[:] = np.bincount(rng.integers(n, size=n), minlength=n) @ losses / n
-    return means
-
-
-def interval(means: Float64) -> tuple[float, float]:
-    """The central `COVERAGE` of resampled means float64[RESAMPLES]."""
-    low, high = np.quantile(means, [(1 - COVERAGE) / 2, (1 + COVERAGE) / 2])
-    return float(low), float(high)
-
-
-def _scores(game: Game, played: Mapping[str, Played], total: Float64, means: Float64) -> tuple[Score, ...]:
-    mean = dict(zip(played, total.mean(axis=0).tolist(), strict=True))
-    span = mean[NOTHING] - mean[CLAIRVOYANT]
+def _scores(
+    chains: Mapping[str, Mapping[str, Contender]],
+    played: Mapping[str, list[Played]],
+    losses: Losses,
+    means: Sequence[Estimate],
+) -> tuple[Score, ...]:
+    names = list(played)
+    middle = estimates(losses, [interquartile_mean(losses, policy) for policy in range(len(names))])
+    worst, best = (means[names.index(name)].value for name in (NOTHING, CLAIRVOYANT))
     scores = []
-    for column, (name, one) in enumerate(played.items()):
-        by_owner, by_cause = one.loss.mean(axis=0).sum(axis=1), one.loss.mean(axis=0).sum(axis=0)
+    for name, mean_loss, iqm in zip(names, means, middle, strict=True):
+        parts, games = played[name], [field[name].game for field in chains.values()]
+        by_cause = np.mean([part.loss.mean(axis=0).sum(axis=0) for part in parts], axis=0)
+        by_owner: dict[str, float] = {}
+        for part, game in zip(parts, games, strict=True):
+            for owner, loss in zip(game.compiled.twin.owners, part.loss.mean(axis=0).sum(axis=1), strict=True):
+                by_owner[owner.id] = by_owner.get(owner.id, 0.0) + float(loss) / len(parts)
+        breached = np.concatenate([part.breached for part in parts])
+        any_breach = bool(breached.any())
+        proposed = np.mean([part.proposed for part in parts], axis=0)
         scores.append(
             Score(
                 name,
-                mean[name],
-                *interval(means[:, column]),
-                episodes=len(total),
+                mean_loss.value,
+                mean_loss.low,
+                mean_loss.high,
+                iqm=iqm,
+                episodes=len(losses.table),
                 by_cause={cause.word: float(by_cause[cause]) for cause in LossCause},
-                by_owner={
-                    owner.id: float(loss) for owner, loss in zip(game.compiled.twin.owners, by_owner, strict=True)
+                by_owner=by_owner,
+                by_chain={
+                    chain: float(part.loss.sum(axis=(1, 2)).mean()) for chain, part in zip(chains, parts, strict=True)
                 },
-                responses=dict(zip(game.library.names, one.proposed.tolist(), strict=True)),
-                saved=(mean[NOTHING] - mean[name]) / span if span > 0 else None,
+                responses=dict(zip(games[0].library.names, proposed.tolist(), strict=True)),
+                saved=(worst - mean_loss.value) / (worst - best) if worst > best else None,
+                breached=float(breached.mean()),
+                contained=_share(parts, "contained", breached) if any_breach else None,
+                minutes=_share(parts, "minutes", breached) if any_breach else None,
+                false_containments=float(np.mean([part.false.mean() for part in parts])),
             )
         )
     return tuple(scores)
 
 
-def _difference(names: Sequence[str], policy: str, reference: str, total: Float64, means: Float64) -> Difference:
-    one, other = names.index(policy), names.index(reference)
-    low, high = interval(means[:, one] - means[:, other])
-    return Difference(policy, reference, float((total[:, one] - total[:, other]).mean()), low, high)
+def _share(parts: Sequence[Played], column: str, breached: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> float:
+    return float(np.concatenate([getattr(part, column) for part in parts])[breached].mean())
+
+
+def _differences(names: Sequence[str], reference: str, losses: Losses) -> tuple[Difference, ...]:
+    other = names.index(reference)
+    rest = [column for column in range(len(names)) if column != other]
+    gaps = estimates(losses, [mean_of(losses, losses.table[:, one] - losses.table[:, other]) for one in rest])
+    better = estimates(losses, [probability_of_improvement(losses, other, one) for one in rest])
+    return tuple(
+        Difference(names[one], reference, gap.value, gap.low, gap.high, improvement)
+        for one, gap, improvement in zip(rest, gaps, better, strict=True)
+    )

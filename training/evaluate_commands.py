@@ -1,6 +1,6 @@
 """`tocsin evaluate`.
 
-Flows in: arguments. Flows out: a table, a chart, JSON. Heavy imports stand inside the functions.
+Flows in: arguments. Flows out: tables, a chart, JSON. Heavy imports stand inside the functions.
 """
 
 from __future__ import annotations
@@ -13,44 +13,70 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .evaluate import Evaluation
-
-MOST_EPISODES = 100_000
+    from ..envs.policy_file import NumpyPolicy
+    from .evaluate import Evaluation, Score
 
 
 def evaluate(
-    policy: Annotated[Path | None, typer.Option(help="Policy file to evaluate beside the baselines.")] = None,
-    scenario: Annotated[Path | None, typer.Option(help="Scenario file; default: the shipped one.")] = None,
-    episodes: Annotated[int, typer.Option(help="Attacks that every policy plays.")] = 500,
-    chart: Annotated[Path | None, typer.Option(help="PNG of means with intervals.")] = None,
+    policy: Annotated[
+        list[str] | None,
+        typer.Option(help="Policy file to evaluate beside the baselines, or NAME=FILE; may be repeated."),
+    ] = None,
+    scenario: Annotated[
+        list[Path] | None, typer.Option(help="Scenario file; default: the shipped one; may be repeated.")
+    ] = None,
+    chains: Annotated[
+        int, typer.Option(help="Chains to judge on for each scenario that generates them; as many others are tuned on.")
+    ] = 1,
+    episodes: Annotated[int, typer.Option(help="Attacks that every policy plays on each chain.")] = 500,
+    chart: Annotated[Path | None, typer.Option(help="PNG of losses by cause with intervals.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Compare policies over attacks not trained on. Example: tocsin evaluate --policy policy.tocsin --chart p.png"""
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..envs.game import load_game
-    from ..envs.policy_file import load_policy
     from ..envs.scenario import read_scenario
-    from .evaluate import EvaluationError, compare
+    from .chains import trials
+    from .evaluate import MOST_EPISODES, EvaluationError, compare
 
     if not 2 <= episodes <= MOST_EPISODES:
         raise EvaluationError(f"--episodes {episodes}: give 2 to {MOST_EPISODES}")
     if chart is not None and not chart.parent.is_dir():
         raise EvaluationError(f"--chart {chart}: folder {chart.parent} is not there; make it first")
-    game = load_game(read_scenario(scenario))
-    learned = None if policy is None else load_policy(policy)
+    learned = _learned(policy or [])
+    files: list[Path | None] = [*scenario] if scenario else [None]
+    judged = trials([read_scenario(path) for path in files], chains)
     with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bar:
         task = bar.add_task("", total=1.0)
         result = compare(
-            game,
+            judged,
             learned,
             episodes=episodes,
             progress=lambda name, share: bar.update(task, completed=share, description=name),
         )
     if chart is not None:
-        _draw(result, chart)
+        from .evaluate_chart import draw
+
+        draw(result, chart)
     typer.echo(json.dumps(as_object(result))) if as_json else _print(result)
+
+
+def _learned(given: list[str]) -> dict[str, NumpyPolicy]:
+    """Load FILE or NAME=FILE; a single file without a name is called `trained`, several by their file names."""
+    from ..envs.policy_file import load_policy
+    from .contenders import TRAINED
+    from .evaluate import EvaluationError
+
+    learned: dict[str, NumpyPolicy] = {}
+    for one in given:
+        name, equals, file = one.partition("=")
+        if not equals:
+            name, file = (TRAINED if len(given) == 1 else Path(one).stem), one
+        if not name or name in learned:
+            raise EvaluationError(f"--policy {one}: name {name!r} is empty or taken; write NAME=FILE with another name")
+        learned[name] = load_policy(Path(file))
+    return learned
 
 
 def as_object(evaluation: Evaluation) -> dict[str, Any]:
@@ -58,8 +84,7 @@ def as_object(evaluation: Evaluation) -> dict[str, Any]:
     policies = {score.name: {k: v for k, v in asdict(score).items() if k != "name"} for score in evaluation.scores}
     return {
         "scenario": evaluation.scenario,
-        "threshold": evaluation.threshold,
-        "isolate_threshold": evaluation.isolate_threshold,
+        "tuned": {chain: asdict(tuned) for chain, tuned in evaluation.tuned.items()},
         "policies": policies,
         "differences": [asdict(difference) for difference in evaluation.differences],
     }
@@ -67,54 +92,98 @@ def as_object(evaluation: Evaluation) -> dict[str, Any]:
 
 def _print(evaluation: Evaluation) -> None:
     from rich.console import Console
-    from rich.table import Table
 
-    from .evaluate import CUT_OFF, THRESHOLD
-
-    levels = {THRESHOLD: f" {evaluation.threshold:g}", CUT_OFF: f" {evaluation.isolate_threshold:g}"}
-    causes = list(evaluation.scores[0].by_cause)
-    against = {difference.policy: difference for difference in evaluation.differences}
-    reference = evaluation.differences[0].reference
-    table = Table(title=f"Loss per attack, owner-hours (simulation, scenario {evaluation.scenario})")
-    for column in ("policy", "mean", "95 % interval", *causes, "responses", "saved", f"more than {reference}"):
-        table.add_column(column, justify="left" if column == "policy" else "right")
-    for score in evaluation.scores:
-        difference = against.get(score.name)
-        table.add_row(
-            score.name + levels.get(score.name, ""),
-            f"{score.mean:.2f}",
-            f"{score.low:.2f} to {score.high:.2f}",
-            *(f"{score.by_cause[cause]:.2f}" for cause in causes),
-            f"{sum(score.responses.values()):.1f}",
-            "" if score.saved is None else f"{score.saved:.0%}",
-            f"{difference.mean:+.2f} ({difference.low:+.2f} to {difference.high:+.2f})" if difference else "",
-        )
     console = Console()
-    console.print(table)
+    console.print(_losses(evaluation))
+    console.print(_against(evaluation))
+    console.print(_conduct(evaluation))
+    if len(evaluation.scores[0].by_chain) > 1:
+        console.print(_split(evaluation, "chain", "by_chain"))
+    console.print(_split(evaluation, "owner", "by_owner"))
+    reference = evaluation.differences[0].reference
+    for chain, tuned in evaluation.tuned.items():
+        stops = ", ".join(f"{level:.2f}" for level in tuned.stops)
+        console.print(
+            f"{chain}: tuned to restore from {tuned.restore:g}, isolate from {tuned.isolate:g}, stop at {stops}"
+        )
     console.print(
         f"{evaluation.scores[0].episodes} attacks not trained on, the same for all. The clairvoyant sees the truth: an "
-        "upper bound. saved: share of what it saves against doing nothing."
+        "upper bound. saved: share of what it saves against doing nothing. IQM: mean of the middle half of attacks. "
+        f"P: probability that {reference} loses less on an attack. breached: something was held. contained: share of "
+        "those with nothing held at the end. minutes: from first to last hold. false: containments of what was free. "
+        "Intervals: bootstrap within each chain."
     )
 
 
-def _draw(evaluation: Evaluation, chart: Path) -> None:
-    from matplotlib.figure import Figure
+def _losses(evaluation: Evaluation) -> Any:
+    from rich.table import Table
 
-    from .evaluate import CLAIRVOYANT, EvaluationError
+    table = Table(title=f"Loss per attack, owner-hours (simulation, {_short(evaluation)})")
+    causes = list(evaluation.scores[0].by_cause)
+    _columns(table, "policy", "mean (95 % interval)", "IQM", *causes, "saved")
+    for score in evaluation.scores:
+        table.add_row(
+            score.name,
+            f"{score.mean:.2f} ({score.low:.2f} to {score.high:.2f})",
+            f"{score.iqm.value:.2f}",
+            *(f"{score.by_cause[cause]:.2f}" for cause in causes),
+            "" if score.saved is None else f"{score.saved:.0%}",
+        )
+    return table
 
-    scores = evaluation.scores[::-1]
-    names = [score.name for score in scores]
-    colours = ["lightgrey" if score.name == CLAIRVOYANT else "tab:blue" for score in scores]
-    means = [score.mean for score in scores]
-    spans = [[score.mean - score.low for score in scores], [score.high - score.mean for score in scores]]
-    figure = Figure(figsize=(8, 0.7 * len(scores) + 1.5), layout="constrained")
-    axes = figure.add_subplot()
-    axes.barh(names, means, xerr=spans, color=colours, capsize=4)
-    axes.set(
-        xlabel="mean loss per attack, owner-hours, with 95 % interval",
-        title=f"{scores[0].episodes} attacks not trained on (simulation)",
-    )
-    try:
-        figure.savefig(chart, dpi=120, format="png")
-    except OSError as error:
-        raise EvaluationError(f"--chart {chart}: {error.strerror or error}; name a file that can be written") from None
+
+def _against(evaluation: Evaluation) -> Any:
+    from rich.table import Table
+
+    table = Table(title=f"Against {evaluation.differences[0].reference}, on the same attacks")
+    _columns(table, "policy", "loses more by (95 % interval)", "P (95 % interval)")
+    for one in evaluation.differences:
+        better = one.improvement
+        table.add_row(
+            one.policy,
+            f"{one.mean:+.2f} ({one.low:+.2f} to {one.high:+.2f})",
+            f"{better.value:.2f} ({better.low:.2f} to {better.high:.2f})",
+        )
+    return table
+
+
+def _conduct(evaluation: Evaluation) -> Any:
+    from rich.table import Table
+
+    table = Table(title="Conduct per attack")
+    _columns(table, "policy", "breached", "contained", "minutes", "responses", "false")
+    for score in evaluation.scores:
+        table.add_row(
+            score.name,
+            f"{score.breached:.0%}",
+            "" if score.contained is None else f"{score.contained:.0%}",
+            "" if score.minutes is None else f"{score.minutes:.0f}",
+            f"{sum(score.responses.values()):.1f}",
+            f"{score.false_containments:.2f}",
+        )
+    return table
+
+
+def _columns(table: Any, *names: str) -> None:
+    for name in names:
+        table.add_column(name, justify="left" if name == "policy" else "right")
+
+
+def _split(evaluation: Evaluation, what: str, column: str) -> Any:
+    from rich.table import Table
+
+    def parts(score: Score) -> dict[str, float]:
+        found: dict[str, float] = getattr(score, column)
+        return found
+
+    table = Table(title=f"Mean loss by {what}, owner-hours")
+    shown = [name for name in parts(evaluation.scores[0]) if any(parts(score)[name] > 0 for score in evaluation.scores)]
+    _columns(table, "policy", *shown)
+    for score in evaluation.scores:
+        table.add_row(score.name, *(f"{parts(score)[name]:.2f}" for name in shown))
+    return table
+
+
+def _short(evaluation: Evaluation) -> str:
+    chains = len(evaluation.scores[0].by_chain)
+    return evaluation.scenario if chains == 1 else f"{chains} chains"

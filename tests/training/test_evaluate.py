@@ -1,60 +1,63 @@
-"""Evaluation: the same attacks for all, intervals that hold what they should, nothing that depends on batches."""
+"""Evaluation: the same attacks for all on every chain, and figures that add up."""
 
 from __future__ import annotations
 
-import numpy as np
 import pytest
-from tocsin.envs.vector import ResponseWorlds
-from tocsin.playbooks.actions import encode
+from tocsin.envs.policy_file import NumpyPolicy
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
-from tocsin.training import evaluate as module
-from tocsin.training.baselines import BatchPolicy, Clairvoyant, Threshold, at_random, nothing
-from tocsin.training.evaluate import (
+from tocsin.training import contenders as tuning
+from tocsin.training.baselines import BatchPolicy, Clairvoyant, Threshold, nothing
+from tocsin.training.chains import Trial
+from tocsin.training.contenders import (
     CLAIRVOYANT,
     NOTHING,
+    PHONE,
+    STOPPING,
     THRESHOLD,
-    Evaluation,
-    EvaluationError,
-    evaluate,
-    interval,
-    play,
-    resampled_means,
+    Contender,
+    by_phone,
+    contenders,
+    tune,
 )
-from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
+from tocsin.training.evaluate import Evaluation, EvaluationError, compare, evaluate
 
 EPISODES = 24
 
 
-def policies() -> dict[str, BatchPolicy]:
+def policies() -> dict[str, Contender]:
     game = short_game()
-    return {NOTHING: nothing, THRESHOLD: Threshold(game, 0.3), CLAIRVOYANT: Clairvoyant(game)}
+    found: dict[str, BatchPolicy] = {NOTHING: nothing, THRESHOLD: Threshold(game, 0.3), CLAIRVOYANT: Clairvoyant(game)}
+    return {name: Contender(game, policy) for name, policy in found.items()}
 
 
 @pytest.fixture(scope="module")
 def evaluation() -> Evaluation:
-    return evaluate(short_game(), policies(), episodes=EPISODES)
+    return evaluate({"short": policies()}, episodes=EPISODES)
 
 
 def test_scores_add_up(evaluation: Evaluation) -> None:
-    """Means lie in their intervals and are the sums over causes and over owners."""
+    """Means lie in their intervals and are the sums over causes and over owners, and the mean over chains."""
     assert [score.name for score in evaluation.scores] == [NOTHING, THRESHOLD, CLAIRVOYANT]
     for score in evaluation.scores:
         assert score.low <= score.mean <= score.high and score.episodes == EPISODES
+        assert score.iqm.low <= score.iqm.value <= score.iqm.high
         assert sum(score.by_cause.values()) == pytest.approx(score.mean)
         assert sum(score.by_owner.values()) == pytest.approx(score.mean)
+        assert score.by_chain == {"short": pytest.approx(score.mean)}
 
 
 def test_what_is_saved_is_a_share_of_what_the_upper_bound_saves(evaluation: Evaluation) -> None:
     """Doing nothing saves 0, the bound 1; where the bound saves nothing there is no share."""
     first, *_, bound = evaluation.scores
     assert (first.saved, bound.saved) == (0, 1)
-    swapped = {NOTHING: Clairvoyant(short_game()), THRESHOLD: nothing, CLAIRVOYANT: nothing}
-    assert [score.saved for score in evaluate(short_game(), swapped, episodes=EPISODES).scores] == [None, None, None]
+    names, game = (NOTHING, THRESHOLD, CLAIRVOYANT), short_game()
+    swapped = dict(zip(names, [Contender(game, one) for one in (Clairvoyant(game), nothing, nothing)], strict=True))
+    assert [score.saved for score in evaluate({"short": swapped}, episodes=EPISODES).scores] == [None, None, None]
 
 
 def test_responses_are_told_by_playbook(evaluation: Evaluation) -> None:
-    """Doing nothing proposes nothing; the clairvoyant restores."""
+    """Doing nothing proposes nothing; the clairvoyant restores, and never what is free."""
     by_name = {score.name: score for score in evaluation.scores}
     assert set(by_name[NOTHING].responses.values()) == {0.0}
     assert by_name[CLAIRVOYANT].responses["restore-asset"] > 0
@@ -68,62 +71,47 @@ def test_differences_are_paired(evaluation: Evaluation) -> None:
         assert difference.mean == pytest.approx(one.mean - other.mean)
         assert difference.low <= difference.mean <= difference.high
         assert difference.high - difference.low <= (one.high - one.low) + (other.high - other.low) + 1e-9
+        assert 0.0 <= difference.improvement.low <= difference.improvement.value <= difference.improvement.high <= 1.0
 
 
-def test_results_do_not_depend_on_how_many_play_side_by_side(
-    evaluation: Evaluation, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Seven lanes or all at once: the same numbers, and the same again."""
-    monkeypatch.setattr(module, "LANES", 7)
-    assert evaluate(short_game(), policies(), episodes=EPISODES).scores == evaluation.scores
+def test_the_same_chain_twice_changes_no_mean(evaluation: Evaluation) -> None:
+    """Chains are weighed alike, and owners of equal id are taken together."""
+    twice = evaluate({"one": policies(), "other": policies()}, episodes=EPISODES)
+    for one, both in zip(evaluation.scores, twice.scores, strict=True):
+        assert both.mean == pytest.approx(one.mean) and both.episodes == 2 * one.episodes
+        assert both.by_owner == pytest.approx(one.by_owner) and both.minutes == one.minutes
+        assert both.high - both.low <= one.high - one.low + 1e-9
 
 
-@pytest.mark.parametrize("name", ["nothing", "random", "clairvoyant"])
-def test_blind_policies_play_the_same_without_belief(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    """What is left out for them changes no loss."""
-    policy = {"nothing": nothing, "random": at_random, "clairvoyant": Clairvoyant(short_game())}[name]
-    fast = play(short_game(), policy, range(6), stream=STREAM_EVALUATION)
-    monkeypatch.setattr(module, "is_blind", lambda _: False)
-    slow = play(short_game(), policy, range(6), stream=STREAM_EVALUATION)
-    assert (fast.loss == slow.loss).all() and (fast.proposed == slow.proposed).all()
+def test_owners_who_call_are_slower() -> None:
+    """The same chain and attacks by phone: doing nothing costs the same, defending saves less or as much."""
+    calling = by_phone(short_game())
+    assert calling.parameters.is_by_phone and by_phone(calling) is calling
+    field = {**policies(), PHONE: Contender(calling, nothing)}
+    scores = {score.name: score for score in evaluate({"short": field}, episodes=EPISODES).scores}
+    assert scores[PHONE].mean == scores[NOTHING].mean
 
 
-def test_evaluation_plays_other_attacks_than_training() -> None:
-    """The stream makes the worlds: equal ids in both streams are different attacks."""
-    trained, evaluated = (
-        play(short_game(), nothing, range(8), stream=stream).loss.sum(axis=(1, 2))
-        for stream in (STREAM_ENVIRONMENT, STREAM_EVALUATION)
-    )
-    assert (trained != evaluated).any()
-
-
-def test_proposals_are_counted_by_playbook() -> None:
-    """A policy that proposes one thing once per episode is counted as one of that playbook."""
-    game = short_game()
-    number = game.library.index_of("raise-monitoring")
-    asset = int(np.flatnonzero(game.always[encode(number, 0, game.compiled.targets) :])[0])
-    action = encode(number, asset, game.compiled.targets)
-
-    def once(worlds: ResponseWorlds) -> np.ndarray:
-        tick = worlds.worlds.state.world["tick"]
-        return np.where(tick == 0, action, 0).astype(np.int32)
-
-    counted = play(game, once, range(5), stream=STREAM_EVALUATION).proposed
-    assert counted[number] == 1 and counted.sum() == 1
-
-
-def test_intervals_cover_as_often_as_they_say() -> None:
-    """Over 200 samples of 100 skewed losses the 95 % interval holds the true mean in 88 to 99 % of them."""
-    rng = np.random.default_rng(5)
-    samples = rng.exponential(1.0, (100, 200))
-    means = resampled_means(samples)
-    covers = [low <= 1.0 <= high for low, high in (interval(column) for column in means.T)]
-    assert 0.88 <= np.mean(covers) <= 0.99
+def test_tuning_knows_training_attacks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Every number is the best of its candidates on the training stream."""
+    monkeypatch.setattr(tuning, "TUNING_WORLDS", 4)
+    monkeypatch.setattr(tuning, "LEVELS", (0.3, 0.6))
+    monkeypatch.setattr(tuning, "CUT_LEVELS", (0.9,))
+    streams = []
+    play = tuning.play
+    monkeypatch.setattr(tuning, "play", lambda *a, stream: streams.append(stream) or play(*a, stream=stream))
+    tuned = tune([short_game()])
+    assert set(streams) == {tuning.STREAM_ENVIRONMENT}
+    assert tuned.restore in (0.3, 0.6) and tuned.isolate == 0.9 and all(0 < level < 1 for level in tuned.stops)
+    assert {STOPPING, PHONE} <= set(contenders(short_game(), tuned, {}))
 
 
 def test_what_cannot_be_compared_is_refused() -> None:
-    """Fewer than two episodes, or without the policies that bound the saving."""
+    """Fewer than two episodes, or without the policies that bound the saving, or under a baseline's name."""
     with pytest.raises(EvaluationError, match="2 or more"):
-        evaluate(short_game(), policies(), episodes=1)
+        evaluate({"short": policies()}, episodes=1)
+    incomplete = {name: one for name, one in policies().items() if name != CLAIRVOYANT}
     with pytest.raises(EvaluationError, match="clairvoyant"):
-        evaluate(short_game(), {NOTHING: nothing, THRESHOLD: nothing}, episodes=5)
+        evaluate({"short": incomplete}, episodes=5)
+    with pytest.raises(EvaluationError, match="baseline"):
+        compare([Trial(short_game(), (short_game(),))], {NOTHING: NumpyPolicy({}, {})}, episodes=2)

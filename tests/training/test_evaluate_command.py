@@ -7,8 +7,18 @@ from pathlib import Path
 
 import pytest
 from tocsin.orchestrator.cli import BAD_INPUT, load_command, main
-from tocsin.training import evaluate as module
-from tocsin.training.evaluate import BOOK, CLAIRVOYANT, CUT_OFF, ISOLATE, NOTHING, RANDOM, THRESHOLD
+from tocsin.training import contenders as module
+from tocsin.training.contenders import (
+    BOOK,
+    CLAIRVOYANT,
+    CUT_OFF,
+    ISOLATE,
+    NOTHING,
+    PHONE,
+    RANDOM,
+    STOPPING,
+    THRESHOLD,
+)
 
 SHORT = "name: short\nhorizon_ticks: 20\nattackers: [{tries_per_hour: 300, onset_s: [0, 0], absent: 0}]\n"
 
@@ -36,10 +46,12 @@ def test_json_has_every_policy_with_its_interval(
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert err == "" and chart.read_bytes().startswith(b"\x89PNG")
-    assert list(told["policies"]) == [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, CLAIRVOYANT]
+    names = [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, STOPPING, PHONE, CLAIRVOYANT]
+    assert list(told["policies"]) == names
     for row in told["policies"].values():
         assert row["low"] <= row["mean"] <= row["high"] and row["episodes"] == 6
-    assert {row["reference"] for row in told["differences"]} == {THRESHOLD} and told["threshold"] in (0.3, 0.6)
+    assert told["tuned"]["short"]["restore"] in (0.3, 0.6)
+    assert {row["reference"] for row in told["differences"]} == {THRESHOLD}
 
 
 def test_the_table_marks_the_upper_bound(scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -48,13 +60,25 @@ def test_the_table_marks_the_upper_bound(scenario: Path, capsys: pytest.CaptureF
     assert "upper bound" in " ".join(capsys.readouterr().out.split())
 
 
+def test_several_chains_are_judged_at_once(tmp_path: Path, scenario: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A file twice under two names, and generated chains that are kept apart; a mean for each."""
+    made = tmp_path / "made.yaml"
+    made.write_text(SHORT.replace("short", "made") + "generate: {assets: 12, owners: 2}\n")
+    run("--scenario", str(scenario), "--scenario", str(made), "--chains", "2", "--episodes", "4", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert list(told["policies"][NOTHING]["by_chain"]) == ["short", "made #0", "made #1"]
+    assert told["policies"][NOTHING]["episodes"] == 12
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
         (("--episodes", "1"), "--episodes 1"),
         (("--policy", "absent.tocsin"), "absent.tocsin"),
         (("--scenario", "absent.yaml"), "absent.yaml"),
+        (("--policy", "=absent.tocsin"), "=absent.tocsin"),
         (("--chart", "absent/chart.png"), "absent"),
+        (("--chains", "2"), "--chains 2"),
     ],
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]) -> None:

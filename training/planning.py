@@ -1,0 +1,106 @@
+"""Policies that plan: a prior names candidates, the planner rolls them out, a base policy plays on from there.
+
+Flows in: worlds with belief. Flows out: an action per world. Where the prior sees nothing to do, nothing is planned.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+import numpy.typing as npt
+
+from ..envs.game import Game
+from ..envs.vector import ResponseWorlds
+from ..playbooks.actions import encode
+from ..twin.analysis.planner import Base, PlanSettings, plan
+from ..twin.rulebook.defenders import decide_thresholds
+from ..twin.rulebook.worlds import Worlds
+from ..twin.sensing.belief import BeliefState
+from .baselines import ISOLATE, RESTORE, REVOKE, BatchPolicy
+
+Prior = Callable[[ResponseWorlds], list[list[int]]]  # candidates for each world, its first choice first
+
+SUSPECTED = 0.05  # belief from which an asset is worth a candidate; assumed
+SUSPECTS = 4  # assets that are, at most
+FIRST_PLAYBOOKS = (RESTORE, ISOLATE, REVOKE)
+
+
+@dataclass
+class Planned:
+    """Plans in every world in which the prior has more than one candidate; lives for one batch of episodes."""
+
+    game: Game
+    prior: Prior
+    base: Base | None = None
+    settings: PlanSettings = field(default_factory=PlanSettings)
+    seconds: float = field(default=0.0, init=False)  # spent planning
+    plans: int = field(default=0, init=False)
+
+    def __call__(self, worlds: ResponseWorlds) -> npt.NDArray[np.int32]:
+        """An action per world."""
+        game, state = self.game, worlds.worlds.state
+        actions = np.zeros(worlds.count, np.int32)
+        for world, candidates in enumerate(self.prior(worlds)):
+            actions[world] = candidates[0]
+            if len(set(candidates)) > 1:
+                made = plan(
+                    game.compiled,
+                    game.effects,
+                    game.assumed,
+                    belief=worlds.belief,
+                    view=world,
+                    state=state,
+                    world=world,
+                    candidates=candidates,
+                    base=self.base,
+                    settings=self.settings,
+                    seed=int(state.world["id"][world]) * 100_003 + int(state.world["tick"][world]),
+                )
+                actions[world] = made.action
+                self.seconds, self.plans = self.seconds + made.seconds, self.plans + 1
+        return actions
+
+
+@dataclass(frozen=True)
+class Suspects:
+    """A prior without a policy: wait, or stop, clean or revoke what is most surely held."""
+
+    game: Game
+    choice: BatchPolicy | None = None  # whose choice comes first; waiting if left out
+
+    def __call__(self, worlds: ResponseWorlds) -> list[list[int]]:
+        """Candidates for each world: the first choice, waiting, and `FIRST_PLAYBOOKS` on the `SUSPECTS` most held."""
+        held, masks = worlds.held(), worlds.masks()
+        first = np.zeros(worlds.count, np.int32) if self.choice is None else self.choice(worlds)
+        return [[int(first[world]), 0, *self._stops(held[world], masks[world])] for world in range(worlds.count)]
+
+    def _stops(self, held: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> list[int]:
+        suspects = [int(asset) for asset in np.argsort(-held, kind="stable")[: 2 * SUSPECTS] if held[asset] > SUSPECTED]
+        library, targets = self.game.library, self.game.compiled.targets
+        found, used = [], 0
+        for asset in suspects:
+            actions = [encode(library.index_of(name), asset, targets) for name in FIRST_PLAYBOOKS]
+            legal = [action for action in actions if mask[action]]
+            found += legal
+            used += bool(legal)
+            if used == SUSPECTS:
+                break
+        return found
+
+
+@dataclass(frozen=True)
+class RestoringBase:
+    """A base policy: restore, or revoke, what is most surely held, from a belief on."""
+
+    game: Game
+    level: float
+
+    def __call__(self, worlds: Worlds, belief: BeliefState) -> npt.NDArray[np.int32]:
+        """An action per world."""
+        game, actions = self.game, np.zeros(worlds.count, np.int32)
+        restore, revoke = game.library.index_of(RESTORE), game.library.index_of(REVOKE)
+        held = belief.asset["user"] + belief.asset["admin"]
+        decide_thresholds(held, self.level, restore, revoke, game.compiled.arrays, game.effects, worlds.state, actions)
+        return actions
