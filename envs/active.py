@@ -236,7 +236,7 @@ def _choose(i: int, rows: UInt8, lit: Int32, lit_n: Int32, g: TargetGraph, deare
 @inner
 def _key(priority: int, target: int) -> int:
     """One number that orders by priority, then by the lower target."""
-    return (np.int64(priority) << 32) | (_LOW - np.int64(target))
+    return int((np.int64(priority) << 32) | (_LOW - np.int64(target)))
 
 
 @inner
