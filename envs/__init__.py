@@ -10,11 +10,15 @@ from importlib import import_module
 from typing import Any
 
 PUBLIC = (
+    "active",
+    "active_worlds",
     "game",
     "policy_file",
+    "policy_network",
     "reward",
     "scenario",
     "scripted",
+    "target_graph",
     "vector",
     "response",
     "owners",
@@ -29,6 +33,9 @@ EXPORTS = {
     "ResponseEnv": "response",
     "ResponseVectorEnv": "gymnasium_vector",
     "ResponseVecEnv": "sb3_vector",
+    "ActiveSettings": "active",
+    "ActiveWorlds": "active_worlds",
+    "ActiveVecEnv": "active_sb3",
     "OwnerWorlds": "owners",
     "OwnersEnv": "parallel",
     "AttackEnv": "attack",

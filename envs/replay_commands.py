@@ -57,5 +57,5 @@ def _chosen(game: Game, defender: str, policy: Path | None) -> tuple[str, Defend
         return defender, scripted(game, defender)
     learned = load_policy(policy)
     return f"policy {policy.name}", lambda worlds: learned.act(
-        worlds.observation, game.static, worlds.masks(), game.effects
+        worlds.observation, worlds.legal, game.graph, game.effects
     )
