@@ -1,7 +1,7 @@
 """One training run, readable top to bottom: imitate, roll out on Ray, learn with SB3's MaskablePPO, keep the best.
 
 Flows in: a scenario and settings. Flows out: a policy file and what was measured on the way. The first part of the time
-goes into imitating the threshold rule (behaviour cloning), while Ray starts; then PPO improves on it. Weights are kept
+goes into imitating a rule on belief (behaviour cloning), while Ray starts; then PPO improves on it. Weights are kept
 by their loss on worlds of a stream that neither training nor evaluation uses.
 """
 
@@ -25,7 +25,7 @@ from ..envs.game import Game, load_game
 from ..envs.policy_file import NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
 from .baselines import Learned
-from .imitate import IMITATED_LEVEL, imitate
+from .imitate import imitate
 from .policy import PairPolicy, action_space, observation_space
 from .rollout import Rollout
 from .settings import TrainSettings
@@ -215,7 +215,7 @@ def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]
         "library": game.library.digest,
         "playbooks": list(game.library.names),
         "settings": asdict(settings),
-        "how": f"behaviour cloning of eviction by worth from {IMITATED_LEVEL}, then MaskablePPO; best by validation",
+        "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,
