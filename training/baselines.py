@@ -144,7 +144,7 @@ class Worth:
         playbook = np.where(t.asset["kind"] == AssetKind.IDENTITY, revoke, restore)
         actions = (1 + playbook * targets + np.arange(len(t.asset))).astype(np.int32)
         worth = 1.0 + REACHED * np.asarray(t.asset["toward"], np.float64)
-        return worth, INTERRUPTED * service_at_stake(t) / hour, actions
+        return worth, INTERRUPTED * service_at_stake(t).astype(np.float64) / hour, actions
 
     @property
     def actions(self) -> Int32:
