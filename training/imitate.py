@@ -18,9 +18,9 @@ import torch
 from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
-from .baselines import Worth
 from .network import PairNetwork
 from .settings import TrainSettings
+from .worth import Worth
 
 STREAM_IMITATION = 12  # of draws; neither training, validation nor evaluation plays it
 LEVELS = (0.5, 1.0, 2.0, 4.0)  # gains from which the rule may act; the best of them on the imitation worlds teaches

@@ -18,9 +18,9 @@ from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
-from .baselines import Worth
 from .imitate import IMITATED_LEVEL, decisions
 from .network import PairNetwork
+from .worth import Worth
 
 Array = npt.NDArray[Any]
 

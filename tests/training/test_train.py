@@ -12,12 +12,12 @@ from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds
-from tocsin.training.baselines import Worth
 from tocsin.training.imitate import chances, clone, discounted, imitate, watch
 from tocsin.training.network import PairNetwork
 from tocsin.training.rollout import Roller
 from tocsin.training.settings import TrainError, TrainSettings
 from tocsin.training.train import fill_buffer, make_learner
+from tocsin.training.worth import Worth
 
 TINY = TrainSettings(worlds=3, steps=6, workers=1, imitation_worlds=2, imitation_passes=1, epochs=1, minibatches=1)
 
