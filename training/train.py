@@ -20,7 +20,7 @@ from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.buffers import MaskableRolloutBuffer
 from stable_baselines3.common.logger import Logger
 
-from ..envs.active import ACTIVE_FEATURES, ActiveSettings
+from ..envs.active import ACTIVE_FEATURES
 from ..envs.game import Game, load_game
 from ..envs.policy_file import NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
@@ -32,7 +32,6 @@ from .settings import TrainSettings
 from .validate import validation_losses
 from .workers import Crew, start_ray, stop_ray
 
-VIEW = ActiveSettings()
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
 
@@ -148,7 +147,7 @@ def make_learner(game: Game, settings: TrainSettings) -> MaskablePPO:
         device="cpu",
         _init_setup_model=False,
     )
-    learner.observation_space, learner.action_space = observation_space(VIEW), action_space(game, VIEW)
+    learner.observation_space, learner.action_space = observation_space(game), action_space(game)
     learner.n_envs = settings.worlds * settings.workers
     learner._setup_model()
     learner.set_logger(Logger(folder=None, output_formats=[]))
