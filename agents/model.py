@@ -150,7 +150,7 @@ class ChainModel(mesa.Model):
 
     def unserved(self) -> list[int]:
         """Numbers of the assets that do not serve, in order."""
-        return [int(a) for a in np.flatnonzero(self.worlds.state.asset["status"][0] & UNSERVED)]
+        return [int(a) for a in np.flatnonzero(self.worlds.state.asset["modes"][0] & UNSERVED)]
 
     def requests(self, owner: int | None = None) -> list[Request]:
         """Requests that wait for an owner's answer, or for any owner's."""

@@ -13,6 +13,7 @@ PUBLIC = (
     "active",
     "active_worlds",
     "game",
+    "learned",
     "policy_file",
     "policy_network",
     "reward",

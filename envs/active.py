@@ -38,7 +38,9 @@ _HELD, _EVIDENCE, _AGE = _COLUMN["held"], _COLUMN["evidence"], _COLUMN["age"]
 _PENDING, _NEAR, _CUT = _COLUMN["pending"], _COLUMN["near"], _COLUMN["cut"]
 _FIRST_MODE, _PEAK = _COLUMN["isolated"], _COLUMN["peak"]
 _FREE = int(RunState.FREE)
-_KEPT, _BUSY, _MODE = 1 << 14, 2048, 512  # priority of the dearest; of a response on its way or at work; of a mode
+# Priority of the dearest; of a response on its way or at work; of a mode or a lost service: a belief of 0.14. Patches
+# hold for a day and would take the slots of what is suspected now.
+_KEPT, _BUSY, _MODE = 1 << 14, 2048, 96
 _LOW = np.int64(0xFFFFFFFF)
 ACTIVE_FEATURES = (*FEATURES, *TARGET_FEATURES, "own", "present")
 

@@ -113,10 +113,10 @@ class ActiveWorlds:
     def advance(self, actions: Int32) -> Step:
         """As `step`, of actions of the game itself int32[B], as the rules of `worlds` give them; illegal ones wait."""
         loss = self.worlds.worlds.state.loss
-        before = loss.copy()
+        before, counted = loss.copy(), np.asarray(self.worlds.worlds.state.world)["dropped"]
         self._decisions[0, :, 0] = actions
         self.worlds.follow(self._decisions)
-        lost = (loss - before) / NANO
+        lost, dropped = (loss - before) / NANO, counted.copy()
         truncated = np.asarray(self.worlds.worlds.state.world)["tick"] >= self.game.scenario.horizon_ticks
         ended = np.flatnonzero(truncated) if truncated.any() else NONE
         self._see()
@@ -125,4 +125,4 @@ class ActiveWorlds:
         if len(ended):
             self.worlds.begin_next(ended)
             self.look()
-        return Step(self._active.rows.copy(), rewards(lost), lost, truncated, ended, terminal, total)
+        return Step(self._active.rows.copy(), rewards(lost), lost, truncated, ended, terminal, total, dropped)

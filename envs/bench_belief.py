@@ -199,7 +199,7 @@ def judge(
         game.effects,
         game.parameters,
         world_ids=range(settings.worlds),
-        stream=STREAM_EVALUATION,
+        stream=game.scenario.stream(STREAM_EVALUATION),
     )
     scores = {name: Score() for name in filters}
     seconds = dict.fromkeys(filters, 0.0)

@@ -1,4 +1,4 @@
-"""Command line of measurements: `tocsin bench belief`.
+"""Command line of measurements: `tocsin bench belief`, `tocsin bench worlds`.
 
 Flows in: sizes. Flows out: a table or one JSON object. Heavy imports stand inside the functions.
 """
@@ -49,6 +49,7 @@ def worlds(
     part: Annotated[
         str, typer.Option("--with", help="rules, observation or belief, each with what is before.")
     ] = "rules",
+    act_every: Annotated[int, typer.Option(help="The defender acts in one tick of so many, on average.")] = 10,
     ticks: Annotated[int, typer.Option(help="Ticks of a block; the quickest of three counts.")] = 200,
     seed: Annotated[int, typer.Option(help="Of the chain and its attacks.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="One JSON object on standard output.")] = False,
@@ -59,7 +60,7 @@ def worlds(
 
     from .bench_worlds import Settings, bench, check
 
-    settings = Settings(assets, count, threads, active, part, ticks, seed)
+    settings = Settings(assets, count, threads, active, part, act_every, ticks, seed)
     try:
         check(settings)
     except ValueError as error:

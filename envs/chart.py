@@ -1,12 +1,14 @@
 """Where owners and assets lie on a plain chart of a chain: an area per owner, a square per asset.
 
-Flows in: a `Twin` and a size. Flows out: positions, the same for the same twin. Nothing is drawn here; pictures of
-environments and replays share it. Pictures of attack paths have a layout of their own, `twin.analysis.layout`.
+Flows in: a `Twin`, or how many assets each owner has, and a size. Flows out: positions, the same for the same twin.
+Nothing is drawn here; pictures of environments and replays share it. Pictures of attack paths have a layout of their
+own, `twin.analysis.layout`.
 """
 
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from ..twin.graph import Asset, Twin
@@ -20,7 +22,6 @@ LARGEST = 42.0  # side of a square with its gap
 class Area:
     """The place of one owner."""
 
-    owner: str
     x: float  # of its upper left corner
     y: float
     width: float
@@ -31,44 +32,47 @@ class Area:
 class Chart:
     """Positions of everything drawn, in units of the size given; y grows downwards."""
 
-    areas: tuple[Area, ...]  # in order of the twin's owners
-    places: tuple[tuple[float, float], ...]  # middle of each asset's square, in order of the twin's assets
+    areas: tuple[Area, ...]  # in order of owners
+    places: tuple[tuple[float, float], ...]  # middle of each asset's square, in order of assets
     side: float  # of a square
 
 
 def lay_chart(twin: Twin, *, width: float, height: float) -> Chart:
     """Areas in rows, in the order of owners; squares by kind and id, as large as the fullest area allows."""
-    areas = _areas(twin, width, height)
     held: dict[str, list[Asset]] = {owner.id: [] for owner in twin.owners}
     for asset in sorted(twin.assets, key=lambda one: (one.kind, one.id)):
         held[asset.owner].append(asset)
-    step = min((_step(area, len(held[area.owner])) for area in areas), default=LARGEST)
-    places: dict[str, tuple[float, float]] = {}
-    for area in areas:
+    chart = lay_groups([len(assets) for assets in held.values()], width=width, height=height)
+    members = [asset.id for assets in held.values() for asset in assets]
+    places = dict(zip(members, chart.places, strict=True))
+    return Chart(chart.areas, tuple(places[asset.id] for asset in twin.assets), chart.side)
+
+
+def lay_groups(counts: Sequence[int], *, width: float, height: float) -> Chart:
+    """Areas in rows, one for each group, with so many squares each; places in the order of groups."""
+    areas = _areas(len(counts), width, height)
+    step = min((_step(area, count) for area, count in zip(areas, counts, strict=True)), default=LARGEST)
+    places: list[tuple[float, float]] = []
+    for area, count in zip(areas, counts, strict=True):
         across = max(1, int((area.width - 2 * PAD) // step))
-        for number, asset in enumerate(held[area.owner]):
-            row, column = divmod(number, across)
-            places[asset.id] = (
-                round(area.x + PAD + (column + 0.5) * step, 2),
-                round(area.y + HEAD + (row + 0.5) * step, 2),
-            )
-    return Chart(areas, tuple(places[asset.id] for asset in twin.assets), round(0.8 * step, 2))
+        for row, column in (divmod(number, across) for number in range(count)):
+            x, y = area.x + PAD + (column + 0.5) * step, area.y + HEAD + (row + 0.5) * step
+            places.append((round(x, 2), round(y, 2)))
+    return Chart(areas, tuple(places), round(0.8 * step, 2))
 
 
-def _areas(twin: Twin, width: float, height: float) -> tuple[Area, ...]:
-    count = len(twin.owners)
+def _areas(count: int, width: float, height: float) -> tuple[Area, ...]:
     across = min(range(1, count + 1), key=lambda one: _misfit(one, count, width, height), default=1)
     down = -(-count // across)
-    wide, high = width / across, height / down
+    wide, high = width / across, height / max(down, 1)
     return tuple(
         Area(
-            owner.id,
             round(number % across * wide + PAD / 2, 2),
             round(number // across * high + PAD / 2, 2),
             wide - PAD,
             high - PAD,
         )
-        for number, owner in enumerate(twin.owners)
+        for number in range(count)
     )
 
 

@@ -244,4 +244,6 @@ def _sample(
 
 
 def _play(game: Game, ids: range) -> Worlds:
-    return Worlds.make(game.compiled, game.effects, game.assumed, world_ids=ids, stream=STREAM_ENVIRONMENT)
+    return Worlds.make(
+        game.compiled, game.effects, game.assumed, world_ids=ids, stream=game.scenario.stream(STREAM_ENVIRONMENT)
+    )

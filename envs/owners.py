@@ -59,7 +59,7 @@ class OwnerWorlds:
             runs=runs,
         )
         self.lanes = [
-            ViewLanes(game, view_of(game, owner), len(world_ids), seat=seat, runs=runs)
+            ViewLanes(game, view_of(game, owner), self.worlds.state, seat=seat)
             for seat, owner in enumerate(self.owners)
         ]
         self._rows = np.arange(len(world_ids), dtype=np.int64)

@@ -17,9 +17,11 @@ from gymnasium import spaces
 from pettingzoo import ParallelEnv
 
 from ..twin.sensing.observe import FEATURES
-from .checks import checked_share, checked_world
+from .canvas import tiled
+from .checks import EnvError, checked_mode, checked_share, checked_world
 from .game import Game, load_game
 from .owners import Observations, OwnersStep, OwnerWorlds
+from .render import Picture, in_words, running
 from .reward import owner_rewards, told_losses
 from .scenario import read_scenario
 
@@ -49,9 +51,17 @@ class OwnersEnv(ParallelEnv):
     Start: as in `ResponseEnv`; `reset(seed=n)` plays episode 0 of world n, without a seed the next episode.
 
     End: never terminated; truncated for all at `horizon_ticks`, with `info[agent]["episode_loss"]` by cause.
+
+    Render: as `ResponseEnv`'s, of each agent's view alone and with its own loss: `render_of(agent)`; `render()` puts
+    those of all agents side by side, or one below the other in text, and is for whoever watches the game.
     """
 
-    metadata: ClassVar[dict[str, Any]] = {"name": "tocsin_owners_v0", "render_modes": [], "is_parallelizable": True}
+    metadata: ClassVar[dict[str, Any]] = {
+        "name": "tocsin_owners_v0",
+        "render_modes": ["ansi", "rgb_array"],
+        "render_fps": 10,
+        "is_parallelizable": True,
+    }
 
     def __init__(
         self,
@@ -60,6 +70,7 @@ class OwnersEnv(ParallelEnv):
         game: Game | None = None,
         world: int = 0,
         own_share: float = 0.0,
+        render_mode: str | None = None,
     ) -> None:
         """Make the environment.
 
@@ -68,14 +79,15 @@ class OwnersEnv(ParallelEnv):
             game: a game that is already loaded, instead of a scenario.
             world: its number until a reset gives a seed.
             own_share: of the reward that is the owner's own loss, 0..1.
+            render_mode: "ansi", "rgb_array" or None.
 
         Raises:
             ScenarioError: the scenario cannot be used.
-            EnvError: `own_share` is out of range, or there is no such world.
+            EnvError: `own_share` is out of range, or there is no such world or render mode.
         """
+        self.render_mode = checked_mode(render_mode, self.metadata["render_modes"])
         self.own_share = checked_share("own_share", own_share)
         self.game = game or load_game(read_scenario(None if scenario is None else Path(scenario)))
-        self.render_mode = None
         self._worlds = OwnerWorlds(self.game, [checked_world(world)])
         self.possible_agents = list(self._worlds.owners)
         self.agents: list[str] = []
@@ -84,6 +96,8 @@ class OwnersEnv(ParallelEnv):
             name: _observed(len(v.always), v.compiled.targets) for name, v in self._views.items()
         }
         self.action_spaces = {name: spaces.Discrete(len(view.always)) for name, view in self._views.items()}
+        self._pictures: dict[str, Picture] = {}
+        self._last = self._seen(self._worlds.observe())
         self._next_episode = 0
 
     def observation_space(self, agent: str) -> spaces.Space[Any]:
@@ -117,7 +131,8 @@ class OwnersEnv(ParallelEnv):
         observations = self._worlds.reset(self._next_episode)
         self._next_episode += 1
         self.agents = list(self.possible_agents)
-        return self._seen(observations), {agent: {} for agent in self.agents}
+        self._last = self._seen(observations)
+        return self._last, {agent: {} for agent in self.agents}
 
     def step(
         self, actions: Mapping[str, int]
@@ -134,13 +149,50 @@ class OwnersEnv(ParallelEnv):
         infos = self._told(step)
         if step.truncated:
             self.agents = []
+        self._last = self._seen(step.observations)
         return (
-            self._seen(step.observations),
+            self._last,
             {agent: float(reward) for agent, reward in zip(agents, rewards, strict=True)},
             dict.fromkeys(agents, False),
             dict.fromkeys(agents, step.truncated),
             infos,
         )
+
+    def render(self) -> Any:
+        """What `render_of` gives of every agent, in one text or picture; None without a render mode."""
+        shown = [self.render_of(agent) for agent in self.possible_agents]
+        if self.render_mode == "rgb_array":
+            return tiled(shown)
+        return "\n\n".join(shown) if self.render_mode == "ansi" else None
+
+    def render_of(self, agent: str) -> Any:
+        """A text, or uint8[H, W, 3], of one agent's view by the render mode; None without one.
+
+        Raises:
+            EnvError: there is no such agent.
+        """
+        if agent not in self._views:
+            raise EnvError(f"agent {agent!r} is unknown; take one of {', '.join(self.possible_agents)}")
+        view, observation = self._views[agent].compiled, self._last[agent]["observation"]
+        if self.render_mode == "rgb_array":
+            if agent not in self._pictures:
+                self._pictures[agent] = Picture(view, viewer=agent)
+            return self._pictures[agent].draw(observation)
+        if self.render_mode == "ansi":
+            responses = running(self.game, self._worlds.lanes[self.possible_agents.index(agent)].state, 0, view=view)
+            loss = np.full(len(view.twin.owners), np.nan)
+            loss[view.owner_number[agent]] = self._lost(agent)
+            return in_words(self.game, observation, responses, loss, f"{agent}, {self._place()}", view=view)
+        return None
+
+    def _lost(self, agent: str) -> float:
+        """What an owner has lost in the episode so far."""
+        return float(self._worlds.worlds.losses()[0, self.game.compiled.owner_number[agent]].sum())
+
+    def _place(self) -> str:
+        world = self._worlds.worlds.state.world[0]
+        number = f"world {world['id']}, episode {max(self._next_episode - 1, 0)}"
+        return f"{number}, tick {world['tick']} of {self.game.scenario.horizon_ticks}"
 
     def close(self) -> None:
         """Nothing to close."""

@@ -120,7 +120,7 @@ def _frame(worlds: ResponseWorlds) -> Record:
     running = state.run[0][state.run[0]["state"] != RunState.FREE]
     return {
         "held": _sparse(level),
-        "stopped": np.flatnonzero(asset["status"] & IMPACTED).tolist(),
+        "stopped": np.flatnonzero(asset["modes"] & IMPACTED).tolist(),
         "believed": _sparse(believed),
         "flags": _sparse(np.asarray(flags)),
         "cut": np.flatnonzero(state.cut[0]).tolist(),

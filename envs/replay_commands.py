@@ -21,7 +21,8 @@ def replay(
     scenario: Annotated[Path | None, typer.Option(help="Scenario file; default: the shipped one.")] = None,
     world: Annotated[int, typer.Option(help="Number of the world: another number, another attack.")] = 0,
     defender: Annotated[
-        str, typer.Option(help="nothing, random, isolate-on-finding, threshold or clairvoyant.")
+        str,
+        typer.Option(help="nothing, random, isolate-on-finding, isolate-on-belief, threshold, book or clairvoyant."),
     ] = "threshold",
     policy: Annotated[Path | None, typer.Option(help="Policy file that defends instead.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -50,12 +51,10 @@ def replay(
 
 def _chosen(game: Game, defender: str, policy: Path | None) -> tuple[str, Defender]:
     """Name and rule of who defends."""
+    from .learned import Learned
     from .policy_file import load_policy
     from .scripted import defender as scripted
 
     if policy is None:
         return defender, scripted(game, defender)
-    learned = load_policy(policy)
-    return f"policy {policy.name}", lambda worlds: learned.act(
-        worlds.observation, worlds.legal, game.graph, game.effects
-    )
+    return f"policy {policy.name}", Learned(game, load_policy(policy))

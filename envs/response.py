@@ -52,7 +52,8 @@ class ResponseEnv(gymnasium.Env):
     changed.
 
     Reward: less what all owners lost during the step, in owner-hours times `envs.reward.REWARD_SCALE`: service, harm,
-    labour of playbooks. `info["loss"]` is the same step's loss as {owner: {cause: loss}}.
+    labour of playbooks. `info["loss"]` is the same step's loss as {owner: {cause: loss}}. `info["findings_dropped"]`
+    counts findings of the episode that had no room and so reached nobody.
 
     Start: nobody holds anything; an attacker comes within the scenario's span, or never. `reset(seed=n)` plays episode
     0 of world n; a reset without a seed plays the next episode of the same world. Equal worlds, episodes and actions
@@ -139,7 +140,11 @@ class ResponseEnv(gymnasium.Env):
         self._action[0] = action
         step = self._worlds.advance(self._action)
         self._loss = self._loss + step.loss[0]
-        told: dict[str, Any] = {"refused": refused, "loss": told_losses(self._owners, step.loss[0])}
+        told: dict[str, Any] = {
+            "refused": refused,
+            "loss": told_losses(self._owners, step.loss[0]),
+            "findings_dropped": int(step.dropped[0]),
+        }
         self._last = step.observation[0]
         if len(step.ended):
             self._is_over = True

@@ -11,6 +11,7 @@ from functools import cache, partial
 from pathlib import Path
 
 from ..agents.defender import (
+    BookDefender,
     ClairvoyantDefender,
     DefenderAgent,
     IsolateOnFinding,
@@ -23,33 +24,42 @@ from ..twin.vocabulary import AssetKind
 from .attackers import PRESETS, Attacker
 from .game import Game, load_game
 from .scenario import EXAMPLE, ScenarioError, read_scenario
+from .scripted import CUT_LEVEL, ISOLATE, LEAST, LEVEL, RELEASE, RESTORE, REVOKE, book_of
 
 AS_WRITTEN = "as the scenario says"  # attackers
 COALITION, OWNERS = "coalition", "owners"  # seats
-LEVEL = 0.4  # belief from which the threshold rule acts; among the best on the charging chain, see `tocsin evaluate`
 
 
-def _threshold(game: Game) -> MakeDefender:
-    restore, revoke = _playbooks(game, "restore-asset", "revoke-credentials")
+def _restoring(game: Game) -> MakeDefender:
+    restore, revoke = _playbooks(game, RESTORE, REVOKE)
     return partial(ThresholdDefender, threshold=LEVEL, restore=restore, revoke=revoke)
 
 
+def _cutting_off(game: Game) -> MakeDefender:
+    isolate, revoke = _playbooks(game, ISOLATE, REVOKE)
+    return partial(ThresholdDefender, threshold=CUT_LEVEL, restore=isolate, revoke=revoke)
+
+
 def _clairvoyant(game: Game) -> MakeDefender:
-    restore, revoke, isolate, release = _playbooks(
-        game, "restore-asset", "revoke-credentials", "isolate-asset", "release-asset"
-    )
+    restore, revoke, isolate, release = _playbooks(game, RESTORE, REVOKE, ISOLATE, RELEASE)
     return partial(ClairvoyantDefender, restore=restore, revoke=revoke, isolate=isolate, release=release)
 
 
 def _isolating(game: Game) -> MakeDefender:
-    return partial(IsolateOnFinding, isolate=_playbooks(game, "isolate-asset")[0])
+    return partial(IsolateOnFinding, isolate=_playbooks(game, ISOLATE)[0])
 
 
-DEFENDERS: Mapping[str, Callable[[Game], MakeDefender]] = {
+def _by_the_book(game: Game) -> MakeDefender:
+    return partial(BookDefender, book=book_of(game.library), least=LEAST)
+
+
+DEFENDERS: Mapping[str, Callable[[Game], MakeDefender]] = {  # the agents of `scripted.DEFENDERS`
     "nothing": lambda game: DefenderAgent,
     "random": lambda game: RandomDefender,
-    "isolate on finding": _isolating,
-    "threshold": _threshold,
+    "isolate-on-finding": _isolating,
+    "isolate-on-belief": _cutting_off,
+    "threshold": _restoring,
+    "book": _by_the_book,
     "clairvoyant": _clairvoyant,
 }
 

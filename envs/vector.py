@@ -41,6 +41,7 @@ class Step:
     ended: npt.NDArray[np.int64]  # rows whose episode ended
     terminal_observation: npt.NDArray[np.uint8]  # [len(ended), T, FEATURES]
     terminal_loss: npt.NDArray[np.float64]  # [len(ended), O, LossCause] of the episodes that ended
+    dropped: npt.NDArray[np.int32]  # [B] findings of the episode that had no room: nobody saw them
 
 
 class ResponseWorlds:
@@ -74,7 +75,8 @@ class ResponseWorlds:
         self._decisions = np.zeros((game.scenario.decide_every, len(world_ids), 1), np.int32)
         self._attack = np.full(len(game.parameters.attacker), TAKES_ITS_OWN, np.int32)
         self._loss = self.worlds.state.loss  # int64[B, O, LossCause]
-        self._tick = np.asarray(self.worlds.state.world)["tick"]  # int32[B], a plain view: records are slow in Python
+        world = np.asarray(self.worlds.state.world)  # plain views: records are slow in Python
+        self._tick, self._dropped = world["tick"], world["dropped"]  # int32[B]
 
     @property
     def count(self) -> int:
@@ -220,7 +222,7 @@ class ResponseWorlds:
         before = self._loss.copy()
         self._decisions[0, :, 0] = actions
         self.follow(self._decisions)
-        loss = (self._loss - before) / NANO
+        loss, dropped = (self._loss - before) / NANO, self._dropped.copy()
         truncated = self._tick >= self.game.scenario.horizon_ticks
         observation = self._observed.rows.copy()
         ended = np.flatnonzero(truncated) if np.count_nonzero(truncated) else NONE
@@ -228,7 +230,7 @@ class ResponseWorlds:
         if len(ended):
             self.begin_next(ended)
             observation = self.observe()
-        return Step(observation, rewards(loss), loss, truncated, ended, terminal, total)
+        return Step(observation, rewards(loss), loss, truncated, ended, terminal, total, dropped)
 
     def begin_next(self, rows: npt.NDArray[np.int64]) -> None:
         """Start the next episode of some worlds; what is seen of it is written by the next `observe`."""

@@ -160,12 +160,13 @@ def _assumed(game: Game, compiled: Compiled) -> Parameters:
 class ViewLanes:
     """B worlds as one view sees them; lives as long as those."""
 
-    def __init__(self, game: Game, view: View, worlds: int, *, seat: int, runs: int) -> None:
-        """Make lanes for `worlds` worlds in which the owner has a seat and `runs` responses may run at once."""
+    def __init__(self, game: Game, view: View, whole: WorldState, *, seat: int) -> None:
+        """Make lanes for worlds in which the owner has a seat, with as much room for findings as those have."""
+        worlds, runs, findings = len(whole.world), whole.run.shape[1], whole.finding.shape[1]
         self.view = view
         self._game = game
         self._seat = seat
-        self._state = new_state(view.compiled, view.assumed, worlds, runs=runs)
+        self._state = new_state(view.compiled, view.assumed, worlds, runs=runs, findings=findings)
         self._state.world["run_n"] = runs  # they lie where they lie in the whole worlds
         self._belief = new_belief(view.compiled, worlds, sees=view.sees)
         self._lanes = np.arange(worlds, dtype=np.int64)
@@ -195,6 +196,11 @@ class ViewLanes:
         seat = self.view.compiled.owner_number[self.view.owner]
         sees_active(self._observed, self.view.graph, settings=settings, into=into, seat=seat)
         legal_of_masks(self.masks(), into)
+
+    @property
+    def state(self) -> WorldState:
+        """The worlds as this view shows them, in its numbers; not to be written to."""
+        return self._state
 
     def masks(self) -> Bools:
         """bool[B, 1 + P * T'] of actions that the owner may propose, as far as it can see; a new array.

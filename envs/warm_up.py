@@ -34,7 +34,6 @@ def compile_kernels() -> None:
 
     from ..agents.model import ChainModel
     from ..twin.analysis.forecast import rehearse
-    from ..twin.rulebook.defenders import decide_books
     from ..twin.rulebook.mask import is_legal
     from .active import sees_rows
     from .active_worlds import ActiveWorlds
@@ -61,10 +60,8 @@ def compile_kernels() -> None:
     worlds.worlds.open_steps(0)
     owners = OwnerWorlds(game, [0])
     owners.step(np.zeros((1, len(owners.owners)), np.int32))
-    compiled, effects, state, actions = game.compiled.arrays, game.effects, worlds.worlds.state, np.zeros(2, np.int32)
-    decide_books(worlds.belief.evidence, 1, np.full(32, -1, np.int32), 0, compiled, effects, state, actions)
-    is_legal(0, 1, compiled, effects, state)
-    ChainModel(game.compiled, effects, game.parameters).step()
+    is_legal(0, 1, game.compiled.arrays, game.effects, worlds.worlds.state)
+    ChainModel(game.compiled, game.effects, game.parameters).step()
     rehearse(
         game.compiled,
         game.effects,

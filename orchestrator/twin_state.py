@@ -18,7 +18,7 @@ from ..twin.compiled import Compiled
 from ..twin.rulebook.effects import NO_CEILING, NO_MODE, EffectTable
 from ..twin.rulebook.parameters import Parameters
 from ..twin.rulebook.rules import BITS
-from ..twin.rulebook.state import FINDINGS, NEVER, UNSERVED, WorldState, copy_worlds, new_state
+from ..twin.rulebook.state import NEVER, UNSERVED, WorldState, copy_worlds, new_state
 from ..twin.sensing.events import Event, EventClass
 from ..twin.sensing.findings import Finding
 from ..twin.vocabulary import Mode, RunState
@@ -126,11 +126,10 @@ class TwinState:
     def _set_states(self, number: int, states: tuple[str, ...]) -> None:
         asset = self.world.asset[0]
         words = set(states)
-        asset["modes"][number] = sum(1 << BITS * mode for mode in Mode if mode.word in words)
-        status = int(asset["status"][number])
-        asset["status"][number] = status | UNSERVED if NOT_SERVING in words else status & ~UNSERVED
+        was, now = bool(asset["modes"][number] & UNSERVED), NOT_SERVING in words
+        modes = sum(1 << BITS * mode for mode in Mode if mode.word in words)
+        asset["modes"][number] = modes | UNSERVED if now else modes
         share = int(self.compiled.arrays.asset["share"][number])
-        was, now = bool(status & UNSERVED), NOT_SERVING in words
         owner = int(self.compiled.arrays.asset["owner"][number])
         self.world.rate["service"][0, owner] += share * (int(now) - int(was))
         self._set_cuts(number, {word.removeprefix(CUT) for word in words if word.startswith(CUT)})
@@ -185,8 +184,9 @@ class TwinState:
 
     def _write_findings(self, findings: Iterable[Finding]) -> None:
         rows = sorted(findings, key=lambda finding: -finding.confidence)
+        room = self.world.finding.shape[1]
         known = _fair_shares(
-            [one for one in rows if one.asset in self.compiled.asset_number], FINDINGS, lambda one: one.owner
+            [one for one in rows if one.asset in self.compiled.asset_number], room, lambda one: one.owner
         )
         for row, one in enumerate(known):
             number = self.compiled.asset_number[one.asset]

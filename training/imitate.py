@@ -18,12 +18,13 @@ import torch
 from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
-from .baselines import Worth
 from .network import PairNetwork
 from .settings import TrainSettings
+from .worth import Worth
 
 STREAM_IMITATION = 12  # of draws; neither training, validation nor evaluation plays it
-IMITATED_LEVEL = 1.0  # gain from which the rule acts
+LEVELS = (0.5, 1.0, 2.0, 4.0)  # gains from which the rule may act; the best of them on the imitation worlds teaches
+IMITATED_LEVEL = 1.0  # where none was tuned
 SOFTNESS = 0.25  # gain that makes a choice e times as likely in the lesson; assumed
 SLOW = 0.3  # share of worlds in which the rule acts in one decision of four, so that the lesson holds its mistakes
 RATE, LEAST_RATE = 5e-3, 1e-4  # Adam's, falling linearly over the passes
@@ -54,7 +55,7 @@ def imitate(network: PairNetwork, game: Game, settings: TrainSettings) -> float:
 def watch(game: Game, settings: TrainSettings) -> Lesson:
     """Play one episode of each imitation world by the rule and note what it would choose, and how surely."""
     seen = ActiveWorlds(ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION))
-    rule, rng = Worth(game, IMITATED_LEVEL), np.random.default_rng(settings.seed)
+    rule, rng = tuned(game, settings), np.random.default_rng(settings.seed)
     is_slow = np.arange(seen.count) < SLOW * seen.count
     seen.reset(settings.seed)
     rewards, kept = [], []
@@ -66,6 +67,19 @@ def watch(game: Game, settings: TrainSettings) -> Lesson:
     returns = discounted(np.stack(rewards), settings.gamma)
     scale = 1.0 / max(float(returns.std()), 1e-6)
     return Lesson(observed, chosen, masks, returns.ravel() * np.float32(scale), scale)
+
+
+def tuned(game: Game, settings: TrainSettings) -> Worth:
+    """The rule with the level of `LEVELS` that loses least on the imitation worlds, an episode that no lesson shows."""
+    worlds = ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION)
+    losses = []
+    for level in LEVELS:
+        rule, lost = Worth(game, level), 0.0
+        worlds.reset(settings.seed + 1)
+        for _ in range(decisions(game)):
+            lost -= float(worlds.step(rule(worlds)).reward.sum())
+        losses.append(lost)
+    return Worth(game, LEVELS[int(np.argmin(losses))])
 
 
 def chances(rule: Worth, seen: ActiveWorlds) -> npt.NDArray[np.float32]:

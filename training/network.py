@@ -87,7 +87,7 @@ class PairNetwork(nn.Module):
         """float32[M, HIDDEN] after the rounds."""
         hidden = torch.relu(self.encoder(nodes.seen))
         for layer in self.rounds:
-            gathered = Product.apply(nodes.near, nodes.near_back, hidden).reshape(-1, 2 * HIDDEN)
+            gathered = product(nodes.near, nodes.near_back, hidden).reshape(-1, 2 * HIDDEN)
             hidden = hidden + torch.relu(layer(torch.cat([hidden, gathered], dim=1)))
         return hidden
 
@@ -101,7 +101,7 @@ class PairNetwork(nn.Module):
 
     def _pairs(self, hidden: torch.Tensor, context: torch.Tensor, nodes: Nodes) -> torch.Tensor:
         """float32[B, P * K] scores; on empty slots `ILLEGAL`."""
-        of_context = Product.apply(nodes.world, nodes.world_back, self.pair_context(context))
+        of_context = product(nodes.world, nodes.world_back, self.pair_context(context))
         of_node, of_playbook = self.pair_target(hidden) + of_context, self.pair_playbook(self.playbooks)
         pairs = torch.relu(of_node[:, None] + of_playbook)
         direct = nodes.seen @ (self.direct @ self.playbooks.T) + self.prior(self.playbooks)[:, 0]
@@ -168,6 +168,12 @@ def _csr(start: torch.Tensor, column: torch.Tensor, value: torch.Tensor, columns
     with warnings.catch_warnings():
         warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
         return torch.sparse_csr_tensor(start, column, value, (len(start) - 1, columns), check_invariants=False)
+
+
+def product(matrix: torch.Tensor, transpose: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
+    """A sparse matrix [R, C] times a dense one [C, H]; the transpose is for the gradient."""
+    result: torch.Tensor = Product.apply(matrix, transpose, dense)  # type: ignore[no-untyped-call]
+    return result
 
 
 class Product(torch.autograd.Function):

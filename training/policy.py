@@ -69,11 +69,14 @@ class PairPolicy(MaskableActorCriticPolicy):
         return values
 
 
-def observation_space(settings: ActiveSettings) -> spaces.Box:
-    """uint8[K, width]."""
+VIEW = ActiveSettings()  # sizes of what policies are trained on
+
+
+def observation_space(game: Game, settings: ActiveSettings = VIEW) -> spaces.Box:
+    """uint8[K, width], the same for every game."""
     return spaces.Box(0, 255, (settings.slots, settings.width), np.uint8)
 
 
-def action_space(game: Game, settings: ActiveSettings) -> spaces.Discrete[Any]:
+def action_space(game: Game, settings: ActiveSettings = VIEW) -> spaces.Discrete[Any]:
     """1 + P * K actions."""
     return spaces.Discrete(1 + len(game.effects.playbook) * settings.slots)

@@ -19,14 +19,12 @@ from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.buffers import MaskableDictRolloutBuffer, MaskableRolloutBuffer
 from stable_baselines3.common.logger import Logger
 
-from ..envs.active import ActiveSettings
 from ..envs.game import Game
 from .group import Alone, Group
 from .policy import PairPolicy, action_space, observation_space
 from .rollout import Rollout, each
 from .settings import TrainSettings
 
-VIEW = ActiveSettings()  # sizes of what the policy sees
 FLATTENED = ("observations", "actions", "values", "log_probs", "advantages", "returns", "action_masks")
 
 
@@ -166,7 +164,7 @@ def _copied(value: Any) -> Any:
 
 def make_learner(game: Game, settings: TrainSettings) -> GroupPPO:
     """A learner on the game's spaces, without an environment: rollouts bring the data."""
-    observed = observation_space(VIEW)
+    observed = observation_space(game)
     learner = GroupPPO(
         PairPolicy,
         None,
@@ -187,7 +185,7 @@ def make_learner(game: Game, settings: TrainSettings) -> GroupPPO:
         device="cuda" if settings.gpus and torch.cuda.is_available() else "cpu",
         _init_setup_model=False,
     )
-    learner.observation_space, learner.action_space = observed, action_space(game, VIEW)
+    learner.observation_space, learner.action_space = observed, action_space(game)
     learner.n_envs = settings.worlds
     learner.longest, learner.minibatches = settings.gradient_norm, settings.minibatches
     learner._setup_model()

@@ -21,8 +21,8 @@ from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
-from .baselines import Worth
 from .imitate import IMITATED_LEVEL, decisions
+from .worth import Worth
 
 Array = npt.NDArray[Any]
 Observation = Array | dict[str, Array]  # as the policy's observation space has it

@@ -28,7 +28,7 @@ from .central import Central
 from .checkpoint import CheckpointError
 from .cluster import start_ray, stop_ray
 from .decentralised import Decentralised
-from .imitate import IMITATED_LEVEL, imitate
+from .imitate import imitate
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
@@ -285,7 +285,7 @@ def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]
         "library": game.library.digest,
         "playbooks": list(game.library.names),
         "settings": as_dict(settings),
-        "how": f"behaviour cloning of eviction by worth from {IMITATED_LEVEL}, then MaskablePPO; best by validation",
+        "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,

@@ -95,7 +95,9 @@ class BlueAgent:
     def begin(self, layout: Layout) -> None:
         """Start an episode: nothing is believed, nothing is at work."""
         game = game_of(layout)
-        worlds = Worlds.make(game.compiled, game.effects, game.parameters, world_ids=[0], stream=STREAM_FORECAST)
+        worlds = Worlds.make(
+            game.compiled, game.effects, game.parameters, world_ids=[0], stream=game.scenario.stream(STREAM_FORECAST)
+        )
         self._layout, self._seat = layout, Seat(game, worlds, new_belief(game.compiled, 1))
         self._busy = 0  # steps until the action at work is done
 

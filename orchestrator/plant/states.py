@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from ...twin.compiled import Compiled
 from ...twin.rulebook.rules import BITS, COUNT
-from ...twin.rulebook.state import UNSERVED, WorldState
+from ...twin.rulebook.state import COUNTS, UNSERVED, WorldState
 from ...twin.vocabulary import Mode, OccurrenceKind
 
 NOT_SERVING = "not_serving"
@@ -52,10 +52,10 @@ class States:
     def _now(self, state: WorldState) -> dict[int, tuple[str, ...]]:
         asset = state.asset[0]
         now: dict[int, list[str]] = {}
-        for number in ((asset["modes"] != 0) | ((asset["status"] & UNSERVED) != 0)).nonzero()[0]:
+        for number in ((asset["modes"] & (COUNTS | UNSERVED)) != 0).nonzero()[0]:
             modes = int(asset["modes"][number])
             words = [mode.word for mode in Mode if (modes >> BITS * mode) & COUNT]
-            if asset["status"][number] & UNSERVED:
+            if modes & UNSERVED:
                 words.append(NOT_SERVING)
             now[int(number)] = words
         for link in state.cut[0].nonzero()[0]:

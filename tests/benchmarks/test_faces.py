@@ -17,6 +17,7 @@ from tocsin.envs.gymnasium_vector import ResponseVectorEnv
 from tocsin.envs.parallel import OwnersEnv
 from tocsin.envs.response import ResponseEnv
 from tocsin.envs.scenario import Generator, Scenario
+from tocsin.tests.benchmarks.figures import Figures
 
 STEPS, REPEATS, LANES = 500, 9, 256
 
@@ -48,7 +49,7 @@ def rate(step: Callable[[], bool], reset: Callable[[], object]) -> float:
     return STEPS / min(times)
 
 
-def test_one_world_through_gymnasium(game: Game) -> None:
+def test_one_world_through_gymnasium(game: Game, figures: Figures) -> None:
     """`ResponseEnv.step` with legal actions at random, and waiting; `AttackEnv.step` with open steps at random."""
     env, rng = ResponseEnv(game=game), np.random.default_rng(0)
     attack = AttackEnv(game=game, defender="nothing")
@@ -57,19 +58,21 @@ def test_one_world_through_gymnasium(game: Game) -> None:
         legal = np.flatnonzero(one.action_masks())
         return one.step(int(legal[rng.integers(len(legal))]))[3]
 
-    print(f"\none world, {game.compiled.sizes[0]} assets: {rate(lambda: acts(env), env.reset):,.0f} steps/s acting")
-    print(f"waiting: {rate(lambda: env.step(0)[3], env.reset):,.0f} steps/s")
-    print(f"attacking: {rate(lambda: acts(attack), attack.reset):,.0f} steps/s")
+    what, wanted = f"one world through Gymnasium, {game.compiled.sizes[0]} assets", "20,000 or more"
+    figures.add(f"{what}, acting in every step", f"{rate(lambda: acts(env), env.reset):,.0f} steps/s", wanted)
+    figures.add(f"{what}, waiting", f"{rate(lambda: env.step(0)[3], env.reset):,.0f} steps/s", wanted)
+    figures.add(f"{what}, attacking", f"{rate(lambda: acts(attack), attack.reset):,.0f} steps/s")
     painted = ResponseEnv(game=game, render_mode="rgb_array")
     painted.reset()
-    print(f"pictures: {rate(lambda: painted.render() is None, lambda: None):,.0f}/s")
+    figures.add("pictures of it", f"{rate(lambda: painted.render() is None, lambda: None):,.0f}/s")
 
 
-def test_many_lanes_and_many_owners(game: Game) -> None:
+def test_many_lanes_and_many_owners(game: Game, figures: Figures) -> None:
     """`VectorEnv` on one thread, and `ParallelEnv` with a view for each of six owners."""
     lanes, owners = ResponseVectorEnv(LANES, game=game), OwnersEnv(game=game)
     wait, waits = np.zeros(LANES, np.int64), dict.fromkeys(owners.possible_agents, 0)
     lanes.reset()
-    print(f"\n{LANES} lanes: {LANES * rate(lambda: lanes.step(wait) is None, lambda: None):,.0f} steps/s")
+    together = LANES * rate(lambda: lanes.step(wait) is None, lambda: None)
+    figures.add(f"Gymnasium vector of {LANES} lanes, one thread", f"{together:,.0f} steps/s")
     ended = rate(lambda: any(owners.step(waits)[3].values()), owners.reset)
-    print(f"{len(waits)} owners: {ended:,.0f} steps/s")
+    figures.add(f"PettingZoo, {len(waits)} owners", f"{ended:,.0f} steps/s")

@@ -1,6 +1,6 @@
 """Tocsin's rules beside NASim's step, in one run, on networks of as many hosts: a peer that pip installs.
 
-`pip install nasim prettytable` beside the project, then `make bench`; without it the test says so and skips. NASim
+`pip install nasim prettytable` beside the project, then `make bench`; without it the table says so. NASim
 takes valid actions (those on discovered hosts), its step alone, as its own action mask raises in 0.12.0. Tocsin plays
 1,024 worlds side by side, which NASim cannot: a NASim process has one.
 """
@@ -12,12 +12,13 @@ import time
 import numpy as np
 import pytest
 from tocsin.envs.bench_worlds import Settings, bench
+from tocsin.tests.benchmarks.figures import Figures
 
 HOSTS, STEPS = 100, 5_000
 
 
-def test_world_ticks_beside_nasim() -> None:
-    """Print both rates and their ratio."""
+def test_world_ticks_beside_nasim(figures: Figures) -> None:
+    """Both rates and their ratio."""
     nasim = pytest.importorskip("nasim", reason="NASim is absent: pip install nasim prettytable to compare with it")
     env = nasim.generate(HOSTS, 5, seed=0)
     env.reset(seed=0)
@@ -35,7 +36,5 @@ def test_world_ticks_beside_nasim() -> None:
                 break
     ours = bench(Settings(assets=HOSTS, ticks=100))
     theirs, rate = done / spent, ours["world_ticks_per_s"]
-    print(
-        f"\nNASim {HOSTS} hosts: {theirs:,.0f} steps/s in one process; Tocsin {ours['assets']} assets, rules: "
-        f"{rate:,} world-ticks/s on {ours['threads']} threads: {rate / theirs:,.0f} times"
-    )
+    figures.add(f"NASim, {HOSTS} hosts, its step alone, one process", f"{theirs:,.0f} steps/s")
+    figures.add(f"rules at {ours['assets']} assets in the same run", f"{rate / theirs:,.0f} times NASim", "aim 100")

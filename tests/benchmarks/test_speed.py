@@ -18,6 +18,7 @@ from tocsin.envs.game import Game, load_game
 from tocsin.envs.policy_file import NumpyPolicy
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds, UnseenWorlds
+from tocsin.tests.benchmarks.figures import Figures
 from tocsin.training.baselines import Threshold
 from tocsin.training.network import PairNetwork
 
@@ -50,7 +51,7 @@ def attacked(game: Game, kind: type[ResponseWorlds] = ResponseWorlds) -> Respons
     return worlds
 
 
-def test_ticks(game: Game) -> None:
+def test_ticks(game: Game, figures: Figures) -> None:
     """The kernel against a Mesa model, one thread against all, and what belief and observation add."""
     worlds = attacked(game)
     kernel = best(lambda: worlds.worlds.fork(range(WORLDS)).roll(TICKS)) / (WORLDS * TICKS)
@@ -60,22 +61,26 @@ def test_ticks(game: Game) -> None:
     numba.set_num_threads(threads)
     model = ChainModel(game.compiled, game.effects, game.parameters)
     mesa = best(lambda: [model.step() for _ in range(TICKS)]) / TICKS
-    print(f"\nkernel: {1 / kernel:,.0f} world-ticks/s on {threads} threads, {single / kernel:.1f} times one thread's")
-    print(f"Mesa: {1 / mesa:,.0f} ticks/s; the kernel is {mesa / kernel:,.0f} times as fast")
+    what = f"the shipped chain, {WORLDS} worlds"
+    figures.add(f"kernel, {what}, {threads} threads", f"{1 / kernel:,.0f} world-ticks/s")
+    figures.add("the same beside one thread", f"{single / kernel:.1f} times")
+    figures.add("Mesa, the shipped chain", f"{1 / mesa:,.0f} ticks/s")
+    figures.add("kernel beside Mesa", f"{mesa / kernel:,.0f} times")
 
 
-def test_decisions(game: Game) -> None:
+def test_decisions(game: Game, figures: Figures) -> None:
     """A decision with mask, belief and observation against one without any of them."""
     wait = np.zeros(WORLDS, np.int32)
     seen, unseen = attacked(game), attacked(game, UnseenWorlds)
     with_belief = best(lambda: [seen.step(wait) for _ in range(5)]) / 5
     without = best(lambda: [unseen.step(wait) for _ in range(5)]) / 5
     masks = best(seen.masks)
-    print(f"\ndecisions: {WORLDS / with_belief:,.0f}/s with belief and observation, {WORLDS / without:,.0f}/s without")
-    print(f"masks cost {masks / with_belief:.1%} of a decision")
+    figures.add("decisions with belief and observation", f"{WORLDS / with_belief:,.0f}/s")
+    figures.add("decisions without", f"{WORLDS / without:,.0f}/s")
+    figures.add("dense masks beside a decision", f"{masks / with_belief:.1%}")
 
 
-def test_policies(game: Game) -> None:
+def test_policies(game: Game, figures: Figures) -> None:
     """The same network from the policy file in numpy, and in torch."""
     worlds = attacked(game)
     network = PairNetwork(game.effects)
@@ -85,4 +90,5 @@ def test_policies(game: Game) -> None:
     in_numpy = best(lambda: policy.act_on(active, game.effects))
     with torch.no_grad():
         in_torch = best(lambda: network(rows, legal))
-    print(f"\npolicy: {WORLDS / in_numpy:,.0f} decisions/s in numpy, {WORLDS / in_torch:,.0f} in torch")
+    figures.add("policy in numpy", f"{WORLDS / in_numpy:,.0f} decisions/s")
+    figures.add("policy in torch", f"{WORLDS / in_torch:,.0f} decisions/s")

@@ -10,10 +10,12 @@ import pytest
 from gymnasium.utils.env_checker import check_env
 from hypothesis import given
 from hypothesis import strategies as st
+from sb3_contrib import MaskablePPO
 from sb3_contrib.common.maskable.utils import get_action_masks, is_masking_supported
 from stable_baselines3.common.env_checker import check_env as check_env_sb3
-from tocsin.envs.attack import ATTACKER_FEATURES, AttackEnv
+from tocsin.envs.attack import AttackEnv
 from tocsin.envs.attackers import Attacker
+from tocsin.envs.discovery import ASSET_COLUMNS, STEP_COLUMNS
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.registration import ATTACK
 from tocsin.envs.scenario import Scenario
@@ -25,6 +27,7 @@ from tocsin.twin.rulebook.attacking import NOT_OPEN
 from tocsin.twin.vocabulary import OccurrenceKind
 
 LOSSY = 6  # a world in which something is lost within thirty ticks
+USER, ENTRY = ASSET_COLUMNS.index("user"), ASSET_COLUMNS.index("entry")
 
 
 @pytest.fixture
@@ -37,6 +40,10 @@ def late_game() -> Game:
     """Two attackers who come some time within the episode, or never."""
     late = Attacker(onset_s=(0.0, 3600.0), absent=0.5)
     return load_game(Scenario(name="late", attackers=(late, late), horizon_ticks=TICKS))
+
+
+def same(one: dict[str, np.ndarray], other: dict[str, np.ndarray]) -> bool:
+    return one.keys() == other.keys() and all((one[name] == other[name]).all() for name in one)
 
 
 def play(env: AttackEnv, seed: int | None, rng: np.random.Generator) -> list[float]:
@@ -62,22 +69,23 @@ def test_an_attacker_holds_its_entry_when_the_episode_starts() -> None:
     env = AttackEnv(game=late_game(), attacker=1)
     for seed in range(5):
         seen, _ = env.reset(seed=seed)
-        held = seen["assets"][:, ATTACKER_FEATURES.index("user")]
-        assert held.any() and seen["open"].any() and (env.action_masks()[1:] == seen["open"]).all()
+        held, is_open = seen["assets"][:, USER], seen["steps"][:, STEP_COLUMNS.index("open")]
+        assert (seen["assets"][:, ENTRY] == held).all() and held.any()
+        assert is_open.any() and (env.action_masks()[1:] == is_open).all()
 
 
 def test_what_is_tried_may_be_gained_and_pays_what_owners_lose(env: AttackEnv) -> None:
     """Random open steps take assets; rewards are the service and harm lost, labour of playbooks left out."""
     rng = np.random.default_rng(0)
     seen, _ = env.reset(seed=LOSSY)
-    before, paid, over = (seen["assets"][:, 0] > 0).sum(), 0.0, False
+    before, paid, over = seen["assets"][:, USER].sum(), 0.0, False
     while not over:
         seen, reward, terminated, over, told = env.step(int(rng.choice(np.flatnonzero(env.action_masks()))))
         assert not terminated
         lost = sum(causes["service"] + causes["harm"] for causes in told["loss"].values())
         assert reward == pytest.approx(lost)
         paid += reward
-    assert (seen["assets"][:, 0] > 0).sum() > before and paid > 0 and "episode_loss" in told
+    assert seen["assets"][:, USER].sum() > before and paid > 0 and "episode_loss" in told
     with pytest.raises(gymnasium.error.ResetNeeded):
         env.step(0)
 
@@ -99,7 +107,7 @@ def test_a_step_that_is_not_open_is_refused_and_one_out_of_range_raises(env: Att
     env.reset(seed=3)
     waited = env.step(0)
     assert refused[4]["refused"] and refused[1] == waited[1]
-    assert (refused[0]["assets"] == waited[0]["assets"]).all()
+    assert same(refused[0], waited[0])
 
 
 @FEW
@@ -118,8 +126,7 @@ def test_the_defenders_mind_is_not_seen(seed: int) -> None:
     state.world["finding_n"] = rng.integers(0, 64)
     for name in ("user", "admin", "persist"):
         state.asset[name] |= (rng.integers(0, 2, state.asset.shape) << 1).astype(np.uint8)
-    after = env._see()
-    assert (after["assets"] == before["assets"]).all() and (env.action_masks() == masks).all()
+    assert same(env._see(), before) and (env.action_masks() == masks).all()
 
 
 @pytest.mark.parametrize("name", DEFENDERS)
@@ -147,12 +154,45 @@ def test_who_cannot_sit_there_is_named() -> None:
         AttackEnv(game=never)
 
 
-def test_the_text_lists_what_is_held_and_open() -> None:
-    """`ansi`: asset ids and techniques by action number."""
+def test_the_text_lists_what_is_known_and_open() -> None:
+    """`ansi`: ids of assets that are held or known and no others, steps by the number of their action."""
     env = AttackEnv(game=short_game(), render_mode="ansi")
     env.reset(seed=3)
+    play_some(env, 12)
     text = env.render()
-    assert "internet/external/internet" in text and "T1190" in text
+    known = {asset.id for asset in env.game.compiled.twin.assets if f"{asset.id}:" in text}
+    assert known == set(env.asset_names()) and "internet/external/internet: entry, user" in text
+    assert all(f"  {number}: {name}" in text for number, name in enumerate(env.step_names(), 1))
+
+
+def play_some(env: AttackEnv, ticks: int) -> None:
+    """Random open steps from the episode's present tick on."""
+    rng = np.random.default_rng(0)
+    for _ in range(ticks):
+        env.step(int(rng.choice(np.flatnonzero(env.action_masks()))))
+
+
+def test_the_picture_follows_what_is_seen() -> None:
+    """`rgb_array`: uint8 of a fixed size, another one once something is taken, the same for the same episode."""
+    pictures = []
+    for _ in range(2):
+        env = AttackEnv(game=short_game(), render_mode="rgb_array", defender="nothing")
+        env.reset(seed=LOSSY)
+        pictures.append(env.render())
+        play_some(env, 12)
+        pictures.append(env.render())
+    first, later, again, once_more = pictures
+    assert first.dtype == np.uint8 and first.shape == later.shape and first.shape[2] == 3
+    assert (first == again).all() and (later == once_more).all() and (first != later).any()
+
+
+def test_maskable_ppo_learns_on_it() -> None:
+    """sb3-contrib takes the observation and the masks as they are: two short rounds change the weights."""
+    env = AttackEnv(game=short_game(), defender="nothing", slots=32, rows=32)
+    learner = MaskablePPO("MultiInputPolicy", env, n_steps=32, batch_size=16, n_epochs=1, seed=0, device="cpu")
+    before = [one.clone() for one in learner.policy.parameters()]
+    learner.learn(64)
+    assert any((one != other).any() for one, other in zip(before, learner.policy.parameters(), strict=True))
 
 
 def test_what_the_rulebook_refuses_is_told(env: AttackEnv) -> None:
@@ -161,8 +201,9 @@ def test_what_the_rulebook_refuses_is_told(env: AttackEnv) -> None:
     env.reset(seed=LOSSY)
     while not over:
         action = int(rng.choice(np.flatnonzero(env.action_masks())))
+        step = int(env._discovery.listed[action - 1]) if action else -1
         *_, over, told = env.step(action)
-        noted = (int(OccurrenceKind.REFUSED), action - 1, 0, NOT_OPEN) in env._worlds.worlds.trace(0)
+        noted = (int(OccurrenceKind.REFUSED), step, 0, NOT_OPEN) in env._worlds.worlds.trace(0)
         assert told["refused"] == noted
         refused += noted
     assert refused

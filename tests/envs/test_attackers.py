@@ -68,10 +68,10 @@ def test_nothing_is_stopped_before_patience_ends() -> None:
     """No impact in the first hour of a crew that waits an hour; soon after there is some."""
     game = game_of(at_once("ransomware", tries_per_hour=600.0))
     lanes = played(game, 59)
-    status = lanes.worlds.state.asset["status"]
-    assert not (status & IMPACTED).any()
+    modes = lanes.worlds.state.asset["modes"]
+    assert not (modes & IMPACTED).any()
     lanes.worlds.roll(121)
-    assert (lanes.worlds.state.asset["status"] & IMPACTED).any()
+    assert (lanes.worlds.state.asset["modes"] & IMPACTED).any()
 
 
 def test_less_breadth_is_a_sharper_taste() -> None:

@@ -133,3 +133,42 @@ def test_results_do_not_depend_on_the_batch() -> None:
         two = among.step(np.zeros((2, len(among.owners)), np.int32))
         assert (one.loss[0] == two.loss[1]).all()
         assert all((a[0] == b[1]).all() for a, b in zip(one.observations, two.observations, strict=True))
+
+
+def test_each_owners_text_and_picture_are_of_its_view_alone() -> None:
+    """Neither assets nor responses out of sight are named; of losses its own; the whole game is their tiles."""
+    env = OwnersEnv(game=short_game(), render_mode="ansi")
+    seen, _ = env.reset(seed=LOSSY)
+    names = {agent: env.target_names(agent) for agent in env.possible_agents}
+    rng = np.random.default_rng(0)
+    for _ in range(4):
+        acts = {agent: int(rng.choice(np.flatnonzero(seen[agent]["action_mask"]))) for agent in env.agents}
+        seen, _, _, _, infos = env.step(acts)
+    ids = {asset.id for asset in env.game.compiled.twin.assets}
+    for agent in env.agents:
+        text = env.render_of(agent)
+        rows = text.split("owners:")[0].splitlines()
+        assert not [one for one in ids - set(names[agent]) for row in rows if one in row.split()]
+        told = [line.strip().split(": ")[0].split(" on ")[1] for line in rows if " on " in line]
+        assert set(told) <= set(names[agent])
+        losses = [line.split() for line in text.split("owners:")[1].splitlines()[1:]]
+        assert [row[2] for row in losses if row[0] != "-"] == [agent]
+        assert text in env.render()
+    assert any(" on " in env.render_of(agent) for agent in env.agents)
+    env.render_mode = "rgb_array"
+    high, wide, _ = env.render_of("fleet").shape
+    whole = env.render()
+    assert whole.dtype == np.uint8 and whole.shape == (2 * high, 3 * wide, 3)
+    place = env.possible_agents.index("fleet")
+    tile = whole[place // 3 * high :, place % 3 * wide :][:high, :wide]
+    assert (tile == env.render_of("fleet")).all() and not (tile == env.render_of("csms")).all()
+
+
+def test_what_cannot_be_shown_is_refused(env: OwnersEnv) -> None:
+    """An unknown mode or agent is named; without a mode nothing is shown."""
+    with pytest.raises(ValueError, match="render mode 'human' is unknown"):
+        OwnersEnv(game=short_game(), render_mode="human")
+    with pytest.raises(ValueError, match="agent 'nobody' is unknown; take one of cloud"):
+        env.render_of("nobody")
+    env.reset(seed=7)
+    assert env.render() is None

@@ -7,6 +7,7 @@ from pathlib import Path
 import mesa
 import pytest
 from tocsin.agents.drawing import draw_chain, draw_course
+from tocsin.envs import scripted
 from tocsin.envs.attackers import PRESETS
 from tocsin.envs.scenario import EXAMPLE, ScenarioError
 from tocsin.envs.scenario_model import COALITION, DEFENDERS, OWNERS, ScenarioModel
@@ -51,6 +52,24 @@ def test_every_defender_plays_on_every_seat(short: str, defender: str, seats: st
     assert len(model.defenders) == (1 if seats == COALITION else len(model.owners))
     for figure in (draw_chain(model), draw_chain(model, shows_truth=False), draw_course(model)):
         assert figure.axes
+
+
+def test_defenders_have_the_same_names_everywhere() -> None:
+    """What an environment, a replay or a model calls a defender is one word, and all seven are there."""
+    assert list(DEFENDERS) == list(scripted.DEFENDERS) and len(DEFENDERS) == 7
+
+
+def test_the_book_answers_findings(short: str) -> None:
+    """An agent by the book proposes what the book says, and only after a finding."""
+    model, proposed = ScenarioModel(short, defender="book"), set[str]()
+    for _ in range(40):
+        had_findings = len(model.findings) > 0
+        model.step()
+        action = model.defenders[0].decision
+        if action:
+            assert had_findings
+            proposed.add(model.game.library.names[(action - 1) // model.game.compiled.targets])
+    assert proposed and proposed <= set(scripted.BOOK.values())
 
 
 @pytest.mark.parametrize("attacker", PRESETS)

@@ -11,14 +11,15 @@ from hypothesis import strategies as st
 from tocsin.envs.attackers import Attacker
 from tocsin.envs.game import Game, make_game
 from tocsin.envs.owners import OwnerWorlds, seated
-from tocsin.envs.scenario import Scenario
+from tocsin.envs.scenario import Calls, Scenario
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.envs.views import REST, ViewLanes, seen_twin, view_of
 from tocsin.playbooks.actions import load_library
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import FEW, one_thread, random_twin  # noqa: F401  (a fixture of the module)
 from tocsin.twin.graph import Asset, Link, Sharing, Twin, Weakness
-from tocsin.twin.rulebook.state import FINDINGS, IMPACTED, RUNS, WorldState, copy_worlds
+from tocsin.twin.rulebook.state import IMPACTED, UNSERVED, WorldState, copy_worlds
+from tocsin.twin.sensing.observe import FEATURES
 from tocsin.twin.vocabulary import AssetKind, LinkKind
 
 WORLDS, TICKS = 2, 12
@@ -28,6 +29,7 @@ SCENARIO = Scenario(
     horizon_ticks=TICKS,
     decide_every=1,
 )
+CALLING = SCENARIO.model_copy(update={"between_owners": "phone", "phone": Calls(call_h=0.05, late_s=120.0, part=0.8)})
 seeds = st.integers(0, 2**16)
 
 
@@ -43,8 +45,8 @@ def sharing_twin(rng: np.random.Generator) -> Twin:
     return replace(twin, sharing=tuple(rules))
 
 
-def game_of(twin: Twin) -> Game:
-    return make_game(SCENARIO, twin, load_library())
+def game_of(twin: Twin, *, by_phone: bool = False) -> Game:
+    return make_game(CALLING if by_phone else SCENARIO, twin, load_library())
 
 
 def some_owner(twin: Twin, rng: np.random.Generator) -> str:
@@ -63,23 +65,45 @@ def legal_actions(masks: list[np.ndarray], rng: np.random.Generator) -> np.ndarr
 
 
 @FEW
-@given(seed=seeds)
-def test_what_an_owner_cannot_see_changes_nothing_in_its_view(seed: int) -> None:
+@given(seed=seeds, by_phone=st.booleans())
+def test_what_an_owner_cannot_see_changes_nothing_in_its_view(seed: int, by_phone: bool) -> None:
     """Scrambled truth, modes, cuts, findings, responses and outages of others: equal observations and masks."""
     rng = np.random.default_rng(seed)
-    game = game_of(sharing_twin(rng))
+    game = game_of(sharing_twin(rng), by_phone=by_phone)
     owner = some_owner(game.compiled.twin, rng)
     worlds = OwnerWorlds(game, range(WORLDS))
     worlds.reset()
     lanes = worlds.lanes[worlds.owners.index(owner)]
-    runs = RUNS * len(worlds.owners)
-    blind = ViewLanes(game, lanes.view, WORLDS, seat=worlds.owners.index(owner), runs=runs)
+    blind = ViewLanes(game, lanes.view, worlds.worlds.state, seat=worlds.owners.index(owner))
     blind.reset(worlds.worlds.state)
     for _ in range(TICKS):
         worlds.step(legal_actions(worlds.legal, rng))
         blind.follow(scrambled(worlds.worlds.state, game, owner, rng))
         assert (blind.observe() == lanes.observe()).all()
         assert (blind.masks() == lanes.masks()).all()
+
+
+@FEW
+@given(seed=seeds)
+def test_hidden_findings_crowd_no_seen_ones_out(seed: int) -> None:
+    """Three hundred false findings a tick over all owners: each view counts every one that falls where it may look."""
+    rng = np.random.default_rng(seed)
+    game = game_of(sharing_twin(rng))
+    worlds = OwnerWorlds(replace(game, parameters=game.parameters._replace(false_total=300.0)), range(WORLDS))
+    worlds.reset()
+    state, twin = worlds.worlds.state, game.compiled.twin
+    for _ in range(TICKS):
+        before = state.world["finding_count"].copy()
+        worlds.step(legal_actions(worlds.legal, rng))
+        assert (state.world["finding_n"] == state.world["finding_count"] - before).all()
+        for lanes in worlds.lanes:
+            heard, visible = twin.visible_findings(lanes.view.owner), twin.visible_assets(lanes.view.owner)
+            for world in range(WORLDS):
+                found = {int(row[0]) for row in state.finding[world, : state.world["finding_n"][world]]}
+                new = {a for a in found if twin.assets[a].id in heard & visible}
+                ages = lanes.observe()[world, : lanes.view.compiled.sizes[0], FEATURES.index("age")]
+                assert {int(one) for one in lanes.view.targets[np.flatnonzero(ages == 1)]} - {-1} == new
+    assert (state.world["finding_count"] > 64 * TICKS).all() and not state.world["dropped"].any()
 
 
 def scrambled(state: WorldState, game: Game, owner: str, rng: np.random.Generator) -> WorldState:
@@ -89,13 +113,13 @@ def scrambled(state: WorldState, game: Game, owner: str, rng: np.random.Generato
         game.compiled.twin,
         game.compiled.sizes,
     )
-    visible, heard = twin.visible_assets(owner), twin.visible_findings(owner)
+    visible = twin.visible_assets(owner)
     unseen = np.array([asset.id not in visible for asset in twin.assets])
     for name in ("user", "admin", "persist"):
         other.asset[name] = rng.integers(0, 2, other.asset.shape)
-    other.asset["status"] ^= np.where(rng.random(other.asset.shape) < 0.5, IMPACTED, 0).astype(np.uint8)
-    other.asset["modes"][:, unseen] = rng.choice([0, 1, 1 << 4, 1 << 20, 1 << 24], (WORLDS, unseen.sum()))
-    other.asset["status"][:, unseen] = rng.integers(0, 4, (WORLDS, unseen.sum()))
+    other.asset["modes"] ^= np.where(rng.random(other.asset.shape) < 0.5, IMPACTED, 0).astype(np.uint32)
+    counts = rng.choice([0, 1, 1 << 4, 1 << 20, 1 << 24], (WORLDS, unseen.sum()))
+    other.asset["modes"][:, unseen] = counts | rng.choice([0, IMPACTED, UNSERVED], counts.shape)
     foreign = np.array([is_foreign(link, twin, owner, visible) for link in game.compiled.links], bool)
     other.cut[:, foreign] = rng.integers(0, 2, (WORLDS, foreign.sum()))
     silent = np.array([all(a.owner != one.id or a.id not in visible for a in twin.assets) for one in twin.owners])
@@ -103,7 +127,7 @@ def scrambled(state: WorldState, game: Game, owner: str, rng: np.random.Generato
     hidden = np.concatenate([unseen, foreign, np.ones(owners, bool)])
     hide_runs(other, hidden, np.flatnonzero(hidden[: assets + links]), rng)
     for world in range(WORLDS):
-        scramble_findings(other, world, game, visible, heard, rng)
+        scramble_findings(other, world, game, owner, rng)
     return other
 
 
@@ -129,25 +153,78 @@ def scramble_findings(
     state: WorldState,
     world: int,
     game: Game,
-    visible: frozenset[str],
-    heard: frozenset[str],
+    owner: str,
     rng: np.random.Generator,
 ) -> None:
-    """Findings that are not shared come and go; shared ones of hidden assets fall on others of the same owner."""
+    """Findings out of sight come and go, now and then until no more are kept; shared ones of hidden assets move.
+
+    Between owners who call, findings on others' assets are out of sight until they are told, and what others are told
+    of one's own is no news.
+    """
     twin = game.compiled.twin
-    kept = [row.copy() for row in state.finding[world, : state.world["finding_n"][world]]]
-    rows = [row for row in kept if twin.assets[row[0]].id in heard]
+    visible, heard = twin.visible_assets(owner), twin.visible_findings(owner)
+    own = {asset.id for asset in twin.assets if asset.owner == owner}
+    by_phone = game.parameters.is_by_phone
+    count, late = int(state.world["finding_n"][world]), int(state.world["late_n"][world])
+    at_once, told = state.finding[world, : count - late].copy(), state.finding[world, count - late : count].copy()
+    parts = [
+        kept_findings(part, twin, visible, shown, rng)
+        for part, shown in ((at_once, heard & own if by_phone else heard), (told, heard - own))
+    ]
+    room = state.finding.shape[1] - sum(len(rows) for rows, _ in parts)
+    for rows, deaf in parts:
+        wanted = room if rng.random() < 0.2 else min(room, int(rng.integers(0, 6)))
+        for _ in range(wanted if deaf and (by_phone or rows is parts[0][0]) else 0):
+            hidden = np.array([rng.choice(deaf), 0, rng.integers(0, 10), 2], np.int32)
+            rows.insert(int(rng.integers(0, len(rows) + 1)), hidden)
+            room -= 1
+    rows = [row for part, _ in parts for row in part]
+    state.finding[world, : len(rows)] = np.array(rows, np.int32).reshape(-1, 4)
+    state.world["finding_n"][world], state.world["late_n"][world] = len(rows), len(parts[1][0])
+
+
+def kept_findings(
+    part: np.ndarray, twin: Twin, visible: frozenset[str], shown: frozenset[str], rng: np.random.Generator
+) -> tuple[list[np.ndarray], list[int]]:
+    """The rows that are shown, those of hidden assets moved to others of the same owner; numbers of all not shown."""
+    rows = [row for row in part if twin.assets[row[0]].id in shown]
     for row in rows:
         asset = twin.assets[row[0]]
         if asset.id not in visible:
             row[0] = rng.choice([n for n, one in enumerate(twin.assets) if one.owner == asset.owner])
-    deaf = [number for number, one in enumerate(twin.assets) if one.id not in heard]
-    for _ in range(rng.integers(0, 6) if deaf else 0):
-        rows.insert(rng.integers(0, len(rows) + 1), np.array([rng.choice(deaf), 0, rng.integers(0, 10), 2], np.int32))
-    count = min(len(rows), FINDINGS)
-    if count:
-        state.finding[world, :count] = np.array(rows[:count])
-    state.world["finding_n"][world] = count
+    return rows, [number for number, one in enumerate(twin.assets) if one.id not in shown]
+
+
+@FEW
+@given(seed=seeds)
+def test_hidden_findings_on_their_way_crowd_nothing_out(seed: int) -> None:
+    """Between owners who call, findings out of sight that wait to be told, within the room for them."""
+    rng = np.random.default_rng(seed)
+    game = game_of(sharing_twin(rng), by_phone=True)
+    owner = some_owner(game.compiled.twin, rng)
+    heard = game.compiled.twin.visible_findings(owner)
+    deaf = [number for number, one in enumerate(game.compiled.twin.assets) if one.id not in heard]
+    plain, crowded = (OwnerWorlds(game, range(WORLDS)) for _ in range(2))
+    plain.reset(), crowded.reset()
+    seat = plain.owners.index(owner)
+    for _ in range(TICKS - 1):
+        for world in range(WORLDS):
+            tell_more(crowded.worlds.state, world, game, deaf, rng)
+        actions = legal_actions(plain.legal, rng)
+        one, other = plain.step(actions), crowded.step(actions)
+        assert (one.observations[seat] == other.observations[seat]).all() and (one.loss == other.loss).all()
+        assert (plain.legal[seat] == crowded.legal[seat]).all()
+
+
+def tell_more(state: WorldState, world: int, game: Game, deaf: list[int], rng: np.random.Generator) -> None:
+    """Put some hidden findings at the end of those on their way, to be told when they were made now."""
+    row = state.world[world]
+    for _ in range(int(rng.integers(0, 9)) if deaf else 0):
+        place = (int(row.pending_first) + int(row.pending_n)) % state.pending.shape[1]
+        due = int(row.tick) + int(game.parameters.told_after)
+        state.pending[world, place] = (rng.choice(deaf), 0, rng.integers(0, 10), 2, due)
+        row.pending_n += 1
+    assert row.pending_n < state.pending.shape[1]
 
 
 @FEW

@@ -28,7 +28,6 @@ from tocsin.orchestrator.twin_state import TwinState
 from tocsin.playbooks.actions import encode
 from tocsin.tests.orchestrator.fakes import GATEWAY, START, FakeActuator, house, ocsf
 from tocsin.twin.compiled import Int32
-from tocsin.twin.rulebook.state import FINDINGS
 from tocsin.twin.sensing.events import Event, EventClass
 from tocsin.twin.sensing.findings import Finding
 from tocsin.twin.vocabulary import Confidence, SensorClass, StepClass
@@ -182,7 +181,8 @@ def test_a_flood_of_one_owner_crowds_no_other_out_of_belief(game: Game) -> None:
     state = TwinState(game.compiled, game.effects, game.assumed, tuple(one.id for one in game.library.playbooks))
     shop = [asset.id for asset in game.compiled.twin.assets if asset.owner == "shop"]
     finding = Finding(shop[0], SensorClass.HOST, StepClass.EXPLOIT, Confidence.HIGH, 0, "shop", "rule")
-    flood = [replace(finding, asset=asset, time_ms=n) for n in range(FINDINGS) for asset in shop]
+    room = state.world.finding.shape[1]
+    flood = [replace(finding, asset=asset, time_ms=n) for n in range(room) for asset in shop]
     other = replace(finding, asset="csms/container/desk", owner="csms", confidence=Confidence.LOW)
     restore = game.library.playbooks[game.library.index_of("restore-asset")].id
     done = Event("e", EventClass.REMEDIATION, 99, 0, shop[0], "shop", "inventory", operation=restore)

@@ -1,7 +1,7 @@
-"""A headless Chromium for tests, driven by chromedriver over the W3C WebDriver protocol.
+"""A headless Chromium for tests, driven by Selenium and the chromedriver of the machine.
 
 Flows in: pages on disk or loopback, scripts, keys. Flows out: what the page says. It lives as long as its `with` block;
-nothing is fetched from anywhere.
+its profile is thrown away and nothing is fetched from anywhere.
 """
 
 from __future__ import annotations
@@ -9,17 +9,20 @@ from __future__ import annotations
 import os
 import shutil
 import socket
-import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
+from unittest import mock
 
-import httpx
 import pytest
+from selenium.webdriver import Chrome, ChromeOptions, ChromeService
+from selenium.webdriver.common.action_chains import ActionChains
+from selenium.webdriver.common.by import By
+from selenium.webdriver.common.keys import Keys
 
-FLAGS = (
+FLAGS = (  # without those against background traffic, a closed network sees refused connections at every start
     "--headless",
     "--no-sandbox",
     "--disable-gpu",
@@ -28,50 +31,60 @@ FLAGS = (
     "--disable-background-networking",
     "--disable-component-update",
     "--disable-sync",
-    "--window-size=1400,1000",
+    "--window-size=1600,1400",
 )
-KEYS = {"Right": "\ue014", "Left": "\ue012", "Home": "\ue011", "End": "\ue010", "Space": " ", "Tab": "\ue004"}
-ELEMENT = "element-6066-11e4-a52e-4f735466cecf"  # what the protocol calls a reference to an element
+KEYS = {"Right": Keys.RIGHT, "Left": Keys.LEFT, "Home": Keys.HOME, "End": Keys.END, "Space": " ", "Tab": Keys.TAB}
 
 
 class Browser:
-    """One session of chromedriver."""
+    """One window."""
 
-    def __init__(self, client: httpx.Client, session: str) -> None:
-        self._client, self._session = client, session
-
-    def _post(self, command: str, **body: Any) -> Any:
-        answer = self._client.post(f"/session/{self._session}/{command}", json=body)
-        value = answer.json()["value"]
-        assert answer.status_code == 200, value
-        return value
+    def __init__(self, driver: Chrome) -> None:
+        """Show nothing yet."""
+        self._driver = driver
 
     def open(self, address: str) -> None:
         """Load a page."""
-        self._post("url", url=address)
+        self._driver.get(address)
 
     def run(self, script: str, *arguments: Any) -> Any:
         """What a script returns, as JSON values."""
-        return self._post("execute/sync", script=script, args=list(arguments))
+        return self._driver.execute_script(script, *arguments)
 
     def click(self, selector: str) -> None:
         """Click what a selector finds first, as a person would."""
-        found = self._post("element", using="css selector", value=selector)
-        self._post(f"element/{found[ELEMENT]}/click")
+        self._driver.find_element(By.CSS_SELECTOR, selector).click()
 
     def press(self, *names: str) -> None:
         """Press keys one after the other, by their names in `KEYS`."""
-        presses = [{"type": kind, "value": KEYS[name]} for name in names for kind in ("keyDown", "keyUp")]
-        self._post("actions", actions=[{"type": "key", "id": "keys", "actions": presses}])
+        ActionChains(self._driver, duration=0).send_keys(*(KEYS[name] for name in names)).perform()
+
+    def push(self, label: str) -> None:
+        """Push the button with a label, however the theme writes it."""
+        found = self.run(
+            "const all = [...document.querySelectorAll('button')]"
+            ".filter(b => b.innerText.trim().toLowerCase() === arguments[0]);"
+            "if (all.length) all[0].click(); return all.length",
+            label.lower(),
+        )
+        assert found, f"no button {label!r}"
 
     def text(self, selector: str) -> str:
-        """The text of what a selector finds first."""
+        """The text of what a selector finds first, shown or not."""
         return str(self.run("return document.querySelector(arguments[0]).textContent", selector))
 
-    def complaints(self) -> list[str]:
-        """What the page's console holds of warnings and errors since it was asked last."""
-        entries = self._post("se/log", type="browser")
-        return [entry["message"] for entry in entries]
+    def shown(self) -> str:
+        """All text that the page shows."""
+        return str(self.run("return document.body.innerText"))
+
+    def screenshot(self) -> bytes:
+        """The window as a PNG."""
+        return bytes(self._driver.get_screenshot_as_png())
+
+    def complaints(self, *levels: str) -> list[str]:
+        """What the page's console holds since it was asked last: of all levels, or of those named."""
+        entries = self._driver.get_log("browser")
+        return [entry["message"] for entry in entries if not levels or entry["level"] in levels]
 
 
 @contextmanager
@@ -82,29 +95,34 @@ def browser(folder: Path) -> Iterator[Browser]:
         if os.environ.get("CI"):
             pytest.fail("chromium and chromium-driver are not installed; .ci/run installs them")
         pytest.skip("needs chromium and chromium-driver")
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
-    process = subprocess.Popen([driver, f"--port={port}"], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    options = ChromeOptions()
+    options.binary_location = chromium
+    for flag in (*FLAGS, f"--user-data-dir={folder / 'profile'}"):
+        options.add_argument(flag)
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    service = ChromeService(executable_path=driver, port=free_port())  # named: Selenium looks for no driver elsewhere
+    with mock.patch.dict(os.environ, {"no_proxy": "localhost,127.0.0.1"}):
+        window = Chrome(options=options, service=service)
     try:
-        with httpx.Client(base_url=f"http://127.0.0.1:{port}", timeout=60, trust_env=False) as client:
-            _wait_for(client)
-            options = {"binary": chromium, "args": [*FLAGS, f"--user-data-dir={folder / 'profile'}"]}
-            wanted = {"browserName": "chrome", "goog:chromeOptions": options, "goog:loggingPrefs": {"browser": "ALL"}}
-            answer = client.post("/session", json={"capabilities": {"alwaysMatch": wanted}}).json()["value"]
-            assert "sessionId" in answer, answer
-            yield Browser(client, answer["sessionId"])
-            client.delete(f"/session/{answer['sessionId']}")
+        yield Browser(window)
     finally:
-        process.terminate()
-        process.wait(timeout=10)
+        window.quit()
 
 
-def _wait_for(client: httpx.Client) -> None:
-    for _ in range(100):
-        try:
-            if client.get("/status").json()["value"]["ready"]:
-                return
-        except httpx.TransportError:
-            time.sleep(0.1)
-    raise TimeoutError("chromedriver did not start within ten seconds")
+def free_port() -> int:
+    """A port of loopback that nobody listens on."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+def wait_for(what: str, is_so: Callable[[], Any], seconds: float = 60.0) -> Any:
+    """The first true value that `is_so` gives; fails by name if none comes in time."""
+    ends = time.monotonic() + seconds
+    while time.monotonic() < ends:
+        found = is_so()
+        if found:
+            return found
+        time.sleep(0.2)
+    raise AssertionError(f"waited {seconds:.0f} s in vain for {what}")

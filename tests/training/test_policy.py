@@ -10,7 +10,7 @@ from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import Generator, Scenario, read_scenario
 from tocsin.envs.vector import ResponseWorlds
-from tocsin.training.network import Nodes, PairNetwork, Product
+from tocsin.training.network import Nodes, PairNetwork, product
 from tocsin.training.settings import TrainSettings
 from tocsin.training.train import make_learner
 
@@ -74,7 +74,7 @@ def test_gradients_are_those_of_dense_products(game: Game) -> None:
     torch.manual_seed(0)
     matrix = torch.rand(6, 4) * (torch.rand(6, 4) < 0.5)
     dense = torch.rand(4, 3, requires_grad=True)
-    (Product.apply(matrix.to_sparse_csr(), matrix.T.to_sparse_csr(), dense) ** 2).sum().backward()
+    (product(matrix.to_sparse_csr(), matrix.T.to_sparse_csr(), dense) ** 2).sum().backward()
     expected = dense.detach().clone().requires_grad_()
     ((matrix @ expected) ** 2).sum().backward()
     torch.testing.assert_close(dense.grad, expected.grad)

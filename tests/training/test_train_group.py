@@ -21,7 +21,7 @@ from tocsin.tests.training.scaled import Scaled
 from tocsin.training.group import Alone, GroupError, TorchGroup
 from tocsin.training.peer import Lost, Peer
 from tocsin.training.policy import PairPolicy, action_space, observation_space
-from tocsin.training.ppo import VIEW, GroupPPO, make_learner
+from tocsin.training.ppo import GroupPPO, make_learner
 from tocsin.training.rollout import Roller, Rollout
 from tocsin.training.settings import TrainSettings
 
@@ -173,8 +173,8 @@ def test_observations_in_parts_are_learned_from(monkeypatch: pytest.MonkeyPatch)
     plain = _learner()
     rollout = _roller().roll(plain.policy, SETTINGS.steps, SCALE)
     plain.update([rollout], 1.0)
-    parts = spaces.Dict({"rows": observation_space(VIEW)})
-    monkeypatch.setattr("tocsin.training.ppo.observation_space", lambda view: parts)
+    parts = spaces.Dict({"rows": observation_space(short_game())})
+    monkeypatch.setattr("tocsin.training.ppo.observation_space", lambda game: parts)
     monkeypatch.setattr("tocsin.training.ppo.PairPolicy", _PolicyOfParts)
     learner = _learner()
     learner.update([replace(rollout, observations={"rows": rollout.observations})], 1.0)
@@ -221,4 +221,4 @@ def test_a_group_of_one_changes_nothing() -> None:
     tensor = torch.arange(3.0)
     Alone().add_up(tensor)
     assert tensor.tolist() == [0, 1, 2] and Alone().gather(tensor)[0] is tensor
-    assert action_space(short_game(), VIEW).n > 1
+    assert action_space(short_game()).n > 1

@@ -16,6 +16,7 @@ from tocsin.twin.rulebook.attacking import NO_STEP
 from tocsin.twin.rulebook.effects import Effect, EffectTable, build_effect_table
 from tocsin.twin.rulebook.parameters import OPPORTUNIST, GameSettings, build_parameters
 from tocsin.twin.rulebook.settle import settle
+from tocsin.twin.rulebook.state import ALL_BITS, COUNTS
 from tocsin.twin.rulebook.worlds import Worlds
 from tocsin.twin.sensing.confusion import shipped_confusion
 from tocsin.twin.sources import load_example
@@ -212,7 +213,7 @@ def test_persistence_survives_everything_but_restore(technique: str) -> None:
     it.worlds.roll(10)
     assert it.bits(WEB, "persist") == 1
     it.worlds.state.run["state"] = 0
-    it.worlds.state.asset["modes"] = 0
+    it.worlds.state.asset["modes"] &= ALL_BITS - COUNTS
     it.worlds.roll(1)
     assert it.bits(WEB, "admin") == 1, "it wins back what was lost"
     it.tick(action=1 + restore * it.compiled.targets + it.compiled.target_number[WEB])

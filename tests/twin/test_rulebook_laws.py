@@ -88,7 +88,7 @@ def test_an_isolated_asset_neither_attacks_nor_is_attacked_nor_serves(game: Rand
     for worlds in played(game):
         for b in range(worlds.count):
             out = blocked(worlds, b)
-            assert (worlds.state.asset[b]["status"][out] & UNSERVED).all()
+            assert (worlds.state.asset[b]["modes"][out] & UNSERVED).all()
             for kind, subject, thing, _ in worlds.trace(b):
                 if kind == OccurrenceKind.TRIED:
                     step = game.compiled.arrays.step[thing]

@@ -17,13 +17,13 @@ from tocsin.tests.twin.random_twins import (
     random_games,
 )
 from tocsin.twin.analysis.forecast import Rehearsal, rehearse
-from tocsin.twin.rulebook.state import CARRIED_OUT, HARMED, IMPACTED, WorldState
+from tocsin.twin.rulebook.state import CARRIED_OUT, IMPACTED, WorldState
 from tocsin.twin.rulebook.worlds import Worlds
 from tocsin.twin.sensing.belief import BeliefState, new_belief, update_beliefs
 from tocsin.twin.sensing.observe import new_observation, observe_all
 
 TICKS = 20
-HIDDEN_STATUS = IMPACTED | HARMED | CARRIED_OUT
+HIDDEN_STATUS = IMPACTED | CARRIED_OUT
 Change = Callable[[WorldState, np.random.Generator], None]
 
 
@@ -61,8 +61,8 @@ def scramble(state: WorldState, rng: np.random.Generator) -> None:
     asset, world = state.asset, state.world
     for name in ("user", "admin", "persist"):
         asset[name] = rng.integers(0, 8, asset.shape)
-    asset["status"] = (asset["status"] & ~np.uint8(HIDDEN_STATUS)) | (
-        rng.integers(0, 256, asset.shape).astype(np.uint8) & HIDDEN_STATUS
+    asset["modes"] = (asset["modes"] & ~np.uint32(HIDDEN_STATUS)) | (
+        rng.integers(0, 1 << 32, asset.shape).astype(np.uint32) & np.uint32(HIDDEN_STATUS)
     )
     for name in ("id", "stream", "episode"):
         world[name] = rng.integers(0, 1000, world.shape)

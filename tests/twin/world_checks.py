@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 from tocsin.twin.rulebook.rules import is_blocked
-from tocsin.twin.rulebook.state import IMPACTED, UNSERVED, WorldState
+from tocsin.twin.rulebook.state import COUNTS, IMPACTED, UNSERVED, WorldState
 from tocsin.twin.rulebook.worlds import Worlds
 from tocsin.twin.vocabulary import AssetKind, RunState
 
@@ -43,7 +43,7 @@ def blocked(worlds: Worlds, b: int) -> np.ndarray:
 def unserved(worlds: Worlds, b: int) -> set[int]:
     """What does not serve: the complement of the greatest set that keeps itself up."""
     arrays, state = worlds.compiled.arrays, worlds.state
-    impacted = (state.asset[b]["status"] & IMPACTED) != 0
+    impacted = (state.asset[b]["modes"] & IMPACTED) != 0
     serving = ~(blocked(worlds, b) | impacted)
     changed = True
     while changed:
@@ -65,20 +65,20 @@ def check_lists(worlds: Worlds, b: int) -> None:
     asset = state.asset[b]
     bits = asset["user"] | asset["admin"] | asset["persist"]
     assert sorted(state.held[b, : world["held_n"]]) == np.flatnonzero(bits).tolist()
-    assert sorted(state.hurt[b, : world["hurt_n"]]) == np.flatnonzero(asset["status"] & IMPACTED).tolist()
-    assert sorted(state.unserved[b, 0, : world["unserved_n"]]) == np.flatnonzero(asset["status"] & UNSERVED).tolist()
+    assert sorted(state.hurt[b, : world["hurt_n"]]) == np.flatnonzero(asset["modes"] & IMPACTED).tolist()
+    assert sorted(state.unserved[b, 0, : world["unserved_n"]]) == np.flatnonzero(asset["modes"] & UNSERVED).tolist()
 
 
 def check_service(worlds: Worlds, b: int) -> None:
     """What is out of service is what the greatest fixpoint says."""
-    assert set(np.flatnonzero(worlds.state.asset[b]["status"] & UNSERVED).tolist()) == unserved(worlds, b)
+    assert set(np.flatnonzero(worlds.state.asset[b]["modes"] & UNSERVED).tolist()) == unserved(worlds, b)
 
 
 def check_rates(worlds: Worlds, b: int) -> None:
     """Rates of lost service and harm equal sums over assets."""
     arrays, asset = worlds.compiled.arrays.asset, worlds.state.asset[b]
-    harmed = ((asset["user"] | asset["admin"]) != 0) | ((asset["status"] & IMPACTED) != 0)
-    out = (asset["status"] & UNSERVED) != 0
+    harmed = ((asset["user"] | asset["admin"]) != 0) | ((asset["modes"] & IMPACTED) != 0)
+    out = (asset["modes"] & UNSERVED) != 0
     for owner, rate in enumerate(worlds.state.rate[b]):
         mine = arrays["owner"] == owner
         assert rate.service == arrays["share"][mine & out].sum()
@@ -113,7 +113,7 @@ def check_counts(worlds: Worlds, b: int) -> None:
         if mode == "mode" and playbooks[run.playbook].cut:
             cut[run.target - assets] += 1
     packed = (modes << (4 * np.arange(8))).sum(axis=1)
-    assert state.asset[b]["modes"].tolist() == packed.tolist() and state.cut[b].tolist() == cut.tolist()
+    assert (state.asset[b]["modes"] & COUNTS).tolist() == packed.tolist() and state.cut[b].tolist() == cut.tolist()
 
 
 CHECKS = (check_lists, check_service, check_rates, check_wholes, check_counts)

@@ -18,7 +18,7 @@ from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.rules import BLOCKING, CLEANED
-from ..rulebook.state import HARMED, NEVER, WorldState, copy_worlds, rekey
+from ..rulebook.state import COUNTS, NEVER, WorldState, copy_worlds, rekey
 from ..rulebook.worlds import STREAM_FORECAST, Worlds
 from ..sensing.belief import BeliefState
 from ..vocabulary import Access, AssetKind, Gain
@@ -234,7 +234,7 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     rows.asset["user"] = draw.user
     rows.asset["admin"] = draw.admin
     rows.asset["persist"] = 0
-    rows.asset["status"] = 0
+    rows.asset["modes"] &= COUNTS
     for name in ("held_n", "hurt_n", "unserved_n", "overflow", "finding_n", "trace_n", "cleaned_n"):
         rows.world[name] = 0
     for name in ("pending_n", "late_n"):
@@ -258,14 +258,12 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
 
 def _enlist(rows: WorldState, assets: npt.NDArray[np.void]) -> None:
     """Fill the lists of held assets and the harm rates from the access bits."""
-    harming = assets["harm"] > 0
     for world in range(len(rows.world)):
         held = np.flatnonzero(rows.asset["user"][world] | rows.asset["admin"][world])[: rows.held.shape[1]]
         rows.held[world, : len(held)] = held
         rows.world["held_n"][world] = len(held)
-        hurting = held[harming[held]]
+        hurting = np.flatnonzero(rows.asset["user"][world] | rows.asset["admin"][world])
         np.add.at(rows.rate["harm"][world], assets["owner"][hurting], assets["harm"][hurting])
-        rows.asset["status"][world, hurting] |= HARMED
 
 
 def _onsets(parameters: Parameters, tick: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:

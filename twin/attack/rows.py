@@ -16,13 +16,14 @@ from .weaknesses import probability_of_exploit
 
 def in_place(technique: str, asset: Asset, gains: Gain, facts: tuple[str, ...]) -> AttackStep:
     """A step of an asset's administrator on the asset itself."""
-    return by_success(
+    return row_of(
         technique, source=asset.id, target=asset.id, needs=Access.ADMIN, gains=gains, facts=(key_of(asset), *facts)
     )
 
 
-def by_success(
+def row_of(
     technique: str,
+    weakness: Weakness | None = None,
     *,
     source: str,
     target: str,
@@ -33,8 +34,12 @@ def by_success(
     link: LinkKey | None = None,
     seen_at: str | None = None,
 ) -> AttackStep:
-    """A step that needs no weakness: its probability is the technique's own parameter."""
-    probability, parameter = success_of(technique)
+    """A step by a weakness, whose key is added to the facts, or by the technique's own probability where there is none.
+
+    Raises:
+        TwinError: the weakness has a bad CVSS vector or EPSS; names it, its asset and the mend.
+    """
+    probability, parameter = success_of(technique) if weakness is None else probability_of_exploit(weakness)
     return AttackStep(
         technique=technique,
         step_class=TECHNIQUES[technique].step_class,
@@ -45,39 +50,8 @@ def by_success(
         probability=probability,
         identity=identity,
         link=link,
+        weakness=None if weakness is None else weakness.id,
         parameter=parameter,
-        facts=facts,
+        facts=facts if weakness is None else (*facts, key_of(weakness)),
         seen_at=seen_at,
-    )
-
-
-def by_weakness(
-    technique: str,
-    weakness: Weakness,
-    *,
-    source: str,
-    target: str,
-    needs: Access,
-    gains: Gain,
-    link: LinkKey | None,
-    facts: tuple[str, ...],
-) -> AttackStep:
-    """A step by a weakness, whose key is added to the facts.
-
-    Raises:
-        TwinError: the weakness has a bad CVSS vector or EPSS; names it, its asset and the mend.
-    """
-    probability, parameter = probability_of_exploit(weakness)
-    return AttackStep(
-        technique=technique,
-        step_class=TECHNIQUES[technique].step_class,
-        source=source,
-        target=target,
-        needs=needs,
-        gains=gains,
-        probability=probability,
-        link=link,
-        weakness=weakness.id,
-        parameter=parameter,
-        facts=(*facts, key_of(weakness)),
     )

@@ -16,7 +16,7 @@ from ..facts import key_of
 from ..graph import Asset, Link, Twin
 from ..vocabulary import Access, AssetKind, Gain, LinkKind, SensorClass
 from .ground import MACHINES, Ground
-from .rows import by_success, by_weakness, in_place
+from .rows import in_place, row_of
 from .step import AttackStep
 from .weaknesses import is_local, is_remote, opens_host
 
@@ -55,7 +55,7 @@ def exploits(ground: Ground) -> Iterator[AttackStep]:
         for asset in ground.exposed(link):
             for weakness in ground.weaknesses.get(asset, ()):
                 if is_remote(weakness, adjacent=adjacent):
-                    yield by_weakness(
+                    yield row_of(
                         "T1190" if source in ground.outside else "T1210",
                         weakness,
                         source=source,
@@ -72,7 +72,7 @@ def valid_accounts(ground: Ground) -> Iterator[AttackStep]:
     for link, source, target in _reached(ground):
         for asset in ground.exposed(link):
             for login in ground.logins.get(asset, ()):
-                yield by_success(
+                yield row_of(
                     "T1078" if ground.kind(source) is AssetKind.EXTERNAL else "T1021",
                     source=source,
                     target=target,
@@ -88,7 +88,7 @@ def credential_access(ground: Ground) -> Iterator[AttackStep]:
     """T1003 on hosts, T1552 elsewhere: the asset keeps a secret of an identity."""
     for link in ground.links(LinkKind.HOLDS_CREDENTIAL):
         source = ground.held_as[link.source]
-        yield by_success(
+        yield row_of(
             "T1003" if ground.kind(link.source) is AssetKind.HOST else "T1552",
             source=source,
             target=link.target,
@@ -103,7 +103,7 @@ def privilege_escalation(ground: Ground) -> Iterator[AttackStep]:
     for weakness in ground.twin.weaknesses:
         asset = ground.held_as[weakness.asset]
         if ground.kind(asset) in MACHINES and is_local(weakness):
-            yield by_weakness(
+            yield row_of(
                 "T1068", weakness, source=asset, target=asset, needs=Access.USER, gains=Gain.ADMIN, link=None, facts=()
             )
 
@@ -114,7 +114,7 @@ def escapes(ground: Ground) -> Iterator[AttackStep]:
         for asset in (link.source, link.target):
             for weakness in ground.weaknesses.get(asset, ()):
                 if opens_host(weakness):
-                    yield by_weakness(
+                    yield row_of(
                         "T1611",
                         weakness,
                         source=link.source,
@@ -129,7 +129,7 @@ def escapes(ground: Ground) -> Iterator[AttackStep]:
 def container_administration(ground: Ground) -> Iterator[AttackStep]:
     """T1609: an administrator of a host is one of every container on it."""
     for link in ground.containers:
-        yield by_success(
+        yield row_of(
             "T1609",
             source=link.target,
             target=link.source,
@@ -150,7 +150,7 @@ def management(ground: Ground) -> Iterator[AttackStep]:
             technique, gains = "T0831", Gain.IMPACT
         elif ground.twin.is_boundary(link):
             technique = "T1199"
-        yield by_success(
+        yield row_of(
             technique,
             source=source,
             target=target,
@@ -166,7 +166,7 @@ def supply(ground: Ground) -> Iterator[AttackStep]:
     for link in ground.links(LinkKind.SUPPLIES):
         source, target = ground.held_as[link.source], ground.held_as[link.target]
         if ground.kind(target) not in NEVER_HELD_BY_STEPS:
-            yield by_success(
+            yield row_of(
                 "T1195",
                 source=source,
                 target=target,
@@ -182,8 +182,8 @@ def stored_data(ground: Ground) -> Iterator[AttackStep]:
     for link in ground.links(LinkKind.STORES):
         source, facts = ground.held_as[link.source], (key_of(link),)
         admin = _at_least_user(ground, source, Access.ADMIN)
-        yield by_success("T1213", source=source, target=link.target, needs=Access.USER, gains=Gain.USER, facts=facts)
-        yield by_success("T1486", source=source, target=link.target, needs=admin, gains=Gain.IMPACT, facts=facts)
+        yield row_of("T1213", source=source, target=link.target, needs=Access.USER, gains=Gain.USER, facts=facts)
+        yield row_of("T1486", source=source, target=link.target, needs=admin, gains=Gain.IMPACT, facts=facts)
 
 
 def exfiltration(ground: Ground) -> Iterator[AttackStep]:
@@ -195,7 +195,7 @@ def exfiltration(ground: Ground) -> Iterator[AttackStep]:
         source = ground.held_as[link.source]
         for place in (source, *ground.around.get(source, ())):
             for way in ground.ways_out.get(place, ()):
-                yield by_success(
+                yield row_of(
                     "T1041",
                     source=source,
                     target=link.target,
@@ -216,7 +216,7 @@ def discovery(ground: Ground) -> Iterator[AttackStep]:
         ends = sorted({asset for link in links for asset in (link.target, ground.held_as[link.target])})
         places = (*ends, *ground.members[segment])
         watched = (one for one in places if SensorClass.NETWORK in ground.twin.asset_by_id[one].sensors)
-        yield by_success(
+        yield row_of(
             "T1046",
             source=segment,
             target=segment,

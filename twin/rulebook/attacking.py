@@ -15,7 +15,8 @@ import numpy.typing as npt
 from ..compiled import CompiledTwin
 from ..vocabulary import AssetKind, Gain, OccurrenceKind, RunState, StepClass
 from .campaign import fits_stage
-from .draws import CHOOSE, CONFIDENCE, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
+from .crowds import CROWD
+from .draws import CHOOSE, CONFIDENCE, CROWD_STEP, CROWD_TIME, DETECT, REGAIN, SENSOR, SUCCEED, TRY, uniform
 from .effects import EffectTable
 from .holding import carry_out, enter, gain
 from .jit import compiled, compiled_parallel, inlined, inner
@@ -31,6 +32,7 @@ _EXTERNAL, _USER, _IMPACT = int(AssetKind.EXTERNAL), int(Gain.USER), int(Gain.IM
 _EXFILTRATION = int(Gain.EXFILTRATION)
 NO_STEP = -1  # waits
 TAKES_ITS_OWN = -2  # in choices from outside: the built-in rule decides
+ARRIVALS = 64  # of a crowd that are looked at one by one
 ANY_TASTE = 1e-6  # a script takes what the attacker would not choose by itself
 NOT_OPEN = -1  # value of an occurrence `refused` (step, attacker): not open to this attacker when it was settled
 
@@ -57,7 +59,7 @@ def is_open(b: int, step: int, k: int, t: CompiledTwin, s: WorldState) -> bool:
         return False
     if identity >= 0 and ((s.asset[b, identity].user | s.asset[b, identity].admin) & bit) == 0:
         return False
-    impacted, carried = s.asset[b, dst].status & IMPACTED, s.asset[b, dst].status & CARRIED_OUT
+    impacted, carried = s.asset[b, dst].modes & IMPACTED, s.asset[b, dst].modes & CARRIED_OUT
     return gains_something(
         s.asset[b, dst].user, s.asset[b, dst].admin, s.asset[b, dst].persist, impacted, carried, bit, t.step[step].gain
     )
@@ -81,16 +83,81 @@ def decide_attacker(b: int, k: int, t: CompiledTwin, p: Parameters, s: WorldStat
     steps = len(t.step)
     for i in range(s.world[b].held_n):
         a = s.held[b, i]
+        if t.asset[a].out_last - t.asset[a].out_first > CROWD:
+            time, step = first_of_crowd(b, k, a, best, waits, t, p, s)
+            if step != NO_STEP:
+                best, chosen = time, step
+            continue
         for j in range(t.asset[a].out_first, t.asset[a].out_last):
             step = t.out_step[j]
-            if waits and t.step[step].gain == _IMPACT:
-                continue
-            if p.weight[k, step] <= 0.0 or not is_open(b, step, k, t, s):
+            if not _runs(b, step, k, waits, t, p, s):
                 continue
             time = -math.log(uniform(s.world[b].key, CHOOSE, k * steps + step)) / p.weight[k, step]
             if time < best or (time == best and step < chosen):
                 best, chosen = time, step
     return chosen
+
+
+@inlined
+def _runs(b: int, step: int, k: int, waits: bool, t: CompiledTwin, p: Parameters, s: WorldState) -> bool:
+    """Whether a step takes part in the race of attacker `k`."""
+    if waits and t.step[step].gain == _IMPACT:
+        return False
+    return p.weight[k, step] > 0.0 and is_open(b, step, k, t, s)
+
+
+@inner
+def first_of_crowd(
+    b: int, k: int, a: int, best: float, waits: bool, t: CompiledTwin, p: Parameters, s: WorldState
+) -> tuple[float, int]:
+    """Time and number of the first open step from an asset with a crowd of them, or `NO_STEP` if none beats `best`.
+
+    The race is as of all: their times are the arrivals of one Poisson process, each a step's by taste, and those at
+    steps that are not open are passed over (Lewis and Shedler 1979, "Simulation of nonhomogeneous Poisson processes by
+    thinning"). After `ARRIVALS` of these few steps are open, and each races alone from then on: so the work is bound
+    by what is open or by the crowd, whichever is less.
+    """
+    key, first, count = s.world[b].key, t.asset[a].out_first, t.asset[a].out_last - t.asset[a].out_first
+    row = p.crowd_first[_crowd_of(a, p)]
+    total = p.crowd_taste[k, row + count - 1]
+    if total <= 0.0:
+        return best, NO_STEP
+    entity, time = (k * len(t.asset) + a) * ARRIVALS, 0.0
+    for i in range(ARRIVALS):
+        time -= math.log(uniform(key, CROWD_TIME, entity + i)) / total
+        if time >= best:
+            return best, NO_STEP
+        draw, low, high = uniform(key, CROWD_STEP, entity + i) * total, 0, count - 1
+        while low < high:
+            middle = (low + high) // 2
+            if p.crowd_taste[k, row + middle] <= draw:
+                low = middle + 1
+            else:
+                high = middle
+        step = t.out_step[first + low]
+        if _runs(b, step, k, waits, t, p, s):
+            return time, step
+    chosen = NO_STEP
+    for j in range(first, first + count):
+        step = t.out_step[j]
+        if _runs(b, step, k, waits, t, p, s):
+            own = time - math.log(uniform(key, CHOOSE, k * len(t.step) + step)) / p.weight[k, step]
+            if own < best:
+                best, chosen = own, step
+    return best, chosen
+
+
+@inlined
+def _crowd_of(a: int, p: Parameters) -> int:
+    """Number of the crowd of an asset that has one."""
+    low, high = 0, len(p.crowd_asset) - 1
+    while low < high:
+        middle = (low + high) // 2
+        if p.crowd_asset[middle] < a:
+            low = middle + 1
+        else:
+            high = middle
+    return low
 
 
 @inner

@@ -18,7 +18,7 @@ from ..vocabulary import AssetKind, RunState
 from .draws import RANDOM_DEFENDER, uniform
 from .effects import EffectTable
 from .holding import is_held
-from .jit import compiled, compiled_allocating, compiled_parallel, inner
+from .jit import compiled, compiled_allocating, compiled_parallel, inlined, inner
 from .legal import Legal, list_legal_of, nth_legal
 from .mask import is_legal, target_count
 from .parameters import Parameters
@@ -51,8 +51,14 @@ def decide_nothing(b: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> in
 @compiled
 def decide_random(b: int, legal: Legal, t: CompiledTwin, e: EffectTable, s: WorldState) -> int:
     """Wait with probability `WAITS`, else a legal action, each equally likely; `legal` is brought up to date then."""
+    return act_at_random(b, WAITS, legal, t, e, s)
+
+
+@inlined
+def act_at_random(b: int, waits: float, legal: Legal, t: CompiledTwin, e: EffectTable, s: WorldState) -> int:
+    """As `decide_random`, waiting with probability `waits`."""
     key = s.world[b].key
-    if uniform(key, RANDOM_DEFENDER, 0) < WAITS:
+    if uniform(key, RANDOM_DEFENDER, 0) < waits:
         return WAIT
     list_legal_of(b, t, e, s, legal)
     if legal.legal_n[b] == 0:
@@ -184,7 +190,7 @@ def decide_clairvoyant(
     best, chosen = 0.0, WAIT
     for a in range(len(t.asset)):
         worth, cost = WORTH * t.asset[a].toward, at_stake[a] / hour
-        hurt = (s.asset[b, a].status & IMPACTED) != 0
+        hurt = (s.asset[b, a].modes & IMPACTED) != 0
         blocked = is_blocked(s.asset[b, a].modes)
         if is_held(b, a, s) or hurt:
             evict = revoke if t.asset[a].kind == _IDENTITY else restore

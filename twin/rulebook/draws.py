@@ -40,8 +40,10 @@ FORGE_CLASS = 43
 FORGE_CONFIDENCE = 44
 SHARED = 45
 CALL = 46
+CROWD_TIME = 48
+CROWD_STEP = 49
 
-MOST_DRAWN = 64  # of one Poisson number
+POISSON_PART = 32.0  # mean of the Poisson numbers that a larger one is the sum of: exp(-mean) must not underflow
 
 _M1 = np.uint64(0xBF58476D1CE4E5B9)
 _M2 = np.uint64(0x94D049BB133111EB)
@@ -76,9 +78,18 @@ def uniform(key: np.uint64, purpose: int, entity: int) -> float:
 
 @compiled
 def poisson(key: np.uint64, purpose: int, entity: int, mean: float) -> int:
-    """A Poisson number of at most `MOST_DRAWN`, by products of uniforms from `entity` on (Knuth 1969)."""
-    threshold, product, count = math.exp(-mean), uniform(key, purpose, entity), 0
-    while product > threshold and count < MOST_DRAWN:
-        count += 1
-        product *= uniform(key, purpose, entity + count)
+    """A Poisson number, by products of uniforms from `entity` on (Knuth, TAOCP vol. 2, section 3.4.1).
+
+    Above `POISSON_PART` it is a sum of Poisson numbers of at most that mean. Reads as many uniforms as it counts, and
+    one for each of the sum's parts.
+    """
+    count, drawn, left = 0, 0, mean
+    while left > 0.0:
+        threshold, product = math.exp(-min(left, POISSON_PART)), uniform(key, purpose, entity + drawn)
+        drawn += 1
+        while product > threshold:
+            count += 1
+            product *= uniform(key, purpose, entity + drawn)
+            drawn += 1
+        left -= POISSON_PART
     return count

@@ -9,7 +9,7 @@ from __future__ import annotations
 from ..compiled import CompiledTwin
 from ..vocabulary import StepClass
 from .attacking import has_come, pick
-from .draws import FORGE_CLASS, FORGE_CONFIDENCE, FORGE_COUNT, FORGE_PLACE, FORGE_SENSOR, MOST_DRAWN, poisson, uniform
+from .draws import FORGE_CLASS, FORGE_CONFIDENCE, FORGE_COUNT, FORGE_PLACE, FORGE_SENSOR, poisson, uniform
 from .jit import inlined, inner
 from .parameters import Parameters
 from .rules import is_blocked
@@ -17,6 +17,7 @@ from .state import WorldState
 from .trace import report
 
 _CLASSES = len(StepClass)
+_ENTITIES = 1 << 20  # of the draws of one forger
 
 
 @inlined
@@ -26,7 +27,7 @@ def settle_forgeries(b: int, t: CompiledTwin, p: Parameters, s: WorldState) -> N
         if p.attacker[k].forgeries <= 0.0 or not has_come(b, k, s):
             continue
         if p.attacker[k].forges_at_once == 1 or _holds_watched(b, k, t, s):
-            first = k * 2 * MOST_DRAWN
+            first = k * _ENTITIES
             for i in range(poisson(s.world[b].key, FORGE_COUNT, first, p.attacker[k].forgeries)):
                 _forge(b, k, first + i, t, p, s)
 

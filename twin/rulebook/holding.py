@@ -12,7 +12,7 @@ from ..vocabulary import Access, AssetKind, Gain, LossCause, OccurrenceKind
 from .jit import inner
 from .parameters import Parameters
 from .rules import is_blocked
-from .state import CARRIED_OUT, HARMED, IMPACTED, WorldState
+from .state import ALL_BITS, CARRIED_OUT, IMPACTED, WorldState
 from .trace import note
 
 _SEGMENT, _PROCESS = int(AssetKind.SEGMENT), int(AssetKind.PROCESS)
@@ -53,31 +53,32 @@ def strike_off(b: int, a: int, s: WorldState) -> None:
 
 
 @inner
-def book_harm(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
-    """Keep the harm rate true: an asset harms while it is held or manipulated."""
-    if t.asset[a].harm == 0:
-        return
-    harms = (s.asset[b, a].user | s.asset[b, a].admin) != 0 or (s.asset[b, a].status & IMPACTED) != 0
-    counted = (s.asset[b, a].status & HARMED) != 0
-    if harms and not counted:
-        s.asset[b, a].status |= HARMED
+def is_harming(b: int, a: int, s: WorldState) -> bool:
+    """Whether the asset is held or manipulated: it harms meanwhile, if it can."""
+    return (s.asset[b, a].user | s.asset[b, a].admin) != 0 or (s.asset[b, a].modes & IMPACTED) != 0
+
+
+@inner
+def book_harm(b: int, a: int, harmed: bool, t: CompiledTwin, s: WorldState) -> None:
+    """Keep the harm rate true after a change; `harmed` says whether the asset was harming before it."""
+    harms = is_harming(b, a, s)
+    if harms and not harmed:
         s.rate[b, t.asset[a].owner].harm += t.asset[a].harm
-    elif counted and not harms:
-        s.asset[b, a].status ^= HARMED
+    elif harmed and not harms:
         s.rate[b, t.asset[a].owner].harm -= t.asset[a].harm
 
 
 @inner
 def set_access(b: int, a: int, user: int, admin: int, persist: int, t: CompiledTwin, s: WorldState) -> None:
     """Set the access bits of an asset; lists, harm, segments and what is held through it follow."""
-    before = is_held(b, a, s)
+    before, harmed = is_held(b, a, s), is_harming(b, a, s)
     s.asset[b, a].user, s.asset[b, a].admin, s.asset[b, a].persist = user, admin, persist
     after = is_held(b, a, s)
     if after and not before:
         enlist(b, a, s)
     elif before and not after:
         strike_off(b, a, s)
-    book_harm(b, a, t, s)
+    book_harm(b, a, harmed, t, s)
 
 
 @inner
@@ -120,12 +121,13 @@ def gain(b: int, a: int, k: int, what: int, t: CompiledTwin, s: WorldState) -> N
     """Give attacker `k` what a step gains; without room in the held list it is refused."""
     bit = 1 << k
     if what == _IMPACT:
-        if s.world[b].hurt_n < s.hurt.shape[1] and (s.asset[b, a].status & IMPACTED) == 0:
+        if s.world[b].hurt_n < s.hurt.shape[1] and (s.asset[b, a].modes & IMPACTED) == 0:
+            harmed = is_harming(b, a, s)
             s.hurt[b, s.world[b].hurt_n] = a
             s.world[b].hurt_n += 1
-            s.asset[b, a].status |= IMPACTED
+            s.asset[b, a].modes |= IMPACTED
             s.world[b].dirty = 1
-            book_harm(b, a, t, s)
+            book_harm(b, a, harmed, t, s)
             note(b, _GAINED, a, k, what, s)
         return
     if not has_room(b, a, s):
@@ -146,7 +148,7 @@ def gain(b: int, a: int, k: int, what: int, t: CompiledTwin, s: WorldState) -> N
 @inner
 def carry_out(b: int, a: int, k: int, t: CompiledTwin, p: Parameters, s: WorldState) -> None:
     """Attacker `k` carries the data of a store out: harm done at once, and once until the store is restored."""
-    s.asset[b, a].status |= CARRIED_OUT
+    s.asset[b, a].modes |= CARRIED_OUT
     s.loss[b, t.asset[a].owner, _HARM] += t.asset[a].harm * p.carried_out
     note(b, _GAINED, a, k, _EXFILTRATION, s)
 
@@ -159,8 +161,8 @@ def cut_down(b: int, a: int, ceiling: int, clears_persistence: bool, t: Compiled
     persist = 0 if clears_persistence else s.asset[b, a].persist
     set_access(b, a, user, 0, persist, t, s)
     if clears_persistence:
-        s.asset[b, a].status &= 255 - CARRIED_OUT
-    if clears_persistence and (s.asset[b, a].status & IMPACTED) != 0:
+        s.asset[b, a].modes &= ALL_BITS - CARRIED_OUT
+    if clears_persistence and (s.asset[b, a].modes & IMPACTED) != 0:
         mend(b, a, t, s)
     if held and not is_held(b, a, s):
         note(b, _EVICTED, a, -1, 0, s)
@@ -175,9 +177,9 @@ def mend(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
             s.world[b].hurt_n -= 1
             s.hurt[b, i] = s.hurt[b, s.world[b].hurt_n]
             break
-    s.asset[b, a].status ^= IMPACTED
+    s.asset[b, a].modes ^= IMPACTED
     s.world[b].dirty = 1
-    book_harm(b, a, t, s)
+    book_harm(b, a, True, t, s)
     note(b, _REPAIRED, a, -1, 0, s)
 
 

@@ -14,10 +14,11 @@ from typing import Any, NamedTuple
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import Compiled, Float32, Int64
+from ..compiled import Compiled, Float32, Int32, Int64
 from ..sensing.confusion import ConfusionTable
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 from .campaign import CampaignStage, GameError, build_stages
+from .crowds import crowds_of
 
 MOST_ATTACKERS = 8  # in one world: each holds assets in a bit of its own
 MASKS = 16  # sensor sets: 2 ** len(SensorClass)
@@ -110,6 +111,9 @@ class Parameters(NamedTuple):
     attacker: npt.NDArray[Any]  # [K] of ATTACKER
     entry: npt.NDArray[np.int32]  # assets that attackers hold when they come
     weight: Float32  # [K, E] taste for a step
+    crowd_asset: Int32  # of `Crowds`
+    crowd_first: Int32
+    crowd_taste: npt.NDArray[np.float64]
     stage: npt.NDArray[Any]  # rows of STAGE: campaigns
     forge: npt.NDArray[Any]  # rows of FORGE, per forger; none: nobody forges
     consent: npt.NDArray[Any]  # [O, C, Proposer] of CONSENT
@@ -122,6 +126,7 @@ class Parameters(NamedTuple):
     false_bins: Float32  # [3]
     false_total: float  # false findings per tick, whole twin
     false_cdf: npt.NDArray[np.float64]  # [F]
+    false_guide: Int32  # [F] row i: the first place whose cumulative weight is i / F or more
     false_place: npt.NDArray[Any]  # [F] of FALSE_PLACE
     repair: float  # probability per tick
     regain: float  # probability per tick
@@ -153,17 +158,20 @@ def build_parameters(
     _check(attackers, settings)
     tick_h = compiled.tick_s / 3600.0
     weights = [_taste(compiled, attacker, confusion) for attacker in attackers]
+    weight = np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps))
     total, cdf, places = _false_places(compiled, confusion, tick_h)
     return Parameters(
         attacker=_attackers(compiled, attackers),
         entry=np.array([a for one in attackers for a in _entry(compiled, one)], np.int32),
-        weight=np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps)),
+        weight=weight,
+        **crowds_of(compiled.arrays, weight)._asdict(),
         stage=build_stages(compiled, [(one.name, one.campaign) for one in attackers]),
         forge=_forgeries(compiled, attackers),
         consent=_consent(compiled),
         **_detection(confusion, tick_h),
         false_total=total,
         false_cdf=cdf,
+        false_guide=np.searchsorted(cdf, np.arange(len(cdf)) / max(1, len(cdf))).astype(np.int32),
         false_place=places,
         repair=-math.expm1(-tick_h / settings.repair_h),
         regain=settings.regain,

@@ -11,7 +11,7 @@ from ..compiled import CompiledTwin
 from ..vocabulary import OccurrenceKind, RunState
 from .jit import inner
 from .rules import is_blocked
-from .state import UNSERVED, WAS_UNSERVED, WorldState
+from .state import ALL_BITS, UNSERVED, WAS_UNSERVED, WorldState
 from .trace import note
 
 _LOST, _BACK = int(OccurrenceKind.SERVICE_LOST), int(OccurrenceKind.SERVICE_BACK)
@@ -43,12 +43,12 @@ def _put_aside(b: int, before: int, overflowed: bool, s: WorldState) -> None:
     """Remember what did not serve, and take everything to serve."""
     if overflowed:
         for a in range(s.asset.shape[1]):
-            if s.asset[b, a].status & UNSERVED:
-                s.asset[b, a].status ^= UNSERVED | WAS_UNSERVED
+            if s.asset[b, a].modes & UNSERVED:
+                s.asset[b, a].modes ^= UNSERVED | WAS_UNSERVED
     else:
         for i in range(before):
             s.unserved[b, 1, i] = s.unserved[b, 0, i]
-            s.asset[b, s.unserved[b, 1, i]].status ^= UNSERVED | WAS_UNSERVED
+            s.asset[b, s.unserved[b, 1, i]].modes ^= UNSERVED | WAS_UNSERVED
     s.world[b].unserved_n, s.world[b].overflow = 0, 0
 
 
@@ -57,24 +57,24 @@ def _book_listed(b: int, before: int, t: CompiledTwin, s: WorldState) -> None:
     """Keep the loss rate for what is listed: now first, while what was before still carries its mark."""
     for i in range(s.world[b].unserved_n):
         a = s.unserved[b, 0, i]
-        if (s.asset[b, a].status & WAS_UNSERVED) == 0:
+        if (s.asset[b, a].modes & WAS_UNSERVED) == 0:
             _change(b, a, t.asset[a].share, _LOST, t, s)
     for i in range(before):
         a = s.unserved[b, 1, i]
-        if (s.asset[b, a].status & UNSERVED) == 0:
+        if (s.asset[b, a].modes & UNSERVED) == 0:
             _change(b, a, -t.asset[a].share, _BACK, t, s)
-        s.asset[b, a].status &= 255 - WAS_UNSERVED
+        s.asset[b, a].modes &= ALL_BITS - WAS_UNSERVED
 
 
 @inner
 def _book(b: int, a: int, t: CompiledTwin, s: WorldState) -> None:
     """Keep the loss rate for one asset of all."""
-    serves, served = (s.asset[b, a].status & UNSERVED) == 0, (s.asset[b, a].status & WAS_UNSERVED) == 0
+    serves, served = (s.asset[b, a].modes & UNSERVED) == 0, (s.asset[b, a].modes & WAS_UNSERVED) == 0
     if served and not serves:
         _change(b, a, t.asset[a].share, _LOST, t, s)
     elif serves and not served:
         _change(b, a, -t.asset[a].share, _BACK, t, s)
-    s.asset[b, a].status &= 255 - WAS_UNSERVED
+    s.asset[b, a].modes &= ALL_BITS - WAS_UNSERVED
 
 
 @inner
@@ -104,8 +104,8 @@ def _mark_roots(b: int, t: CompiledTwin, s: WorldState) -> None:
 
 @inner
 def _mark(b: int, a: int, s: WorldState) -> None:
-    if (s.asset[b, a].status & UNSERVED) == 0:
-        s.asset[b, a].status |= UNSERVED
+    if (s.asset[b, a].modes & UNSERVED) == 0:
+        s.asset[b, a].modes |= UNSERVED
         if s.world[b].unserved_n < s.unserved.shape[2]:
             s.unserved[b, 0, s.world[b].unserved_n] = a
             s.world[b].unserved_n += 1
@@ -132,12 +132,12 @@ def _spread_everywhere(b: int, t: CompiledTwin, s: WorldState) -> None:
 @inner
 def _mark_if_failing(b: int, group: int, t: CompiledTwin, s: WorldState) -> bool:
     dependent = t.group[group].asset
-    if (s.asset[b, dependent].status & UNSERVED) != 0:
+    if (s.asset[b, dependent].modes & UNSERVED) != 0:
         return False
     failing = 0
     for i in range(t.group[group].first, t.group[group].last):
         link = t.member[i].link
-        if (s.asset[b, t.member[i].asset].status & UNSERVED) != 0 or (link >= 0 and s.cut[b, link] > 0):
+        if (s.asset[b, t.member[i].asset].modes & UNSERVED) != 0 or (link >= 0 and s.cut[b, link] > 0):
             failing += 1
     if failing <= t.group[group].tolerance:
         return False

@@ -24,7 +24,11 @@ def settle_sharing(b: int, p: Parameters, s: WorldState) -> None:
     room, world = s.pending.shape[1], s.world[b]
     for n in range(world.finding_n):
         entity = (s.finding[b, n, 0] * _SENSORS + s.finding[b, n, 1]) * _CLASSES + s.finding[b, n, 2]
-        if world.pending_n < room and uniform(world.key, SHARED, entity) < p.told_part:
+        if uniform(world.key, SHARED, entity) >= p.told_part:
+            continue
+        if world.pending_n == room:
+            world.dropped += 1
+        else:
             row = (world.pending_first + world.pending_n) % room
             for column in range(4):
                 s.pending[b, row, column] = s.finding[b, n, column]
@@ -37,6 +41,8 @@ def settle_sharing(b: int, p: Parameters, s: WorldState) -> None:
                 s.finding[b, world.finding_n, column] = s.pending[b, world.pending_first, column]
             world.finding_n += 1
             world.late_n += 1
+        else:
+            world.dropped += 1
         world.pending_first = (world.pending_first + 1) % room
         world.pending_n -= 1
 

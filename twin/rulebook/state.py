@@ -1,4 +1,4 @@
-"""The state of B worlds as a structure of arrays, 8 bytes an asset, and who writes what.
+"""The state of B worlds as a structure of arrays, 7 bytes an asset, and who writes what.
 
 Flows in: sizes, world ids, a stream. Flows out: a `WorldState`. Only `settle` writes to it during a tick; `reset` and
 `fork` write whole worlds between ticks. Decision buffers (`choice`, `answer`) are written by the deciding half.
@@ -6,6 +6,7 @@ Flows in: sizes, world ids, a stream. Flows out: a `WorldState`. Only `settle` w
 
 from __future__ import annotations
 
+import math
 from typing import Any, NamedTuple
 
 import numba
@@ -13,7 +14,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compiled import Compiled, Int32, Int64, UInt8
-from ..vocabulary import LossCause
+from ..vocabulary import LossCause, StepClass
 from .draws import ABSENT, ONSET, START_HOUR, tick_key, uniform
 from .jit import compiled, compiled_parallel
 from .parameters import Parameters
@@ -22,12 +23,14 @@ NEVER = np.iinfo(np.int32).max  # a tick that does not come
 HELD_LIMIT = 4096  # assets held at once in one world; beyond it an attacker gains no more (occurrence `refused`)
 UNSERVED_LIMIT = 4096  # assets out of service that are listed; beyond it the whole twin is looked through
 RUNS = 32  # responses running at once in one world
-PENDING = 256  # findings on their way between owners in one world; more are never told
-FINDINGS = 64  # findings of one tick kept; more are dropped and counted in `finding_count`
+FINDINGS, MOST_FINDINGS = 64, 1 << 16  # findings of one tick that have room: least and most, by rate between
+PENDING, MOST_PENDING = 256, 1 << 17  # the same for findings on their way between owners
+DEVIATIONS, SPARE = 8, 32  # standard deviations over the mean that have room, and as many more as stay when it is small
 
-# bits of `status`
-IMPACTED, UNSERVED, HARMED, WAS_UNSERVED, CARRIED_OUT = 1, 2, 4, 8, 16
-
+# Bits of `modes` above the counts, which take 28: a world at a million assets has to fit into eight million bytes.
+IMPACTED, UNSERVED, WAS_UNSERVED, CARRIED_OUT = 1 << 28, 1 << 29, 1 << 30, 1 << 31
+ALL_BITS = (1 << 32) - 1
+COUNTS = IMPACTED - 1  # the bits of the counts
 
 WORLD = np.dtype(
     [
@@ -45,21 +48,21 @@ WORLD = np.dtype(
         ("trace_n", "i4"),
         ("cleaned_n", "i4"),
         ("finding_count", "i4"),  # all findings since reset, settle
+        ("dropped", "i4"),  # findings since reset that had no room in `finding`, or in `pending` to be told; settle
         ("pending_first", "i4"),  # rows of pending in use, a ring; settle
         ("pending_n", "i4"),
         ("late_n", "i4"),  # the last rows of finding: told by other owners, of earlier ticks; settle
         ("dirty", "u1"),  # 1: availability must be derived again, settle
-        ("overflow", "u1"),  # 1: more assets are out of service than `unserved` holds; `status` alone tells which
+        ("overflow", "u1"),  # 1: more assets are out of service than `unserved` holds; `modes` alone tells which
     ],
     align=True,
 )
 ASSET_STATE = np.dtype(
     [
-        ("modes", "u4"),  # a count of 4 bits per Mode, settle
+        ("modes", "u4"),  # a count of 4 bits per Mode; IMPACTED, UNSERVED, CARRIED_OUT; settle
         ("user", "u1"),  # bit k: attacker k has user access, settle
         ("admin", "u1"),  # bit k: admin, settle
         ("persist", "u1"),  # bit k: persistence, settle
-        ("status", "u1"),  # IMPACTED, UNSERVED, HARMED, CARRIED_OUT, settle
     ]
 )
 RUN = np.dtype(
@@ -86,7 +89,7 @@ RATE = np.dtype([("service", "i8"), ("harm", "i8")])  # nano loss per tick
 
 
 class WorldState(NamedTuple):
-    """Arrays over B worlds; 8 bytes an asset. `settle` writes all but what is marked."""
+    """Arrays over B worlds; 7 bytes an asset. `settle` writes all but what is marked."""
 
     world: npt.NDArray[Any]  # [B] of WORLD
     asset: npt.NDArray[Any]  # [B, N] of ASSET_STATE
@@ -102,8 +105,8 @@ class WorldState(NamedTuple):
     refused: UInt8  # [B, S] 1: the seat's decision of the last tick was refused
     answer: UInt8  # [B, R, 2] owners' answer per side: 0 none yet, 1 yes, 2 no; the deciding half
     cleaned: Int32  # [B, R, 2] asset and ceiling that responses set in this tick: public, belief reads it
-    finding: Int32  # [B, FINDINGS, 4] asset, sensor, class, confidence of this tick
-    pending: Int32  # [B, PENDING, 5] findings that will be told to other owners, and when; none: told at once
+    finding: Int32  # [B, F, 4] asset, sensor, class, confidence of this tick; F from `room_for_findings`
+    pending: Int32  # [B, P, 5] findings that will be told to other owners, and when; none: told at once
     trace: Int32  # [B, C, 4] occurrences of this tick: kind, subject, object, value; C 0: not kept
 
 
@@ -116,6 +119,7 @@ def new_state(
     runs: int = RUNS,
     trace: int = 0,
     held: int = HELD_LIMIT,
+    findings: int | None = None,
 ) -> WorldState:
     """Allocate `count` worlds; they must be reset before use.
 
@@ -127,9 +131,11 @@ def new_state(
         runs: responses that may run at once in a world.
         trace: occurrences kept per tick; 0 keeps none.
         held: assets that attackers may hold at once in a world.
+        findings: findings of one tick that have room; by the rate at which they come if left out.
     """
     assets, links, owners = compiled_twin.sizes
     held = min(assets, held)
+    room, pending = room_for_findings(parameters, held)
 
     def zeros(dtype: Any, *shape: int) -> npt.NDArray[Any]:
         array = np.zeros((count, *shape), dtype)
@@ -150,10 +156,34 @@ def new_state(
         refused=zeros(np.uint8, seats),
         answer=zeros(np.uint8, runs, 2),
         cleaned=zeros(np.int32, runs, 2),
-        finding=zeros(np.int32, FINDINGS, 4),
-        pending=zeros(np.int32, PENDING if parameters.is_by_phone else 0, 5),
+        finding=zeros(np.int32, room if findings is None else findings, 4),
+        pending=zeros(np.int32, pending, 5),
         trace=zeros(np.int32, trace, 4),
     )
+
+
+def room_for_findings(parameters: Parameters, held: int) -> tuple[int, int]:
+    """Rows for the findings of a tick, and for those on their way between owners, in a world of a game.
+
+    So many that a tick of which more are dropped is not to be expected: the mean of the busiest hour with everything
+    held, and `DEVIATIONS` times the root of that. Between `FINDINGS` and `MOST_FINDINGS` (`PENDING`, `MOST_PENDING`);
+    what finds no room all the same is counted in the world's `dropped`.
+
+    Args:
+        parameters: numbers of the game.
+        held: assets that attackers may hold at once in a world.
+    """
+    presence = float(parameters.hit_mask[0, :, StepClass.PRESENCE].max())
+    false = parameters.false_total * (1.0 + parameters.load_amplitude)
+    mean = held * presence + len(parameters.attacker) + false + float(parameters.attacker["forgeries"].sum())
+    if not parameters.is_by_phone:
+        return min(max(FINDINGS, _ample(mean)), MOST_FINDINGS), 0
+    waiting = min(max(PENDING, _ample(mean * parameters.told_part * (parameters.told_after + 1))), MOST_PENDING)
+    return min(max(FINDINGS, _ample(mean * (1.0 + parameters.told_part))), MOST_FINDINGS), waiting
+
+
+def _ample(mean: float) -> int:
+    return math.ceil(mean + DEVIATIONS * math.sqrt(mean)) + SPARE
 
 
 @compiled
@@ -164,11 +194,12 @@ def reset_world(b: int, p: Parameters, s: WorldState) -> None:
     world.key = tick_key(world.stream, world.id, world.episode, 0)
     world.held_n, world.hurt_n, world.unserved_n = 0, 0, 0
     world.finding_n, world.trace_n, world.cleaned_n = 0, 0, 0
-    world.finding_count, world.dirty, world.overflow, world.run_n = 0, 0, 0, 0
+    world.finding_count, world.dropped = 0, 0
+    world.dirty, world.overflow, world.run_n = 0, 0, 0
     world.pending_first, world.pending_n, world.late_n = 0, 0, 0
     for a in range(s.asset.shape[1]):
         asset = s.asset[b, a]
-        asset.modes, asset.user, asset.admin, asset.persist, asset.status = 0, 0, 0, 0, 0
+        asset.modes, asset.user, asset.admin, asset.persist = 0, 0, 0, 0
     for r in range(s.run.shape[1]):
         s.run[b, r].state = 0
     for o in range(s.rate.shape[1]):

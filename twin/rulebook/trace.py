@@ -1,7 +1,7 @@
 """Writing occurrences and findings of a tick into a world's buffers.
 
 Flows in: numbers of one occurrence. Flows out: a row of `trace` or `finding`. A full buffer drops rows; findings
-dropped are still counted.
+dropped are counted, in `finding_count` like all and in `dropped` alone.
 """
 
 from __future__ import annotations
@@ -30,7 +30,9 @@ def report(b: int, asset: int, sensor: int, step_class: int, confidence: int, s:
     """Add a finding of this tick."""
     n = s.world[b].finding_n
     s.world[b].finding_count += 1
-    if n < s.finding.shape[1]:
+    if n == s.finding.shape[1]:
+        s.world[b].dropped += 1
+    else:
         s.finding[b, n, 0] = asset
         s.finding[b, n, 1] = sensor
         s.finding[b, n, 2] = step_class

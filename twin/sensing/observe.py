@@ -120,7 +120,7 @@ def observe_afresh(i: int, b: int, t: CompiledTwin, s: WorldState, v: BeliefStat
         _rest(i, target, t, v, o)
     for a in range(assets):
         _tell_modes(i, a, int(s.asset[b, a].modes), o)
-        if s.asset[b, a].status & UNSERVED:
+        if s.asset[b, a].modes & UNSERVED:
             o.rows[i, a, 11] = 255
         age = s.world[b].tick - v.evidence[i, a].last
         if age < FORGOTTEN:

@@ -13,7 +13,7 @@ import numba
 
 from ..compiled import Int32, Int64, UInt8
 from ..rulebook.jit import compiled_parallel, inner
-from ..rulebook.state import UNSERVED, WorldState
+from ..rulebook.state import COUNTS, UNSERVED, WorldState
 from ..vocabulary import RunState
 
 _FREE = int(RunState.FREE)
@@ -48,8 +48,7 @@ def _look_at_assets(b: int, m: ViewMap, whole: WorldState, seen: WorldState) -> 
     for a in range(len(m.asset)):
         there = m.asset[a]
         if there >= 0:
-            seen.asset[b, a].modes = whole.asset[b, there].modes
-            seen.asset[b, a].status = whole.asset[b, there].status & UNSERVED
+            seen.asset[b, a].modes = whole.asset[b, there].modes & (COUNTS | UNSERVED)
     for link in range(len(m.link)):
         seen.cut[b, link] = whole.cut[b, m.link[link]]
     for owner in range(len(m.owner)):
