@@ -19,6 +19,7 @@ from ..twin.compiled import NANO, UInt8
 from ..twin.rulebook.attacking import TAKES_ITS_OWN
 from ..twin.rulebook.mask import fill_masks
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
+from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import new_belief, reset_belief
 from ..twin.sensing.following import follow_world, follow_worlds
 from ..twin.sensing.observe import Observed, new_observation, observe_all, reset_observation
@@ -164,9 +165,7 @@ class ResponseWorlds:
 
     def held(self) -> npt.NDArray[np.float32]:
         """float32[B, N] believed probability that an attacker has any access; a new array."""
-        asset = self.belief.asset
-        believed: npt.NDArray[np.float32] = asset["user"] + asset["admin"]
-        return believed
+        return held_shares(self.game.assumed, self.belief)
 
     def last_finding(self) -> npt.NDArray[np.int32]:
         """int32[B, N] tick of the last finding on each asset, -1 where the last step brought none; a new array."""

@@ -27,7 +27,7 @@ def start_ray(settings: TrainSettings) -> bool:
     if ray.is_initialized():
         return False
     os.environ.setdefault("RAY_ACCEL_ENV_VAR_OVERRIDE_ON_ZERO", "0")
-    if os.environ.get("RAY_ADDRESS"):  # a job's driver
+    if not os.environ.get("RAY_ADDRESS", "http").startswith("http"):  # a job's driver; http is where jobs are sent to
         ray.init(log_to_driver=False, logging_level=logging.ERROR)
         return True
     ray.init(

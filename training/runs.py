@@ -23,7 +23,7 @@ GIT_S = 10.0
 
 
 class RunFolder:
-    """The folder of one run; lives as long as the run."""
+    """The folder of one run; lives as long as the run. `begin` comes before all that writes."""
 
     def __init__(self, settings: TrainSettings, *, resume: bool) -> None:
         """Open the folder.
@@ -37,9 +37,18 @@ class RunFolder:
             raise TrainError(f"run {settings.run}: holds a run already; add --resume, or name another folder")
         self.checkpoint: Any = self._shelf.newest()
         self._lines: list[str] = list(self.checkpoint["figures"]) if self.checkpoint else []
-        self._events: Any = _writer(settings) if settings.tensorboard else None
-        self._put("settings.yaml", settings_yaml(settings))
-        self._put("run.json", json.dumps(origin(settings), indent=1) + "\n")
+        self._events: Any = None
+
+    def begin(self) -> None:
+        """Write down what the run is; until then nothing in the folder has changed.
+
+        Raises:
+            TrainError: events are wanted and their package is not there.
+        """
+        if self._settings.tensorboard:
+            self._events = _writer(self._settings)
+        self._put("settings.yaml", settings_yaml(self._settings))
+        self._put("run.json", json.dumps(origin(self._settings), indent=1) + "\n")
 
     def note(self, iteration: int, figures: dict[str, float]) -> None:
         """Keep the figures of one iteration."""

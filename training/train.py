@@ -103,6 +103,8 @@ def train(
     if kept is not None:
         _check_same(kept["of"], _of(game, settings), settings.run)
         report.go_on(kept["report"])
+    if folder is not None:
+        folder.begin()
     run = _Run(game, settings, report, folder, progress)
     progress(report)
     started = start_ray(settings)
@@ -146,6 +148,7 @@ class _Run:
         if kept is None:
             self._say("imitating")
             report.scale = imitate(self.learner.policy.network, self.game, settings)
+            self._validate()
         else:
             self.learner.restore(kept["learner"])
             self.best, played = kept["best"], {int(place): one for place, one in kept["played"].items()}
@@ -155,7 +158,6 @@ class _Run:
         self._say("learning")
         if kept is None:
             report.learning_since = report.clock()
-            self._validate()
         replaced = report.replaced_workers
         while self._goes_on():
             began = time.monotonic()
@@ -206,14 +208,15 @@ class _Run:
         return (report.clock() - report.learning_since) / max(end - report.learning_since, 1e-3)
 
     def _is_due(self) -> bool:
-        """Whether the next of the evenly spread validations is due; the first and last are not counted here."""
-        return self._part() < 1.0 and len(self.report.validation) < 1 + self._part() * (self.settings.validations - 1)
+        """Whether the next of the evenly spread validations is due; the last comes when learning has ended."""
+        part = self._part()
+        return part < 1.0 and len(self.report.validation) < 1 + int(part * (self.settings.validations - 1))
 
     def _validate(self) -> None:
         """Keep the present weights if they lose least so far."""
-        assert self.shape is not None
         began, report = time.monotonic(), self.report
         if report.iterations:
+            assert self.shape is not None
             self.learner.restore(self.shape.learned())
         weights = self.learner.policy.network.numpy_weights()
         policy = Learned(self.game, NumpyPolicy(weights, {}))

@@ -11,6 +11,7 @@ from typing import Any
 
 PUBLIC = (
     "analysis.forecast",
+    "analysis.planner",
     "attack.step",
     "attack.steps",
     "attack.techniques",
@@ -27,11 +28,13 @@ PUBLIC = (
     "rulebook.legal",
     "rulebook.mask",
     "rulebook.parameters",
+    "rulebook.playing",
     "rulebook.rules",
     "rulebook.settle",
     "rulebook.sharing",
     "rulebook.state",
     "rulebook.worlds",
+    "sensing.arriving",
     "sensing.belief",
     "sensing.confusion",
     "sensing.detector_rules",

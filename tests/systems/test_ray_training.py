@@ -190,3 +190,23 @@ def test_a_killed_run_goes_on_with_the_same_curve(tmp_path: Path) -> None:
     assert (tmp_path / "killed" / "policy.tocsin").read_bytes() == (tmp_path / "killed.tocsin").read_bytes()
     again = subprocess.run(_train(tmp_path, "killed"), capture_output=True, text=True, timeout=100, check=False)
     assert again.returncode == 2 and "--resume" in again.stderr
+
+
+def test_a_run_writes_a_policy_that_plays(own_ray: None, tmp_path: Path) -> None:
+    """A short run comes back with a file whose policy loses less than doing nothing does."""
+    from tocsin.envs.game import load_game
+    from tocsin.envs.scenario import read_scenario
+    from tocsin.training.baselines import Learned, nothing
+    from tocsin.training.train import train
+    from tocsin.training.validate import validation_losses
+
+    out, scenario = tmp_path / "policy.tocsin", read_scenario()
+    settings = TrainSettings(iterations=3, seconds=0, worlds=8, validation_worlds=16, validations=2)
+    report = train(scenario, settings, out)
+    assert report.iterations == 3 and report.samples == 3 * 2 * 8 * settings.steps
+    assert [at > 0 for at, _ in report.validation] == [True, True], "after imitation and at the end"
+    game, policy = load_game(scenario), load_policy(out)
+    assert policy.card["scenario"] == scenario.name
+    worlds = range(1000, 1032)
+    learned = validation_losses(game, Learned(game, policy), worlds).mean()
+    assert learned < validation_losses(game, nothing, worlds).mean()

@@ -107,6 +107,7 @@ def test_a_run_keeps_what_made_it(tmp_path: Path) -> None:
     """Settings as resolved, versions, commit and seed lie in the run's folder; figures come with the checkpoint."""
     settings = TrainSettings(run=f"memory://kept/{tmp_path.name}", seed=8)
     folder = RunFolder(settings, resume=False)
+    folder.begin()
     folder.note(1, {"loss": 0.5})
     folder.note(2, {"loss": 0.25})
     folder.keep(2, STATE)
@@ -142,6 +143,7 @@ def test_events_for_tensorboard_hold_the_figures(tmp_path: Path) -> None:
     from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
 
     folder = RunFolder(TrainSettings(run=str(tmp_path), tensorboard=True), resume=False)
+    folder.begin()
     folder.note(1, {"episode loss": 4.0})
     folder.note(2, {"episode loss": 2.0})
     folder.keep(2, STATE)
@@ -155,4 +157,4 @@ def test_events_without_their_package_are_refused(tmp_path: Path, monkeypatch: p
     """The message names the extra to install."""
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)
     with pytest.raises(TrainError, match=r"tocsin\[tensorboard\]"):
-        RunFolder(TrainSettings(run=str(tmp_path), tensorboard=True), resume=False)
+        RunFolder(TrainSettings(run=str(tmp_path), tensorboard=True), resume=False).begin()

@@ -209,7 +209,9 @@ def success_probability(b: int, step: int, t: CompiledTwin, e: EffectTable, s: W
 def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Attackers come, regain what persistence gives, and their chosen steps succeed, fail, and may be found."""
     for k in range(s.attacker.shape[1]):
-        if s.world[b].tick == s.attacker[b, k].onset:
+        if s.world[b].tick == s.attacker[b, k].onset and s.attacker[b, k].entry >= 0:
+            _come(b, s.attacker[b, k].entry, k, t, s)
+        elif s.world[b].tick == s.attacker[b, k].onset:
             for i in range(p.attacker[k].entry_first, p.attacker[k].entry_last):
                 _come(b, p.entry[i], k, t, s)
     _settle_regains(b, t, p, s)

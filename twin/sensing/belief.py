@@ -28,7 +28,16 @@ from ..rulebook.parameters import Parameters
 from ..rulebook.rules import is_blocked
 from ..rulebook.state import WorldState
 from ..vocabulary import Access, AssetKind, Gain, StepClass
-from .arriving import come_inside, come_outside, expect_attackers, outside_share, tempo_of
+from .arriving import (
+    INSIDER,
+    begun,
+    come_inside,
+    come_outside,
+    expect_attackers,
+    most_held,
+    outside_share,
+    tempo_of,
+)
 from .evidence import EVIDENCE, NO_FINDING, add_finding
 from .shifting import (
     EPSILON,
@@ -73,6 +82,7 @@ ASSET_BELIEF = np.dtype(
 class BeliefState(NamedTuple):
     """Arrays over V views (in training: one per world)."""
 
+    insider: npt.NDArray[Any]  # [V] of INSIDER
     asset: npt.NDArray[Any]  # [V, N] of ASSET_BELIEF
     evidence: npt.NDArray[Any]  # [V, N] of EVIDENCE
     active: Int32  # [V, N] assets believed held with more than EPSILON
@@ -96,6 +106,7 @@ def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None 
     assets = len(compiled.twin.assets)
     limit = min(STEP_LIMIT, max(1, len(compiled.steps)))
     belief = BeliefState(
+        insider=np.zeros(views, INSIDER).view(np.recarray),
         asset=np.zeros((views, assets), ASSET_BELIEF).view(np.recarray),
         evidence=np.zeros((views, assets), EVIDENCE).view(np.recarray),
         active=np.zeros((views, assets), np.int32),
@@ -109,6 +120,7 @@ def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None 
     )
     if sees is not None:
         belief.sees[:] = sees
+    belief.insider["seen"] = (belief.sees == 1).mean(axis=1)
     belief.evidence["last"] = NO_FINDING
     return belief
 
@@ -116,6 +128,8 @@ def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None 
 def reset_belief(rows: npt.NDArray[np.int64], belief: BeliefState) -> None:
     """Forget everything in the given lanes."""
     belief.asset[rows] = 0
+    belief.insider["come"][rows] = 0.0
+    belief.insider["hidden"][rows] = 0.0
     belief.evidence[rows] = 0
     belief.evidence["last"][rows] = NO_FINDING
     belief.active_n[rows] = 0
@@ -146,20 +160,19 @@ def update_belief(
 ) -> None:
     """One view, one tick: clean, predict, weigh findings, weigh silence."""
     tick = s.world[b].tick - 1  # the tick that was settled
-    inside = come_inside(tick, t, p)
+    inside = come_inside(i, tick, t, p, v)
     outside = outside_share(come_outside(i, t, v), inside)
     for c in range(s.world[b].cleaned_n):
         _clean(i, s.cleaned[b, c, 0], s.cleaned[b, c, 1], v)
     gather_evidence(i, b, s, v)
     for n in range(s.world[b].finding_n):
         if is_seen(i, b, n, s, v):
-            _suspect(i, s.finding[b, n, 0], s.finding[b, n, 2], inside, t, v)
+            _suspect(i, s.finding[b, n, 0], s.finding[b, n, 2], inside, t, p, v)
     steps = _weigh_steps(i, b, t, p, s, v)
     _tell(i, b, steps, t, p, s, v)
     _move(i, b, steps, outside, t, e, p, s, v)
     _weigh_presence(i, b, outside, t, p, s, v)
-    if inside == 0.0:
-        _bound(i, t, v)
+    _bound(i, t, p, v)
     expect_attackers(i, tick, t, p, v)
     forget_found(i, b, s, v)
 
@@ -212,36 +225,38 @@ def _is_tracked(step: int, t: CompiledTwin) -> bool:
 
 
 @inner
-def _suspect(i: int, a: int, step_class: int, inside: float, t: CompiledTwin, v: BeliefState) -> None:
+def _suspect(i: int, a: int, step_class: int, inside: float, t: CompiledTwin, p: Parameters, v: BeliefState) -> None:
     """Wake what a finding may tell of, which may be believed too little to be looked at."""
     least = FAINT / len(t.asset) * (1.0 - (1.0 - come_outside(i, t, v)) * (1.0 - inside))
     if step_class == _PRESENCE:
-        _hint(i, a, 1, least, v)
+        _hint(i, a, 1, least, p, v)
     for j in range(t.asset[a].in_first, t.asset[a].in_last):
         step = t.in_step[j]
         if t.step[step].step_class == step_class and t.step[step].seen_at == a:
-            _suspect_source(i, step, least, t, v)
+            _suspect_source(i, step, least, t, p, v)
     for j in range(t.asset[a].out_first, t.asset[a].out_last):
         step = t.out_step[j]
         if t.step[step].step_class == step_class and t.step[step].seen_at == a:
-            _suspect_source(i, step, least, t, v)
+            _suspect_source(i, step, least, t, p, v)
 
 
 @inner
-def _suspect_source(i: int, step: int, least: float, t: CompiledTwin, v: BeliefState) -> None:
+def _suspect_source(i: int, step: int, least: float, t: CompiledTwin, p: Parameters, v: BeliefState) -> None:
     src = t.step[step].src
     if t.asset[src].kind == _SEGMENT:
         for j in range(t.asset[src].part_first, t.asset[src].part_last):
-            _hint(i, t.part[j], 1, least, v)
+            _hint(i, t.part[j], 1, least, p, v)
     elif t.asset[src].kind != _EXTERNAL:
-        _hint(i, src, t.step[step].need, least, v)
+        _hint(i, src, t.step[step].need, least, p, v)
     if t.step[step].identity >= 0:
-        _hint(i, t.step[step].identity, 1, least, v)
+        _hint(i, t.step[step].identity, 1, least, p, v)
 
 
 @inner
-def _hint(i: int, a: int, need: int, least: float, v: BeliefState) -> None:
+def _hint(i: int, a: int, need: int, least: float, p: Parameters, v: BeliefState) -> None:
     held = v.asset[i, a]
+    if need != _ADMIN:
+        least += begun(i, a, p, v)
     has = held.admin if need == _ADMIN else held.user + held.admin
     if has < least:
         gain_belief(i, a, _GAIN_ADMIN if need == _ADMIN else _GAIN_USER, least - has, v)
@@ -338,7 +353,7 @@ def _move(
             if abs(gathered) > NEGLIGIBLE:
                 _shift_source(i, b, src, need, gathered, t, p, s, v)
             gathered = 0.0
-    expect_any(i, come * outside, t, v)
+    expect_any(i, come, outside, t, p, v)
     for n in range(steps):
         step = v.step[i, n]
         dst, gain = t.step[step].dst, t.step[step].gain
@@ -373,7 +388,7 @@ def _weigh_presence(
             reweigh(i, a, likelihood_of(i, b, a, _PRESENCE, t, p, s, v), 1.0, v)
             weight = (v.asset[i, a].user + v.asset[i, a].admin - before) / max(1.0 - before, 1e-5)
             if abs(weight) > NEGLIGIBLE and (weight > 0.0 or before < SURE):
-                expect_any(i, weight * outside, t, v)
+                expect_any(i, weight, outside, t, p, v)
             if abs(weight) > LIFT:
                 lift(i, b, a, weight, before, t, p, s, v)
         if kind in (_STORE, _PROCESS):
@@ -388,9 +403,14 @@ def _weigh_presence(
 
 
 @inlined
-def _bound(i: int, t: CompiledTwin, v: BeliefState) -> None:
-    """Nothing is held more surely than an attacker has come, if none begins inside."""
-    come = come_outside(i, t, v)
+def _bound(i: int, t: CompiledTwin, p: Parameters, v: BeliefState) -> None:
+    """Nothing is held more surely than an attacker has come."""
+    surest = 0.0
+    if v.insider[i].come > 0.0:
+        for n in range(v.active_n[i]):
+            held = v.asset[i, v.active[i, n]]
+            surest = max(surest, float(held.user + held.admin))
+    come = most_held(i, surest, t, p, v)
     for n in range(v.active_n[i]):
         held = v.asset[i, v.active[i, n]]
         excess = (held.user + held.admin) / max(come, 1e-9)

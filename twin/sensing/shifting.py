@@ -166,10 +166,25 @@ def _scale(i: int, a: int, scale: float, v: BeliefState) -> None:
 
 
 @inlined
-def expect_any(i: int, weight: float, t: CompiledTwin, v: BeliefState) -> None:
-    """Whoever tries or holds anything has come."""
+def expect_any(i: int, weight: float, outside: float, t: CompiledTwin, p: Parameters, v: BeliefState) -> None:
+    """Whoever tries or holds anything has come: from outside with the odds `outside`, or else from inside.
+
+    What is gained is taken from nobody's having come, by both ways together: a single attacker comes one way. One from
+    inside who is found somewhere is nowhere else: what is spread over where none was found shrinks.
+    """
+    insider, lone = v.insider[i], len(p.attacker) == 1
+    share, inside = outside, float(insider.come)
+    if inside > 0.0:
+        come = 0.0
+        for n in range(len(t.external)):
+            come = max(come, float(v.asset[i, t.external[n]].user))
+        nobody = max(1.0 - come - inside, 0.0) if lone else (1.0 - come) * (1.0 - inside)
+        share *= nobody / max(1.0 - come, 1e-5)
+        insider.come = min(max(inside + weight * (1.0 - outside) * nobody, 0.0), CERTAIN)
+        located = weight if lone else weight * (1.0 - outside)
+        insider.hidden = min(insider.hidden * max(1.0 - located, 0.0), insider.come)
     for n in range(len(t.external)):
-        shift(i, t.external[n], 1, weight, 1.0, v)
+        shift(i, t.external[n], 1, weight * share, 1.0, v)
 
 
 @inner
