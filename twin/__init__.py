@@ -37,6 +37,7 @@ PUBLIC = (
     "sensing.arriving",
     "sensing.belief",
     "sensing.confusion",
+    "sensing.detector_memory",
     "sensing.detector_rules",
     "sensing.detectors",
     "sensing.evidence",

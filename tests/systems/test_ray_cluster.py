@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import Any
 
 import pytest
-from tocsin.tests.systems.test_ray_training import ALL, begun, iterate_until
+from tocsin.tests.systems.test_ray_training import ALL, COMES_S, begun, iterate_until
 from tocsin.training.settings import DECENTRALISED
 
 pytestmark = pytest.mark.systems
@@ -33,10 +33,13 @@ def test_a_killed_node_is_done_without_until_another_comes(cluster: Any) -> None
     made = begun(DECENTRALISED)
     try:
         assert made.iterate(1.0).samples == ALL
-        began = time.monotonic()
         cluster.remove_node(next(iter(cluster.worker_nodes)), allow_graceful=False)
-        assert made.iterate(1.0).samples == ALL // 2
-        stall = time.monotonic() - began
+        stall, samples, last = 0.0, ALL, time.monotonic() + COMES_S
+        while samples == ALL and time.monotonic() < last:  # its worker may outlive the node for a moment
+            began = time.monotonic()
+            samples = made.iterate(1.0).samples
+            stall = max(stall, time.monotonic() - began)
+        assert samples == ALL // 2
         for _ in range(5):
             assert made.iterate(1.0).samples == ALL // 2, "there is no room for a replacement"
         cluster.add_node(num_cpus=1)

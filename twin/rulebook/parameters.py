@@ -16,6 +16,7 @@ import numpy.typing as npt
 
 from ..compiled import Compiled, Float32, Int32, Int64
 from ..sensing.confusion import ConfusionTable
+from ..sensing.prospects import prospects_of
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 from .campaign import CampaignStage, GameError, build_stages
 from .crowds import crowds_of
@@ -148,6 +149,10 @@ class Parameters(NamedTuple):
     told_after: int  # ticks
     told_part: float  # probability
     desk: int  # owner at whose desk the coalition sits, -1: nobody's
+    ahead: npt.NDArray[Any]  # rows of AHEAD, by source: this and what follows is read by the belief alone
+    behind: npt.NDArray[Any]  # rows of BEHIND, by target
+    inside: npt.NDArray[np.int32]  # segments by member
+    place: npt.NDArray[Any]  # [N] of PLACE
 
 
 def build_parameters(
@@ -194,6 +199,7 @@ def build_parameters(
         load_amplitude=settings.load_amplitude,
         load_peak=settings.load_peak_hour,
         **_between_owners(compiled, settings.phone),
+        **prospects_of(compiled.arrays, rows, weight, detection["hit_mask"]),
     )
 
 
