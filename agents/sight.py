@@ -12,6 +12,7 @@ import numpy.typing as npt
 from ..twin.compiled import Compiled
 from ..twin.rulebook.parameters import Parameters
 from ..twin.rulebook.worlds import Worlds
+from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import new_belief, update_beliefs
 
 
@@ -23,7 +24,7 @@ class Sight:
 
         Args:
             worlds: a batch of one.
-            assumed: the game that the seats believe to be in; its first attacker is the one believed in.
+            assumed: the game that the seats believe to be in.
         """
         seats = worlds.state.seat_owner[0]
         self._worlds, self._assumed = worlds, assumed
@@ -39,8 +40,7 @@ class Sight:
 
     def held(self, seat: int = 0) -> npt.NDArray[np.float32]:
         """float32[N]: what a seat believes of each asset, that an attacker has any access to it."""
-        asset = self._belief.asset[seat]
-        believed: npt.NDArray[np.float32] = asset["user"] + asset["admin"]
+        believed: npt.NDArray[np.float32] = held_shares(self._assumed, self._belief)[seat]
         return believed
 
 

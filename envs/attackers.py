@@ -106,7 +106,8 @@ class Attacker(BaseModel):
     impact: Annotated[Real, Field(ge=0, le=2)] | None = None
     breadth: Share | None = None
     patience_s: Annotated[Real, Field(ge=0, le=86_400)] | None = None
-    entry: tuple[str, ...] = ()  # asset ids it holds when it comes; an insider needs some
+    entry: tuple[str, ...] = ()  # asset ids it holds when it comes
+    inside: Share = 0.0  # probability that it begins inside instead, at one machine, drawn for each episode
     onset_s: tuple[Onset, Onset] = (0.0, 3600.0)
     absent: Share = 0.1
     campaign: Annotated[tuple[Stage, ...], Field(max_length=MOST_STAGES)] = ()  # stages that it follows, then it waits
@@ -120,12 +121,18 @@ class Attacker(BaseModel):
     def _fits(self) -> Self:
         if self.preset not in PRESETS:
             raise ValueError(f"preset {self.preset!r} is unknown; take one of {', '.join(PRESETS)}")
-        if PRESETS[self.preset].needs_entry and not self.entry:
-            raise ValueError(f"preset {self.preset!r} begins inside; give entry: [ids of assets]")
+        if PRESETS[self.preset].needs_entry and not self.entry and not self.inside:
+            raise ValueError(
+                f"preset {self.preset!r} begins inside; give entry: [ids of assets], or inside: 1 (anywhere)"
+            )
+        if self.entry and self.inside:
+            raise ValueError("entry says where it begins, and inside that this is drawn; leave one out")
         if self.campaign and self.campaign_file is not None:
             raise ValueError("campaign and campaign_file are both there; leave one out")
         if "campaign_speed" in self.model_fields_set and self.campaign_file is None:
             raise ValueError("campaign_speed divides the times of a campaign_file, and none is there; leave it out")
+        if self.patience_s is not None and (self.campaign or self.campaign_file is not None):
+            raise ValueError("patience_s holds back who chooses by taste, and a campaign has times; leave it out")
         self._forges_or_says_nothing_of_it()
         low, high = self.onset_s
         if low > high:

@@ -2,8 +2,9 @@
 
 Flows in: a size. Flows out: log loss, calibration and time per tick of every filter, on worlds that are as assumed and
 on worlds that are not. Chains are generated; nobody responds. All filters learn and assume the same game, in which one
-attacker comes from outside; what is played differs from it by case. Where the attackers are others, a second belief
-knows which. Truth is read to judge, and nowhere else.
+attacker comes from outside; what is played differs from it by case. More beliefs assume else: that some come from
+inside, as nodes do; who the attackers are, as games do; where they begin too, which nobody is told. Truth is read to
+judge, and nowhere else.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ import numpy.typing as npt
 from ..playbooks.actions import load_library
 from ..twin.attack.step import AttackStep
 from ..twin.compiled import compile_twin
-from ..twin.rulebook.parameters import AttackerProfile, Parameters, build_parameters
+from ..twin.rulebook.parameters import AttackerProfile, Parameters, assumable, build_parameters
 from ..twin.rulebook.worlds import STREAM_EVALUATION, Worlds
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.vocabulary import Access, AssetKind, Gain, StepClass
@@ -36,7 +37,8 @@ UNKNOWN: Final = "T1091"  # replication through removable media: no rule of ours
 UNKNOWN_ODDS: Final = 0.3  # of a try of it; assumed
 MACHINES: Final = (AssetKind.HOST, AssetKind.CONTAINER, AssetKind.DEVICE)
 OWNERS: Final = 6
-LEAST, MOST = 2 * SITE, 100_000
+LEAST, MOST = 10, 100_000  # the smallest chain; the other filters hold 100 numbers an asset and world
+INSIDERS: Final = 0.1  # share of attackers that `belief_insiders` takes to begin inside; assumed
 
 Say = Callable[[str, float], None]  # what is being done, share of all that is done
 
@@ -52,7 +54,7 @@ class Settings:
     assets: int = 100
     worlds: int = 32  # judged; as many learn what is usual, and as many more how to weigh evidence
     ticks: int = 240
-    seed: int = 0  # of the chain
+    seed: int = 0  # of the chain and of what is played on it
 
 
 def check(settings: Settings) -> None:
@@ -119,9 +121,15 @@ def bench(settings: Settings, say: Say) -> dict[str, Any]:
 
 
 def _beliefs(game: Game, assumed: Game, worlds: int) -> dict[str, Filter]:
-    """The belief that assumes what all assume, and the one that knows the attackers where these are others."""
-    known = {} if game.assumed is assumed.assumed else {"belief_informed": belief_of(game, worlds)}
-    return {"belief": belief_of(assumed, worlds), **known}
+    """The belief that assumes what all assume; that some begin inside; where attackers are others, what is known."""
+    some = assumable(assumed.compiled, assumed.parameters, inside=INSIDERS)
+    beliefs: dict[str, Filter] = {"belief": belief_of(assumed, worlds)}
+    beliefs["belief_insiders"] = belief_of(replace(assumed, assumed=some), worlds)
+    if game.assumed is not assumed.assumed:
+        told = assumable(game.compiled, game.parameters)
+        beliefs["belief_told"] = belief_of(replace(game, assumed=told), worlds)
+        beliefs["belief_informed"] = belief_of(game, worlds)
+    return beliefs
 
 
 def counted_assets(game: Game) -> npt.NDArray[np.bool_]:
@@ -133,9 +141,9 @@ def counted_assets(game: Game) -> npt.NDArray[np.bool_]:
 
 def cases(settings: Settings) -> dict[str, Game]:
     """Games by case, the first as assumed; all are of the same chain, and what filters assume is the first's."""
-    owners = min(OWNERS, settings.assets // SITE)
+    owners = min(OWNERS, max(2, settings.assets // SITE))
     generator = Generator(assets=settings.assets, owners=owners, seed=settings.seed)
-    scenario = Scenario(name=f"generated, {settings.assets} assets", generate=generator)
+    scenario = Scenario(name=f"generated, {settings.assets} assets", generate=generator, seed=settings.seed)
     right = make_game(scenario, generate_twin(generator), load_library())
     plain = Attacker().profile
     hour = plain.tries_per_hour
@@ -145,6 +153,7 @@ def cases(settings: Settings) -> dict[str, Game]:
         "rates_divided_by_3": _played_by(right, replace(plain, tries_per_hour=hour / 3.0)),
         "unknown_technique": _played_by(with_unknown_steps(right, settings.seed), plain),
         "insider": _informed(right, replace(PRESETS["insider"].profile, entry=(_desk(right),))),
+        "insider_anywhere": _informed(right, replace(PRESETS["insider"].profile, inside=1.0)),
         "two_attackers": _informed(right, plain, replace(PRESETS["ransomware"].profile, absent=plain.absent)),
     }
 

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 import numba
@@ -21,6 +21,7 @@ import numpy.typing as npt
 
 from ..playbooks.actions import load_library
 from ..twin.rulebook.attacking import TAKES_ITS_OWN
+from ..twin.rulebook.jit import entry
 from ..twin.rulebook.playing import choose_at_random, play_worlds
 from ..twin.rulebook.state import bytes_per_world
 from ..twin.rulebook.worlds import STREAM_EVALUATION, Worlds
@@ -157,6 +158,7 @@ class _Play:
     actions: npt.NDArray[np.int32]  # [B, 1]
     attack: npt.NDArray[np.int32]  # [1, K] attackers take their own
     ages: npt.NDArray[np.int32]  # [B] ticks of the episodes so far, a view
+    entries: dict[Callable[..., Any], Callable[..., Any]] = field(default_factory=dict)  # what is called, compiled
 
     @classmethod
     def make(cls, settings: Settings, game: Game) -> _Play:
@@ -223,14 +225,20 @@ class _Play:
         arrays, effects, state, game = worlds.compiled.arrays, worlds.effects, worlds.state, worlds.parameters
         if self.part == "rules":
             threads, seats = numba.get_num_threads(), (self.actions, self.attack)
-            play_worlds(threads, ticks, self.waits, *seats, worlds.legal, arrays, effects, game, state)
+            self._call(play_worlds, threads, ticks, self.waits, *seats, worlds.legal, arrays, effects, game, state)
             return
-        choose_at_random(self.waits, self.actions, worlds.legal, arrays, effects, state)
+        self._call(choose_at_random, self.waits, self.actions, worlds.legal, arrays, effects, state)
         decision, seen = self.actions[None], (self.belief, self.observed, worlds.legal)
         if self.part == "observation":
-            watch_worlds(decision, self.attack, arrays, effects, game, state, *seen)
+            self._call(watch_worlds, decision, self.attack, arrays, effects, game, state, *seen)
         else:
-            follow_worlds(decision, self.attack, arrays, effects, game, game, state, *seen)
+            self._call(follow_worlds, decision, self.attack, arrays, effects, game, game, state, *seen)
+
+    def _call(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call compiled code for arguments that are of the same types each time."""
+        if function not in self.entries:
+            self.entries[function] = entry(function, *args)
+        self.entries[function](*args)
 
     def bytes_changed(self) -> float:
         """Bytes of one world, with its legal list, belief and observation, that are others after a tick; a mean."""

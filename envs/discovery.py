@@ -114,7 +114,7 @@ class Discovery:
     @property
     def asset_names(self) -> list[str]:
         """Ids of the assets in slots, in order."""
-        return [self._compiled.twin.assets[int(number)].id for number in self._assets]
+        return [self._compiled.assets[int(number)].id for number in self._assets]
 
     @property
     def owner_names(self) -> list[str]:

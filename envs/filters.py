@@ -19,6 +19,7 @@ from ..twin.compiled import Compiled, Float32
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.parameters import Parameters
 from ..twin.rulebook.state import WorldState
+from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import new_belief, update_beliefs
 from ..twin.vocabulary import AssetKind
 
@@ -52,8 +53,7 @@ class BeliefFilter:
 
     def held(self) -> Float32:
         """P(any access), float32[B, N]."""
-        held: Float32 = self._belief.asset["user"] + self._belief.asset["admin"]
-        return held
+        return held_shares(self._assumed, self._belief)
 
     @property
     def mean_active(self) -> float:

@@ -51,7 +51,7 @@ def fit_campaign(shape: CampaignShape, compiled: Compiled, *, entry: Sequence[in
                 if asset is not None:
                     taken[machine] = asset
         left_out += hop.target not in taken
-    names = tuple(compiled.twin.assets[asset].id for asset in taken.values())
+    names = tuple(compiled.assets[asset].id for asset in taken.values())
     return Fit(tuple(script.stages), names, left_out)
 
 

@@ -97,7 +97,7 @@ def in_words(
     for a in np.argsort(-held, kind="stable")[:SHOWN]:
         age = observation[a, COLUMN["age"]]
         modes = [name for name in MODES if observation[a, COLUMN[name]]]
-        told = f"{held[a]:6.2f}{admin[a]:6.2f}{'   -' if age == 255 else f'{age:4d}'} {shown.twin.assets[a].id}"
+        told = f"{held[a]:6.2f}{admin[a]:6.2f}{'   -' if age == 255 else f'{age:4d}'} {shown.assets[a].id}"
         lines.append(f"{told}  [{', '.join(modes)}]" if modes else told)
     lines.append("responses:" if responses else "responses: none")
     lines += [f"  {one.playbook} on {one.target}: {one.state.word.replace('_', ' ')}" for one in responses]

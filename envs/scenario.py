@@ -32,7 +32,7 @@ SITE, SMALL_SITE = 13, 4  # assets of a generated site, and of the smallest; a p
 
 
 class Generator(_Part):
-    """A chain that is made up, see `generate`. All shares are assumed."""
+    """A chain that is made up, see `generate`. Shares have their sources and ranges in `ranges`."""
 
     assets: Annotated[Whole, Field(ge=10, le=1_000_000)] = 100  # about so many: whole sites are made
     owners: Annotated[Whole, Field(ge=2, le=20)] = 6
@@ -42,6 +42,18 @@ class Generator(_Part):
     local: Share = 0.3  # share of machines with a local weakness
     escape: Share = 0.15  # share of containers that open their host
     devices: Share = 0.2  # share of sites with a physical process
+    supplied: Share = 0.4  # share of sites with software that a vendor supplies; one at least unless 0
+    managed: Share = 0.2  # share of sites with a machine that a provider runs; one at least unless 0
+    open: Share = 0.4  # share of owners that share findings and assets with all
+    partial: Share = 0.4  # share of owners that share findings alone, with those they have a contract with
+
+    @model_validator(mode="after")
+    def _shares_once(self) -> Self:
+        if self.open + self.partial > 1:
+            raise ValueError(
+                f"open {self.open} and partial {self.partial} are shares of the same owners; give at most 1 in all"
+            )
+        return self
 
     @model_validator(mode="after")
     def _has_room(self) -> Self:
@@ -154,10 +166,12 @@ def parse_scenario(content: Any, place: str, *, folder: Path | None = None) -> S
     Raises:
         ScenarioError: naming place, field and mend.
     """
-    if isinstance(content, dict) and "folder" in content:
+    if not isinstance(content, dict):
+        raise ScenarioError(f"{place}: is no scenario, which is a mapping of fields to values; begin it with name:")
+    if "folder" in content:
         raise ScenarioError(f"{place}: folder: paths are relative to the scenario's own file; leave it out")
     try:
-        scenario = Scenario.model_validate({**content, "folder": folder} if isinstance(content, dict) else content)
+        scenario = Scenario.model_validate({**content, "folder": folder})
     except ValidationError as error:
         raise ScenarioError(f"{place}: {first_fault(error)}") from None
     if scenario.generate is not None and "chain" in scenario.model_fields_set:

@@ -1,7 +1,7 @@
-"""Command line of scenarios: `tocsin scenario show` and `tocsin scenario generate`.
+"""Command line of scenarios: `tocsin scenario show`, `tocsin scenario generate` and `tocsin scenario numbers`.
 
 Flows in: a scenario file, a chain or another simulator's network; settings of a generator. Flows out: what it holds, as
-text or JSON; a chain as a file.
+text or JSON; a chain as a file; the numbers that worlds rest on.
 """
 
 from __future__ import annotations
@@ -19,10 +19,12 @@ import typer
 
 if TYPE_CHECKING:
     from ..twin.attack.step import AttackStep
+    from ..twin.attack.techniques import Parameter
     from ..twin.graph import Twin
     from ..twin.sources import Note
     from .scenario import Scenario
 
+TOLD = 20  # of a list in text; JSON has all
 scenario = typer.Typer(help="Scenarios: files that say what is played.", no_args_is_help=True)
 
 
@@ -49,8 +51,31 @@ def show(
     notes = told.pop("notes")
     for key, value in told.items():
         typer.echo(f"{key}: {_line(value)}")
-    for note in notes:
+    for note in notes[:TOLD]:
         typer.echo(f"note: {note['place']}: {note['what']}")
+    if len(notes) > TOLD:
+        typer.echo(f"note: ... {len(notes) - TOLD:,} more; --json tells all")
+
+
+@scenario.command(epilog="Example: tocsin scenario numbers --json")
+def numbers(
+    as_json: Annotated[bool, typer.Option("--json", help="One JSON object: name to value, low, high, source.")] = False,
+) -> None:
+    """Every number that worlds rest on: value, range, and source or the word "assumed"."""
+    from .ranges import ranges
+
+    rows = ranges()
+    if as_json:
+        typer.echo(json.dumps({name: _told(row) for name, row in rows.items()}, indent=2))
+        return
+    width = max(map(len, rows))
+    for name, row in rows.items():
+        typer.echo(f"{name:{width}} {row.value:>10.5g} [{row.low:.5g}, {row.high:.5g}] {row.source}")
+
+
+def _told(row: Parameter) -> dict[str, Any]:
+    """A number as JSON values; its name stands before it."""
+    return {"value": row.value, "low": row.low, "high": row.high, "source": row.source}
 
 
 @scenario.command(epilog="Example: tocsin scenario generate --assets 1000 --owners 8 --seed 3 --out chain.ndjson")
@@ -151,4 +176,7 @@ def _attackers(chosen: Scenario, twin: Twin, steps: Sequence[AttackStep]) -> lis
 def _line(value: Any) -> str:
     if isinstance(value, dict):
         return ", ".join(f"{key} {_line(one)}" for key, one in value.items())
-    return ", ".join(map(_line, value)) if isinstance(value, list | tuple) else str(value)
+    if not isinstance(value, list | tuple):
+        return str(value)
+    rest = f", ... {len(value) - TOLD:,} more" if len(value) > TOLD else ""
+    return ", ".join(map(_line, value[:TOLD])) + rest

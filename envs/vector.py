@@ -7,16 +7,20 @@ horizon (truncated, never terminated: an attacker may always come back); this cl
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
 from ..twin.compiled import NANO
 from ..twin.rulebook.attacking import TAKES_ITS_OWN
+from ..twin.rulebook.jit import entry
 from ..twin.rulebook.mask import fill_masks
+from ..twin.rulebook.state import WorldState
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
+from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import new_belief, reset_belief
 from ..twin.sensing.following import follow_world, follow_worlds
 from ..twin.sensing.observe import Observed, new_observation, observe_all, reset_observation
@@ -68,9 +72,12 @@ class ResponseWorlds:
         self._lanes = np.arange(len(world_ids), dtype=np.int64)
         self._observed = new_observation(game.compiled, len(world_ids))
         self._masks = np.empty((len(world_ids), game.actions), np.bool_)
+        self._legal = self._masks.view()
+        self._legal.flags.writeable = False
         self._masks_are_new = False
         self._decisions = np.zeros((game.scenario.decide_every, len(world_ids), 1), np.int32)
         self._attack = np.full(len(game.parameters.attacker), TAKES_ITS_OWN, np.int32)
+        self._following: tuple[WorldState, Callable[..., Any], tuple[Any, ...]] | None = None
         self._loss = self.worlds.state.loss  # int64[B, O, LossCause]
         world = np.asarray(self.worlds.state.world)  # plain views: records are slow in Python
         self._tick, self._dropped = world["tick"], world["dropped"]  # int32[B]
@@ -111,9 +118,7 @@ class ResponseWorlds:
         """bool[B, 1 + P * T] as the last reset or step left it, not to be written to: cheaper than `masks`."""
         if not self._masks_are_new:
             self._fill_masks()
-        legal = self._masks.view()
-        legal.flags.writeable = False
-        return legal
+        return self._legal
 
     def masks(self) -> Bools:
         """bool[B, 1 + P * T] of actions that are legal as the worlds stand; a new array."""
@@ -126,9 +131,7 @@ class ResponseWorlds:
 
     def held(self) -> npt.NDArray[np.float32]:
         """float32[B, N] believed probability that an attacker has any access; a new array."""
-        asset = self.belief.asset
-        believed: npt.NDArray[np.float32] = asset["user"] + asset["admin"]
-        return believed
+        return held_shares(self.game.assumed, self.belief)
 
     def last_finding(self) -> npt.NDArray[np.int32]:
         """int32[B, N] tick of the last finding on each asset, -1 where the last step brought none; a new array."""
@@ -209,38 +212,28 @@ class ResponseWorlds:
             decisions: int32[ticks, B, 1], numbers of actions.
             attack: int32[B, K], steps of attackers for every tick, see `Worlds.tick`; all their own if left out.
         """
-        game, state = self.game, self.worlds.state
-        self._masks_are_new = False
+        decisions = np.ascontiguousarray(decisions, np.int32)  # compiled code is called without looking at types again
+        attacks = self._attack[None] if attack is None else np.ascontiguousarray(attack, np.int32)
+        if self._following is None or self._following[0] is not self.worlds.state:
+            self._following = (self.worlds.state, *self._bind())
+        _, code, tables = self._following
         if self.count == 1:  # one way into compiled code instead of one for each tick and sense
-            compiled, legal = game.compiled.arrays, self._masks[0]
-            follow_world(
-                0,
-                decisions[:, 0],
-                self._attack if attack is None else attack[0],
-                game.always,
-                compiled,
-                game.effects,
-                game.parameters,
-                game.assumed,
-                state,
-                self.belief,
-                self._observed,
-                legal,
-            )
-            self._masks_are_new = True
-            return
-        follow_worlds(
-            decisions,
-            self._attack[None] if attack is None else attack,
-            game.compiled.arrays,
-            game.effects,
-            game.parameters,
-            game.assumed,
-            state,
-            self.belief,
-            self._observed,
-            self.worlds.legal,
+            code(0, decisions[:, 0], attacks[0], self.game.always, *tables, self._masks[0])
+        else:
+            code(decisions, attacks, *tables, self.worlds.legal)
+        self._masks_are_new = self.count == 1
+
+    def _bind(self) -> tuple[Callable[..., Any], tuple[Any, ...]]:
+        """What `follow` calls, compiled for these worlds, and the tables that it hands on each time."""
+        game, attacks = self.game, self._attack[None]
+        tables = (
+            *(game.compiled.arrays, game.effects, game.parameters, game.assumed),
+            *(self.worlds.state, self.belief, self._observed),
         )
+        if self.count == 1:
+            like = (0, self._decisions[:, 0], attacks[0], game.always, *tables, self._masks[0])
+            return entry(follow_world, *like), tables
+        return entry(follow_worlds, self._decisions, attacks, *tables, self.worlds.legal), tables
 
 
 class UnseenWorlds(ResponseWorlds):

@@ -19,7 +19,7 @@ from ..twin.attack.steps import derive_steps
 from ..twin.compiled import Compiled, UInt8, compile_twin
 from ..twin.graph import Asset, Link, Owner, Twin
 from ..twin.rulebook.mask import fill_masks, static_mask
-from ..twin.rulebook.parameters import GameSettings, Parameters, build_parameters
+from ..twin.rulebook.parameters import GameSettings, Parameters, assumable, build_parameters
 from ..twin.rulebook.state import RUNS, WorldState, new_state
 from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
 from ..twin.sensing.confusion import shipped_confusion
@@ -151,10 +151,12 @@ def _as_seen(owner: Owner, shares: bool) -> Owner:
 
 
 def _assumed(game: Game, compiled: Compiled) -> Parameters:
-    """The game that an owner believes in: attackers come from outside, where else they begin is not known."""
+    """The game that an owner believes in: that an attacker begins inside is known, where is not."""
     settings = GameSettings(repair_h=game.scenario.repair_h, labour_rate=game.scenario.labour_rate)
-    profiles = [replace(attacker.profile, entry=()) for attacker in game.scenario.attackers]
-    return build_parameters(compiled, profiles, shipped_confusion(), settings)
+    profiles = [replace(attacker.profile, entry=(), inside=0.0) for attacker in game.scenario.attackers]
+    parameters = build_parameters(compiled, profiles, shipped_confusion(), settings)
+    parameters.attacker["inside"] = game.assumed.attacker["inside"]
+    return assumable(compiled, parameters)
 
 
 class ViewLanes:

@@ -21,6 +21,7 @@ from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.mask import fill_masks, static_mask
 from ..twin.rulebook.parameters import Parameters
 from ..twin.rulebook.state import WorldState
+from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import new_belief, update_beliefs
 from ..twin.sensing.detectors import detect, initial_state
 from ..twin.sensing.events import Event
@@ -186,10 +187,10 @@ class TwinAdvisor:
         """The belief of one owner's view, over the assets it may see."""
         lane = 1 + self._views.index(viewer)
         seen = self.compiled.twin.visible_assets(viewer)
-        rows = self._belief.asset[lane]
+        admin, held = self._belief.asset["admin"][lane], self._held(lane)
         return [
-            BeliefRow(asset.id, float(row["user"] + row["admin"]), float(row["admin"]))
-            for asset, row in zip(self.compiled.twin.assets, rows, strict=True)
+            BeliefRow(asset.id, float(any_access), float(of_admin))
+            for asset, any_access, of_admin in zip(self.compiled.assets, held, admin, strict=True)
             if asset.id in seen
         ]
 
@@ -207,13 +208,12 @@ class TwinAdvisor:
         update_beliefs(lanes, self.compiled.arrays, self.effects, self.parameters, self.state.world, self._belief)
 
     def _held(self, lane: int) -> npt.NDArray[np.float32]:
-        rows = self._belief.asset[lane]
-        held: npt.NDArray[np.float32] = rows["user"] + rows["admin"]
+        held: npt.NDArray[np.float32] = held_shares(self.parameters, self._belief)[lane]
         return held
 
     def _proposal(self, playbook: int, target: int) -> Proposal:
         assets = self._assets(target)
-        names = {self.compiled.twin.assets[number].id for number in assets}
+        names = {self.compiled.assets[number].id for number in assets}
         findings = [one for one in self._recent if one.asset in names]
         held = self._held(0)
         sure = max((float(held[number]) for number in assets), default=0.0)

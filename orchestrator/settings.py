@@ -8,6 +8,7 @@ and never shown.
     TOCSIN_URL         where the API is, for commands that call it (default http://127.0.0.1:8300)
     TOCSIN_TOKEN       the caller's token; or
     TOCSIN_TOKEN_FILE  a file that holds it
+    TOCSIN_INSIDERS    share of attackers that a node assumes to begin inside, 0 to 1 (default 0.1)
 """
 
 from __future__ import annotations
@@ -20,6 +21,9 @@ from pathlib import Path
 DEFAULT_HOST = "127.0.0.1"
 DEFAULT_PORT = 8300
 DEFAULT_URL = f"http://{DEFAULT_HOST}:{DEFAULT_PORT}"
+
+
+INSIDERS = 0.1  # of attackers [0, 0.5]; assumed, settled by an owner's own record of incidents
 
 
 class SettingsError(ValueError):
@@ -56,6 +60,22 @@ def home_of(flag: Path | None, environ: Mapping[str, str] = os.environ) -> Home:
         path = user_data_path("tocsin")
     path = path.expanduser().absolute()
     return Home(path, environ.get("TOCSIN_STORE") or f"sqlite:///{path / 'store.sqlite'}")
+
+
+def insiders_of(environ: Mapping[str, str] = os.environ) -> float:
+    """Give the share of attackers that belief and forecasts take to begin at some machine inside, 0..1.
+
+    Raises:
+        SettingsError: TOCSIN_INSIDERS is no number within 0..1.
+    """
+    text = environ.get("TOCSIN_INSIDERS") or str(INSIDERS)
+    try:
+        share = float(text)
+    except ValueError:
+        share = -1.0
+    if not 0.0 <= share <= 1.0:
+        raise SettingsError(f"TOCSIN_INSIDERS {text!r}: give a share of attackers, 0 to 1")
+    return share
 
 
 def token_of(flag: Path | None, environ: Mapping[str, str] = os.environ) -> str:

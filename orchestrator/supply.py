@@ -11,6 +11,7 @@ A home without them has no active playbook: the node observes and proposes, and 
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 from ..envs.game import Game, make_game
@@ -19,12 +20,13 @@ from ..playbooks.actions import load_library
 from ..playbooks.trust import read_signatures, read_trust
 from ..twin.compiled import Int32
 from ..twin.graph import Twin
+from ..twin.rulebook.parameters import assumable
 from .advise import Policy, Situation, TwinAdvisor
 from .assemble import Supply
 from .clock import Clock
 from .revocable import Fresh
 from .rules_policy import ThresholdPolicy
-from .settings import Home
+from .settings import Home, insiders_of
 from .shelf import Vetting, active_by_signatures, shelf_of
 
 
@@ -36,6 +38,7 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     """
     library = load_library()
     game = make_game(read_scenario(), twin, library)
+    game = replace(game, assumed=assumable(game.compiled, game.parameters, inside=insiders_of()))
     read_vetting(home.path / "vetting")  # once, to say what is wrong
     return Supply(
         shelf=shelf_of(library),

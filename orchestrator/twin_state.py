@@ -194,7 +194,7 @@ class TwinState:
         self.world.world["finding_n"][0] = len(known)
 
     def _owner_of(self, number: int) -> str:
-        return self.compiled.twin.assets[number].owner
+        return self.compiled.assets[number].owner
 
     def _forget(self) -> None:
         run, tick = self.world.run[0], self.tick

@@ -10,6 +10,7 @@ from bisect import bisect_left
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cached_property
+from operator import attrgetter
 from typing import Any, Generic, TypeVar
 
 import numpy as np
@@ -19,9 +20,10 @@ from .attack.step import AttackStep
 from .compiled import as_bytes
 from .facts import Subject, key_of
 from .graph import Asset, ConsentRule, Link, Owner, Sharing, Twin, TwinError, Weakness
-from .shelves import Shelves
+from .shelves import SHELF, Shelves
 
 Item = TypeVar("Item")
+MUCH = 4 * SHELF  # things from which on a twin keeps them on shelves
 Run = tuple[int, int, int]  # first and last row before (last not included), first row after
 
 # Kinds of facts: field of the twin, and how its tuple is sorted; see `Twin.build`.
@@ -165,27 +167,50 @@ def changed_twin(twin: Twin, change: Change) -> Twin:
     for kind, (name, key) in _KINDS.items():
         gone, come = change.of(kind)
         if gone or come:
-            fields[name] = tuple(edited(fields[name], gone, come, key).items)
-    if _loses_or_gains(change):
+            fields[name] = edited(_shelved(twin, name), gone, come, key).items
+    owners_gone, owners_come = change.of(Owner)
+    if {one.id for one in owners_gone} != {one.id for one in owners_come}:  # every reference is looked at again
         return Twin.build(**{name: list(items) for name, items in fields.items()})
-    for one in change.come:
+    gone, come = change.of(Asset)
+    index = twin.asset_by_id
+    if gone or come:
+        index = dict(index)
+        for one in gone:
+            del index[one.id]
+        index.update((one.id, one) for one in come)
+    lost = frozenset(one.id for one in gone) - {one.id for one in come}
+    left = _left_dangling(lost, fields["links"], fields["weaknesses"]) if lost else ()
+    for one in (*change.come, *left):
         for end in _ends(one):
-            if end not in twin.asset_by_id:
+            if end not in index:
                 raise TwinError(f"{key_of(one)} refers to asset {end!r}, which is not there; declare it or mend the id")
         owner = getattr(one, "owner", None)
         if owner is not None and owner not in twin.owner_by_id:
             raise TwinError(f"{key_of(one)} refers to owner {owner!r}, which is not there; declare it or mend the id")
     after = Twin(**fields)
-    changed = change.of(Asset)[1]
-    index = {**twin.asset_by_id, **{one.id: one for one in changed}} if changed else twin.asset_by_id
     after.__dict__["asset_by_id"] = index  # as if it had been asked for
     return after
 
 
-def _loses_or_gains(change: Change) -> bool:
-    """Whether owners or assets go or come for good: then every reference has to be looked at again."""
-    owners, assets = change.of(Owner), change.of(Asset)
-    return any({one.id for one in gone} != {one.id for one in come} for gone, come in (owners, assets))
+def _shelved(twin: Twin, name: str) -> Sequence[Any]:
+    """What a twin holds of one kind, if it is much on shelves, so that versions share most of it; cut once a twin."""
+    items: Sequence[Any] = getattr(twin, name)
+    if len(items) < MUCH or isinstance(items, Shelves):
+        return items
+    shelves: Shelves[Any] = twin.__dict__.get(f"_shelved_{name}") or Shelves.of(items)
+    twin.__dict__[f"_shelved_{name}"] = shelves
+    return shelves
+
+
+def _left_dangling(lost: frozenset[str], links: Sequence[Link], weaknesses: Sequence[Weakness]) -> tuple[Subject, ...]:
+    """What refers to assets that are gone; nearly always nothing, so the look for whether there is any comes first."""
+    ends = (map(attrgetter(end), links) for end in ("target", "source"))
+    if all(map(lost.isdisjoint, (*ends, map(attrgetter("asset"), weaknesses)))):
+        return ()
+    return (
+        *(one for one in links if one.target in lost or one.source in lost),
+        *(one for one in weaknesses if one.asset in lost),
+    )
 
 
 def _ends(one: Subject) -> tuple[str, ...]:

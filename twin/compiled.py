@@ -21,6 +21,7 @@ from .attack.step import AttackStep
 from .attack.techniques import NO_NUMBER, NUMBERS
 from .facts import key_of
 from .graph import Asset, Link, Owner, Twin, TwinError
+from .numbering import Numbering
 from .shelves import Shelves
 from .toward import Float64, chances_to_jewel
 from .vocabulary import Access, AssetKind, Gain, LinkKind, StepClass
@@ -32,6 +33,7 @@ Float32 = npt.NDArray[np.float32]
 
 NANO = 1_000_000_000
 SEEN_AT_SOURCE = (StepClass.CREDENTIAL_ACCESS, StepClass.ESCAPE, StepClass.COLLECTION)
+HOLE = AssetKind.OPAQUE  # the kind in place of an asset that is gone: no step leads there, no playbook is for it
 HELD_THROUGH = (AssetKind.DATA_STORE, AssetKind.PROCESS)
 BOUNDARY_KINDS = (LinkKind.REACHES, LinkKind.MANAGES, LinkKind.SUPPLIES, LinkKind.CAN_LOG_IN)
 
@@ -111,11 +113,17 @@ class Compiled:
     arrays: CompiledTwin
     tick_s: float
     toward: Float64  # [N] the assets' `toward` in full precision, for the next version to start from
+    numbering: Numbering  # numbers of assets, kept from version to version
 
-    @cached_property
-    def asset_number(self) -> dict[str, int]:
-        """Number of each asset id."""
-        return {asset.id: number for number, asset in enumerate(self.twin.assets)}
+    @property
+    def assets(self) -> tuple[Asset, ...]:
+        """Assets by number; in a hole stands the asset that is gone, as it was last."""
+        return self.numbering.assets
+
+    @property
+    def asset_number(self) -> Mapping[str, int]:
+        """Number of each asset that is there, by id."""
+        return self.numbering.number
 
     @cached_property
     def owner_number(self) -> dict[str, int]:
@@ -124,8 +132,8 @@ class Compiled:
 
     @property
     def sizes(self) -> tuple[int, int, int]:
-        """(N assets, L boundary links, O owners)."""
-        return len(self.twin.assets), len(self.links), len(self.twin.owners)
+        """(N assets, holes of those that are gone too, L boundary links, O owners)."""
+        return len(self.assets), len(self.links), len(self.twin.owners)
 
     @property
     def targets(self) -> int:
@@ -142,46 +150,56 @@ class Compiled:
         if not 0 <= target < assets + links + owners:
             raise IndexError(f"target {target} is outside 0..{assets + links + owners - 1}")
         if target < assets:
-            return self.twin.assets[target].id
+            return self.assets[target].id
         if target < assets + links:
             return key_of(self.links[target - assets])
         return self.twin.owners[target - assets - links].id
 
     @cached_property
     def target_number(self) -> dict[str, int]:
-        """Number of each target by its name."""
-        return {self.target_name(target): target for target in range(self.targets)}
+        """Number of each target by its name; holes have none."""
+        holes = self.numbering.gone
+        return {self.target_name(target): target for target in range(self.targets) if target not in holes}
 
     def owners_of(self, target: int) -> tuple[str, ...]:
         """Ids of the owners whose consent a response on this target needs."""
         assets, links, _ = self.sizes
         if target < assets:
-            return (self.twin.assets[target].owner,)
+            return (self.assets[target].owner,)
         if target < assets + links:
             pair = self.arrays.link_owner[target - assets]
             return tuple(self.twin.owners[number].id for number in pair)
         return (self.twin.owners[target - assets - links].id,)
 
 
-def compile_twin(twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.0) -> Compiled:
+def compile_twin(
+    twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.0, numbering: Numbering | None = None
+) -> Compiled:
     """Compile a twin and its attack steps to arrays.
+
+    Args:
+        twin: the chain.
+        steps: its attack steps.
+        tick_s: seconds a tick.
+        numbering: of its assets, with what is gone; left out: by id, as a chain's first version.
 
     Raises:
         TwinError: a step refers to an asset that is not in the twin, or tick_s is not positive.
     """
     if not (math.isfinite(tick_s) and tick_s > 0):
         raise TwinError(f"tick_s {tick_s} must be a positive number of seconds")
-    number = {asset.id: index for index, asset in enumerate(twin.assets)}
+    numbering = numbering or Numbering.first(twin)
+    number = numbering.number
     owner = {one.id: index for index, one in enumerate(twin.owners)}
     owner_of = {asset.id: asset.owner for asset in twin.assets}
     links = tuple(k for k in twin.links if owner_of[k.source] != owner_of[k.target] and k.kind in BOUNDARY_KINDS)
     link_number = {link.key: index for index, link in enumerate(links)}
-    assets = _asset_records(twin, owner, tick_s)
+    assets = _asset_records(twin, numbering, owner, tick_s)
     link_end = np.array([[number[k.source], number[k.target]] for k in links], np.int32).reshape(len(links), 2)
     step_arrays = _step_arrays(steps, number, link_number, assets)
     arrays = CompiledTwin(
         asset=assets,
-        external=np.flatnonzero(assets["kind"] == AssetKind.EXTERNAL).astype(np.int32),
+        external=externals(assets),
         **step_arrays,
         **_part_arrays(twin, number, step_arrays["step"], assets),
         **_dependency_arrays(twin, number, links, assets),
@@ -192,9 +210,7 @@ def compile_twin(twin: Twin, steps: Sequence[AttackStep], *, tick_s: float = 60.
     )
     toward = chances_to_jewel(arrays)
     assets["toward"] = toward
-    compiled = Compiled(twin, Shelves.of(steps), links, arrays, tick_s, toward)
-    compiled.__dict__["asset_number"] = number  # known already
-    return compiled
+    return Compiled(twin, Shelves.of(steps), links, arrays, tick_s, toward, numbering)
 
 
 def records(count: int, dtype: np.dtype[Any]) -> npt.NDArray[Any]:
@@ -212,13 +228,21 @@ def as_bytes(rows: npt.NDArray[Any]) -> npt.NDArray[Any]:
     return rows.view(np.ndarray).view(np.dtype((np.void, rows.dtype.itemsize)))
 
 
-def _asset_records(twin: Twin, owner: Mapping[str, int], tick_s: float) -> npt.NDArray[Any]:
-    assets = records(len(twin.assets), ASSET)
-    assets["kind"] = [asset.kind for asset in twin.assets]
-    assets["owner"] = [owner[asset.owner] for asset in twin.assets]
-    fill_assets(assets, np.arange(len(assets)), twin.assets, tick_s)
-    fill_shares(assets, np.arange(len(assets)), twin.assets, twin.owners, tick_s)
+def _asset_records(twin: Twin, numbering: Numbering, owner: Mapping[str, int], tick_s: float) -> npt.NDArray[Any]:
+    assets = records(len(numbering.assets), ASSET)
+    rows = np.setdiff1d(np.arange(len(assets)), list(numbering.gone), assume_unique=True)
+    there = [numbering.assets[row] for row in rows]
+    assets["kind"] = HOLE
+    assets["kind"][rows] = [asset.kind for asset in there]
+    assets["owner"][rows] = [owner[asset.owner] for asset in there]
+    fill_assets(assets, rows, there, tick_s)
+    fill_shares(assets, rows, there, twin.owners, tick_s)
     return assets
+
+
+def externals(assets: npt.NDArray[Any]) -> Int32:
+    """int32[X] where attackers come from."""
+    return np.flatnonzero(assets["kind"] == AssetKind.EXTERNAL).astype(np.int32)
 
 
 def hourly_of(owners: Sequence[Owner]) -> Int64:
@@ -316,7 +340,7 @@ def _dependency_arrays(
     for link in twin.links:
         if link.kind is LinkKind.RUNS_ON or link.kind is LinkKind.DEPENDS_ON:
             grouped.setdefault((link.source, link.group or f"{link.kind.word} {link.target}"), []).append(link)
-    ordered = sorted(grouped.items())
+    ordered = sorted(grouped.items(), key=lambda one: (number[one[0][0]], one[0][1]))
     flat = [link for _, one in ordered for link in one]
     sizes = np.array([len(one) for _, one in ordered], np.int32)
     needed = [max(link.need for link in one) or len(one) for _, one in ordered]

@@ -61,7 +61,7 @@ class Shelves(Sequence[Item], Generic[Item]):
     def __getitem__(self, row: int | slice) -> Item | tuple[Item, ...]:
         """As of a tuple."""
         if isinstance(row, slice):
-            return tuple(self)[row]
+            return tuple(self[at] for at in range(*row.indices(len(self))))
         at = row + len(self) if row < 0 else row
         if not 0 <= at < len(self):
             raise IndexError(f"row {row} of {len(self)}; give 0 to {len(self) - 1}")

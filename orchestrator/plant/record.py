@@ -58,8 +58,8 @@ class Record:
                 for number, owner in enumerate(compiled.twin.owners)
             },
             "loss_total": float(state.loss[0].sum()) / NANO,
-            "held": [compiled.twin.assets[a].id for a in sorted(set(held) | set(persistent))],
-            "ever_held": [compiled.twin.assets[a].id for a in sorted(self._ever_held)],
+            "held": [compiled.assets[a].id for a in sorted(set(held) | set(persistent))],
+            "ever_held": [compiled.assets[a].id for a in sorted(self._ever_held)],
             "first_foothold_s": None if self._first_foothold is None else self._first_foothold * seconds,
             "contained": contained,
             "time_to_contain_s": (until - since) * seconds if contained else None,
@@ -86,7 +86,7 @@ def footholds(compiled: Compiled, state: WorldState) -> list[int]:
     """Numbers of assets that an attacker has user or admin access to; segments and externals left out."""
     asset = state.asset[0]
     numbers = (asset["user"] | asset["admin"]).nonzero()[0]
-    return [int(a) for a in numbers if compiled.twin.assets[a].kind not in _DERIVED]
+    return [int(a) for a in numbers if compiled.assets[a].kind not in _DERIVED]
 
 
 def _spreads_from(compiled: Compiled, state: WorldState, source: int) -> bool:

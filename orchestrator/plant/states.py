@@ -61,6 +61,6 @@ class States:
         for link in state.cut[0].nonzero()[0]:
             ends = self._compiled.links[link]
             for end in (ends.source, ends.target):
-                name = self._compiled.target_name(len(self._compiled.twin.assets) + int(link))
+                name = self._compiled.target_name(len(self._compiled.assets) + int(link))
                 now.setdefault(self._compiled.asset_number[end], []).append(CUT + name)
         return {number: tuple(words) for number, words in now.items()}

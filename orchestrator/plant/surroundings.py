@@ -10,7 +10,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ...twin.graph import Twin
-from ...twin.sensing.detector_rules import Baseline
+from ...twin.sensing.detector_memory import Baseline
 from ...twin.sensing.detectors import baseline_of
 from ...twin.vocabulary import AssetKind, SensorClass
 

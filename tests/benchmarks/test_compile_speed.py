@@ -7,7 +7,7 @@ other work on the machine makes longer.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TypeVar
@@ -15,12 +15,13 @@ from typing import TypeVar
 from tocsin.envs.generate import OUTSIDE, generate_twin
 from tocsin.envs.scenario import Generator
 from tocsin.tests.benchmarks.figures import Figures
+from tocsin.twin.attack.step import AttackStep
 from tocsin.twin.attack.steps import derive_steps
 from tocsin.twin.changes import Change
 from tocsin.twin.compiled import compile_twin
-from tocsin.twin.graph import Twin
+from tocsin.twin.graph import Link, Twin
 from tocsin.twin.recompile import recompile
-from tocsin.twin.vocabulary import LinkKind
+from tocsin.twin.vocabulary import AssetKind, LinkKind
 
 ASSETS, REPEATS = 100_000, 15
 Result = TypeVar("Result")
@@ -58,12 +59,35 @@ def test_compile_and_recompile(figures: Figures) -> None:
     way = next(one for one in compiled.links if one.kind is LinkKind.REACHES and one.source != OUTSIDE)
     crossing = tuple(step for step in steps if step.link == way.key)
     rule = twin.consent[0]
+    host = next(one for one in twin.assets if one.kind is AssetKind.HOST)
+    segment = next(one for one in twin.assets if one.kind is AssetKind.SEGMENT and one.owner == host.owner)
+    newcomer = replace(host, id=f"{host.owner}/host/newcomer", name="newcomer")
+    joining = (
+        Link(LinkKind.REACHES, newcomer.id, segment.id),
+        Link(LinkKind.DEPENDS_ON, newcomer.id, host.id),
+    )
+    leaving = next(one for one in twin.assets if one.kind is AssetKind.IDENTITY and "service" in one.id)
+    need = next(one for one in twin.links if one.kind is LinkKind.DEPENDS_ON and not twin.is_boundary(one))
+    member = next(one for one in twin.links if one.kind is LinkKind.REACHES and one.target == segment.id)
     changes = {
         f"weakness mended ({len(mended)} steps go)": Change(gone=(hole,), steps_gone=mended),
         f"boundary link closed ({len(crossing)} steps go)": Change(gone=(way,), steps_gone=crossing),
+        "boundary link opened": Change(come=(replace(way, port=9),)),
+        "dependency ended": Change(gone=(need,)),
+        "member left a segment": Change(gone=(member,)),
         "criticality changed": Change(gone=(asset,), come=(replace(asset, criticality=0.9),)),
         "consent changed": Change(gone=(rule,), come=(replace(rule, quorum=2),)),
+        "host came, with a segment and a dependency": Change(come=(newcomer, *joining)),
+        "identity went": _leaving(twin, steps, leaving.id),
     }
     for what, change in changes.items():
         again = partial(recompile, compiled, change)
         timed(figures, f"compile of one change, {what}", again, "under 10 ms", repeats=REPEATS)
+
+
+def _leaving(twin: Twin, steps: Sequence[AttackStep], asset: str) -> Change:
+    """An asset goes with all that refers to it."""
+    gone = [twin.asset_by_id[asset], *(one for one in twin.links if asset in (one.source, one.target))]
+    return Change(
+        tuple(gone), (), tuple(step for step in steps if asset in (step.source, step.target, step.identity)), ()
+    )

@@ -1,8 +1,9 @@
 """The oracle of the belief: Bayes' filter by enumeration of every joint state of a small twin.
 
-Flows in: a game with one attacker and no persistence or impact steps; after each tick the worlds' public fields and
-findings. Flows out: exact marginals per asset. It shares no code with the belief: the rules are written out again, as
-whole arrays over (worlds, joint states). The order of findings within a tick is not used.
+Flows in: a game with one attacker, from outside or from one of the machines inside, and no persistence or impact steps;
+after each tick the worlds' public fields and findings. Flows out: exact marginals per asset. It shares no code with the
+belief: the rules are written out again, as whole arrays over (worlds, joint states). The order of findings within a
+tick is not used.
 """
 
 from __future__ import annotations
@@ -56,6 +57,7 @@ class ExactFilter:
     parameters: Parameters
     worlds: int
     level: Ints = field(init=False)  # [J, N] access per joint state; state 0: the attacker has not come
+    half: int = field(init=False)  # states 1 to here: it came from outside; those after them: from inside
     weight: Floats = field(init=False)  # [B, J]
     public: Public = field(init=False)  # as it was before the tick
 
@@ -76,9 +78,10 @@ class ExactFilter:
             raise ValueError(f"enumeration takes one attacker, at most {LIMIT} assets, no persistence, no impact")
         self.place = 3 ** np.arange(len(self.free))
         digits = (np.arange(3 ** len(self.free))[:, None] // self.place) % 3
-        self.level = np.zeros((len(digits) + 1, len(t.asset)), np.int64)
-        self.level[1:, self.free] = digits
-        self.level[1:, t.external] = 1
+        self.half = len(digits)
+        self.level = np.zeros((2 * self.half + 1, len(t.asset)), np.int64)
+        self.level[1:, self.free] = np.tile(digits, (2, 1))
+        self.level[1 : self.half + 1, t.external] = 1
         self.weight = np.zeros((self.worlds, len(self.level)))
         self.weight[:, 0] = 1.0
         assets, links, _ = self.compiled.sizes
@@ -95,9 +98,7 @@ class ExactFilter:
         may = self._open(after)
         idle = idle + (tried * ~may).sum(axis=2)
         weight = self._settle(state, tried * may, idle)
-        hazard = self._hazard(tick)
-        weight[:, 1] += weight[:, 0] * hazard
-        weight[:, 0] *= 1.0 - hazard
+        self._come(weight, after, self._hazard(tick))
         weight *= self._presence(state)
         self.weight = weight / weight.sum(axis=1, keepdims=True)
         self.public = after
@@ -127,7 +128,8 @@ class ExactFilter:
         has = held[:, :, src] & ((step["need"] < 2) | (self.level[:, src] == 2))
         has &= (identity < 0) | held[:, :, identity]
         lacks = self.level[:, dst] < step["gain"]
-        return np.asarray(passable[:, None, :] & has & lacks & (self.level[:, self.compiled.arrays.external[:1]] > 0))
+        has_come = np.arange(len(self.level)) > 0
+        return np.asarray(passable[:, None, :] & has & lacks & has_come[:, None])
 
     def _chosen(self, public: Public) -> Floats:
         """float64[B, J, E]: probability of the state and of trying the step in it. Least of exponential clocks."""
@@ -145,7 +147,8 @@ class ExactFilter:
                 level[:, asset] = np.minimum(level[:, asset], ceiling)
             for store in (*self.stores, *self.mapped):
                 level[~self._supported(level, store, after.blocked[b]), store] = 0
-            to = np.where(np.arange(len(level)) == 0, 0, 1 + level[:, self.free] @ self.place)
+            number = np.arange(len(level))
+            to = np.where(number == 0, 0, 1 + level[:, self.free] @ self.place + self.half * (number > self.half))
             moved = np.zeros((len(level), tried.shape[2] + 1))
             np.add.at(moved, to, np.column_stack([tried[b], idle[b]]))
             tried[b], idle[b] = moved[:, :-1], moved[:, -1]
@@ -206,6 +209,19 @@ class ExactFilter:
             told = self._told(state, int(asset), int(StepClass.PRESENCE))
             likelihood *= np.where(self.level[:, asset] > 0, told[:, None], 1.0)
         return likelihood
+
+    def _come(self, weight: Floats, public: Public, hazard: float) -> None:
+        """Some of the weight of state 0 goes to outside, some to where one begins inside, if that is not shut."""
+        inside, came = float(self.parameters.attacker["inside"][0]), weight[:, 0] * hazard
+        weight[:, 1] += came * (1.0 - inside)
+        weight[:, 0] -= came
+        for asset in np.flatnonzero(self.parameters.begin) if inside else ():
+            nothing = 1 + self.half
+            place = int(self.place[self.free == asset][0])
+            shut = public.blocked[:, asset] | public.reset[:, asset]
+            share = came * inside * float(self.parameters.begin[asset])
+            weight[:, nothing] += share * shut
+            weight[:, nothing + place] += share * ~shut
 
     def _hazard(self, tick: int) -> float:
         """P(the attacker comes in this tick | it has not come): uniform over its span, or never."""

@@ -120,3 +120,21 @@ def test_nobody_is_told_where_an_insider_sits() -> None:
     )
     assert all(np.array_equal(a, b) for a, b in zip(one.assumed, other.assumed, strict=True))
     assert not np.array_equal(one.parameters.entry, other.parameters.entry)
+
+
+def test_that_one_begins_inside_is_known_of_a_game_and_where_is_not() -> None:
+    """Belief spreads it over machines, where somebody logs in before others; an outsider is not expected inside."""
+    game = game_of(Attacker(), at_once("insider", entry=("csms/container/desk",)))
+    assert game.assumed.attacker["inside"].tolist() == [0.0, 1.0]
+    likely = game.assumed.begin == game.assumed.begin.max()
+    assert likely.sum() > 5 and likely[game.compiled.asset_number["csms/container/desk"]]
+    assert len(game_of(Attacker()).assumed.begin) == 0
+
+
+def test_an_insider_may_begin_anywhere() -> None:
+    """A place for each episode; with an entry beside it, it is refused."""
+    game = game_of(at_once("insider", inside=1.0))
+    entries = played(game, 1, worlds=200).worlds.state.attacker["entry"][:, 0]
+    assert len(set(entries.tolist())) > 20 and (entries >= 0).all()
+    with pytest.raises(ValueError, match="leave one out"):
+        at_once("insider", inside=1.0, entry=("csms/container/desk",))

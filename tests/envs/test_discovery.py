@@ -21,13 +21,14 @@ from tocsin.tests.twin.random_twins import FEW, one_thread, random_twin  # noqa:
 from tocsin.twin.attack.steps import derive_steps
 from tocsin.twin.graph import Asset, Link, Owner, Twin, Weakness
 from tocsin.twin.rulebook.rules import BLOCKING
-from tocsin.twin.rulebook.state import WorldState
+from tocsin.twin.rulebook.state import CARRIED_OUT, IMPACTED, UNSERVED, WorldState
 from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
 from tocsin.twin.vocabulary import AssetKind, LinkKind
 
 SCENARIO = Scenario(name="law", attackers=(Attacker(onset_s=(0, 0), absent=0.0),), horizon_ticks=20, decide_every=1)
 PLAYED, TRIED = 14, 10  # ticks; links and weaknesses that may be taken away
 HAD = ASSET_COLUMNS.index("had")
+MARKS = (0, IMPACTED, UNSERVED, CARRIED_OUT, IMPACTED | UNSERVED)
 seeds = st.integers(0, 2**16)
 
 
@@ -148,8 +149,7 @@ def transplanted(state: WorldState, game: Game, other: Game, had: frozenset[str]
     there.attacker["onset"] = state.attacker["onset"]
     for name in ("user", "admin", "persist"):
         rows[name] = rng.integers(0, 2, len(rows)) << 1  # another attacker's
-    rows["modes"] = rng.choice([0, 1, BLOCKING & 0xF, 1 << 8], len(rows))
-    rows["status"] = rng.integers(0, 32, len(rows))
+    rows["modes"] = rng.choice([0, 1, BLOCKING & 0xF, 1 << 8], len(rows)) | rng.choice(MARKS, len(rows))
     for one in near:
         rows[other.compiled.asset_number[one]] = state.asset[0][game.compiled.asset_number[one]]
     held = rng.permutation(state.held[0, : state.world["held_n"][0]])

@@ -142,14 +142,15 @@ def test_the_command_prints_every_filter_of_every_case() -> None:
     assert done.exit_code == 0, done.output
     result = json.loads(done.stdout)
     wrong = {"rates_times_3", "rates_divided_by_3", "unknown_technique"}
-    assert set(result["cases"]) == {"right", "insider", "two_attackers"} | wrong
+    assert set(result["cases"]) == {"right", "insider", "insider_anywhere", "two_attackers"} | wrong
+    assert {"belief_insiders", "belief_told", "belief_informed"} <= set(result["cases"]["insider"]["filters"])
     for case in result["cases"].values():
         assert {"belief", "counts", "counts_spread", "logistic"} <= set(case["filters"])
         for figures in case["filters"].values():
             assert {"log_loss", "calibration_error", "us_per_tick"} <= set(figures)
 
 
-@pytest.mark.parametrize("bad", [["--assets", "25"], ["--worlds", "0"], ["--ticks", "9"], ["--seed", "-1"]])
+@pytest.mark.parametrize("bad", [["--assets", "9"], ["--worlds", "0"], ["--ticks", "9"], ["--seed", "-1"]])
 def test_bad_sizes_are_refused_in_one_line(
     bad: list[str], capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -163,5 +164,10 @@ def test_bad_sizes_are_refused_in_one_line(
 
 def test_the_largest_chain_has_a_size() -> None:
     """Before anything is generated."""
-    with pytest.raises(ValueError, match="give 26 to 100000"):
+    with pytest.raises(ValueError, match="give 10 to 100000"):
         check(Settings(assets=10**9))
+
+
+def test_the_smallest_chain_can_be_measured() -> None:
+    """Ten assets of two owners have every case."""
+    assert all(len(game.compiled.twin.assets) == 10 for game in cases(Settings(assets=10)).values())

@@ -180,7 +180,14 @@ def test_the_examples_on_the_page_are_scenarios(tmp_path: Path) -> None:
         ("beside: [x.yaml]", "beside"),
         ("generate: {assets: 100}\nbeside: [x.yaml]", "beside"),
         ("attackers: [{campaign_speed: 10, campaign: [{technique: T1190}]}]", "campaign_speed"),
+        ("attackers: [{patience_s: 60, campaign: [{technique: T1190}]}]", "patience_s"),
+        ("attackers: [{patience_s: 60, campaign_file: stages.yaml}]", "patience_s"),
         ("attackers: [{forge_focus: 2}]", "forges_per_hour"),
+        ("hosts: 5", "hosts: is no field"),
+        ("load: 3", "load: 3 is not a mapping"),
+        ("between_owners: pigeon", "'pigeon' is not one of 'shared' or 'phone'"),
+        ("tick_s: .nan", "finite"),
+        ("attackers: []", "a list of at least 1"),
         ("load: {peak_hour: 3}", "amplitude"),
         ("horizon_ticks: 5\ndecide_every: 1000", "write 1000"),
         ("horizon_ticks: 240\ndecide_every: 7", "write 245"),
@@ -199,6 +206,28 @@ def test_what_is_out_of_bounds_mistyped_or_without_effect_is_refused(said: str, 
     with pytest.raises(ScenarioError, match="s.yaml") as caught:
         read_scenario(path)
     assert fault in str(caught.value) and "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize("content", ["root:x:0:0:root:/root:/bin/bash", "[1, 2]", "7"])
+def test_a_file_that_is_no_scenario_is_refused_in_our_words(content: str, tmp_path: Path) -> None:
+    """File and mend in one line, whatever the file holds."""
+    path = tmp_path / "passwd"
+    path.write_text(content)
+    shown = CliRunner().invoke(scenario, ["show", str(path)])
+    assert isinstance(shown.exception, ScenarioError)
+    assert str(shown.exception) == (
+        f"{path}: is no scenario, which is a mapping of fields to values; begin it with name:"
+    )
+
+
+def test_text_tells_twenty_of_a_long_list_and_json_all(tmp_path: Path) -> None:
+    """Large chains do not flood a terminal."""
+    path = tmp_path / "big.yaml"
+    path.write_text("name: big\ngenerate: {assets: 600, owners: 6}\n")
+    told = json.loads(CliRunner().invoke(scenario, ["show", str(path), "--json"]).stdout)
+    text = CliRunner().invoke(scenario, ["show", str(path)]).stdout
+    jewels = next(line for line in text.splitlines() if line.startswith("crown_jewels"))
+    assert len(told["crown_jewels"]) > 20 and jewels.endswith(f"... {len(told['crown_jewels']) - 20} more")
 
 
 def test_a_chain_that_is_none_is_refused_by_its_file(tmp_path: Path) -> None:

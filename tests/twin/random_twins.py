@@ -258,6 +258,7 @@ def _parameters(rng: np.random.Generator, compiled: Compiled, attackers: int | N
             breadth=1.0 if number == 0 else 0.5,
             patience_s=600.0 * number,
             entry=tuple(inside[number : number + 1]) if number == 2 else (),  # one of three begins inside
+            inside=0.5 if number == 1 and any(one.kind in MACHINES for one in compiled.twin.assets) else 0.0,
         )
         for number in range(count)
     ]

@@ -38,7 +38,8 @@ def flooded(parameters: Parameters, false_total: float = MILLION) -> Parameters:
 @pytest.mark.parametrize("mean", [0.5, POISSON_PART, 33.0, 60.0, MILLION])
 def test_numbers_of_findings_are_poisson(mean: float) -> None:
     """Mean and variance within four standard errors, and the whole distribution by a test of Kolmogorov's kind."""
-    drawn = np.array([poisson(tick_key(1, world, 0, 0), FALSE_COUNT, 0, mean) for world in range(DRAWS)])
+    keys = (np.uint64(tick_key(1, world, 0, 0)) for world in range(DRAWS))
+    drawn = np.array([poisson(key, FALSE_COUNT, 0, mean) for key in keys])
     assert abs(drawn.mean() - mean) < 4 * np.sqrt(mean / DRAWS)
     assert abs(drawn.var(ddof=1) - mean) < 4 * np.sqrt((mean + 2 * mean**2) / DRAWS)
     counts = np.bincount(drawn, minlength=int(mean * 3) + 30)
@@ -48,7 +49,7 @@ def test_numbers_of_findings_are_poisson(mean: float) -> None:
 
 def test_no_finding_is_poisson_too() -> None:
     """At mean 0 nothing is drawn."""
-    assert poisson(tick_key(1, 2, 3, 4), FALSE_COUNT, 0, 0.0) == 0
+    assert poisson(np.uint64(tick_key(1, 2, 3, 4)), FALSE_COUNT, 0, 0.0) == 0
 
 
 @given(st.lists(st.floats(1e-6, 1.0), min_size=1, max_size=60), st.floats(1e-12, 1.0))

@@ -2,8 +2,9 @@
 
 Flows in: one belief lane and the public state of one world. Flows out: a batch of worlds, each with access bits drawn
 so that every held asset has a held predecessor or is an entry (unless the way it was likeliest reached by was closed or
-cleaned since, as modes show), and with the share of worlds that hold an asset as believed. Draws come from a seed of
-the forecast, never from the key of the plant or environment, so forecasts do not see its future.
+cleaned since, as modes show), and with the share of worlds that hold an asset as believed. An entry is an external, or
+where the assumed game has attackers begin inside one machine a world, if one has come so there. Draws come from a seed
+of the forecast, never from the key of the plant or environment, so forecasts do not see its future.
 """
 
 from __future__ import annotations
@@ -18,10 +19,12 @@ from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.rules import BLOCKING, CLEANED
-from ..rulebook.state import COUNTS, NEVER, WorldState, copy_worlds, rekey
+from ..rulebook.state import COUNTS, WorldState, copy_worlds, rekey
 from ..rulebook.worlds import STREAM_FORECAST, Worlds
+from ..sensing.arriving import held_shares
 from ..sensing.belief import BeliefState
 from ..vocabulary import Access, AssetKind, Gain
+from .comers import ANYWHERE, NOBODY, bits_of
 
 Bools = npt.NDArray[np.bool_]
 LEAST = 1e-9  # belief at which an asset still explains another, if nothing else does
@@ -41,7 +44,13 @@ class _Draw:
     rng: np.random.Generator
     user: Bools  # [worlds, N] any access
     admin: Bools  # [worlds, N]
+    begin: npt.NDArray[np.float32]  # [N] where one from inside begins; [0]: nobody does
+    began: npt.NDArray[np.int64]  # [worlds] the machine, or NOBODY or ANYWHERE
     ways_in: dict[int, list[int]] = field(default_factory=dict)  # steps into an asset that give access
+    drawn: Bools = field(init=False)  # [N] its share of worlds is drawn
+
+    def __post_init__(self) -> None:
+        self.drawn = np.zeros(len(self.held_share), bool)
 
     def holds(self, asset: int, need: int) -> Any:
         """bool[worlds]: access `need` at an asset, for a segment through its unblocked members."""
@@ -96,24 +105,54 @@ def draw_worlds(
     rows = copy_worlds(state, np.full(count, world, np.int64))
     modes = state.asset["modes"][world].astype(np.int64)
     blocked, cleaned = (modes & BLOCKING) != 0, (modes & CLEANED) != 0
-    held = (belief.asset["user"][view] + belief.asset["admin"][view]).astype(np.float64)
+    held = held_shares(parameters, belief)[view].astype(np.float64)
     admin = belief.asset["admin"][view].astype(np.float64)
     size = (count, len(held))
     rng = np.random.Generator(np.random.Philox(key=[STREAM_FORECAST, seed]))
-    draw = _Draw(compiled, held, admin, blocked, cleaned, rng, np.zeros(size, bool), np.zeros(size, bool))
-    _draw_attacks(draw, belief.active[view, : belief.active_n[view]])
-    _write(rows, draw, parameters, seed, rng)
-    return Worlds(compiled, effects, parameters, rows)
+    begin, began = parameters.begin, np.full(count, NOBODY)
+    draw = _Draw(compiled, held, admin, blocked, cleaned, rng, np.zeros(size, bool), np.zeros(size, bool), begin, began)
+    insider = belief.insider[view]
+    _draw_attacks(draw, belief.active[view, : belief.active_n[view]], float(insider["come"]), len(parameters.attacker))
+    _hide(draw, float(insider["hidden"]))
+    return Worlds(compiled, effects, parameters, _write(rows, draw, parameters, seed, rng))
 
 
-def _draw_attacks(draw: _Draw, active: npt.NDArray[np.int32]) -> None:
+def _draw_attacks(draw: _Draw, active: npt.NDArray[np.int32], inside: float, attackers: int) -> None:
     kinds = draw.compiled.arrays.asset["kind"]
     order = sorted((int(a) for a in active if kinds[a] != AssetKind.SEGMENT), key=lambda a: (-draw.held_share[a], a))
     order.sort(key=lambda a: kinds[a] != AssetKind.EXTERNAL)
     for asset in range(len(kinds)):
         draw.ways_in[asset] = _ways_in(draw.compiled, asset)
-    for asset in order:
+    externals = sum(kinds[a] == AssetKind.EXTERNAL for a in order)
+    for asset in order[:externals]:
         _fill(draw, asset)
+    _let_in(draw, inside, attackers)
+    for asset in order[externals:]:
+        _fill(draw, asset)
+
+
+def _let_in(draw: _Draw, inside: float, attackers: int) -> None:
+    """Let one come from inside in as many worlds as believed; a single attacker comes one way."""
+    if len(draw.begin):
+        free: Bools = np.ones(len(draw.user), bool)
+        if attackers == 1:
+            free &= ~draw.user.any(axis=1)
+        draw.began[_some(np.flatnonzero(free), _round(inside * len(free), draw.rng), draw.rng)] = ANYWHERE
+
+
+def _hide(draw: _Draw, hidden: float) -> None:
+    """Put those from inside whom no finding has shown where they may have begun, but for assets drawn by themselves."""
+    if not len(draw.begin):
+        return
+    begin = np.where(draw.drawn, 0.0, draw.begin).astype(np.float64)
+    count = _round(hidden * float(begin.sum()) * len(draw.user), draw.rng)
+    chosen = _some(np.flatnonzero(draw.began == ANYWHERE), count, draw.rng)
+    if len(chosen):
+        even = (np.arange(len(chosen)) + draw.rng.random()) / len(chosen)  # so that each place has its share of worlds
+        place = np.searchsorted(np.cumsum(begin) / begin.sum(), draw.rng.permutation(even))
+        asset = np.minimum(place, np.flatnonzero(begin)[-1])
+        draw.began[chosen] = asset
+        draw.user[chosen, asset] = True
 
 
 def _ways_in(compiled: Compiled, asset: int) -> list[int]:
@@ -130,6 +169,7 @@ def _ways_in(compiled: Compiled, asset: int) -> list[int]:
 def _fill(draw: _Draw, asset: int) -> None:
     """Hold the asset in as many worlds as believed."""
     missing = _round(draw.held_share[asset] * len(draw.user), draw.rng) - int(draw.user[:, asset].sum())
+    draw.drawn[asset] = True
     _add(draw, asset, missing, np.ones(len(draw.user), bool), frozenset())
     wanted = _round(draw.admin_share[asset] * len(draw.user), draw.rng) - int(draw.admin[:, asset].sum())
     chosen = _some(np.flatnonzero(draw.user[:, asset] & ~draw.admin[:, asset]), wanted, draw.rng)
@@ -139,7 +179,8 @@ def _fill(draw: _Draw, asset: int) -> None:
 def _add(draw: _Draw, asset: int, count: int, within: Bools, above: frozenset[int]) -> Bools:
     """Hold the asset in `count` more of the worlds `within`; gives the worlds in which it is held now.
 
-    First where it can be reached; then where a likely predecessor can be added, which is added too. An asset with a
+    First where it can be reached; then where one from inside may have begun there; then where a likely predecessor can
+    be added, which is added too. An asset with a
     way in that was closed or cleaned since is held without one where that does not do; so is one, at the last, that
     is no predecessor itself.
     """
@@ -151,6 +192,7 @@ def _add(draw: _Draw, asset: int, count: int, within: Bools, above: frozenset[in
     chosen = _some(np.flatnonzero(reachable), count, draw.rng)
     draw.user[chosen, asset] = True
     deficit = count - len(chosen)
+    deficit -= _begin(draw, asset, deficit, free)
     if deficit > 0 and not entry:
         steps, is_changed = _likely_ways(draw, asset, above | {asset})
         for step in steps:
@@ -163,6 +205,16 @@ def _add(draw: _Draw, asset: int, count: int, within: Bools, above: frozenset[in
             rest = free & ~draw.user[:, asset] & ~reachable
             draw.user[_some(np.flatnonzero(rest), deficit, draw.rng), asset] = True
     return within & draw.user[:, asset]
+
+
+def _begin(draw: _Draw, asset: int, count: int, free: Bools) -> int:
+    """Let those from inside whose machine is not drawn yet have begun here, in at most `count` of the worlds `free`."""
+    if not len(draw.begin) or draw.begin[asset] <= 0.0:
+        return 0
+    may = free & ~draw.user[:, asset] & (draw.began == ANYWHERE)
+    chosen = _some(np.flatnonzero(may), count, draw.rng)
+    draw.user[chosen, asset], draw.began[chosen] = True, asset
+    return len(chosen)
 
 
 def _explain(draw: _Draw, step: int, count: int, within: Bools, above: frozenset[int]) -> Bools:
@@ -225,14 +277,17 @@ def _some(candidates: npt.NDArray[np.int64], count: int, rng: np.random.Generato
     return np.sort(rng.permutation(candidates)[:count])
 
 
-def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng: np.random.Generator) -> None:
+def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng: np.random.Generator) -> WorldState:
     """Write the drawn attacks over copies of the public state; counters that depend on hidden truth start anew."""
     count, arrays = len(rows.world), draw.compiled.arrays
     rows.world["stream"] = STREAM_FORECAST
     rows.world["id"] = np.arange(count) + seed * 1_000_003
     rows.world["episode"] = 0  # part of every key, and the plant's or environment's own
-    rows.asset["user"] = draw.user
-    rows.asset["admin"] = draw.admin
+    tick = int(rows.world["tick"][0])
+    bits, states = bits_of(draw.user, draw.began, arrays.external, parameters, tick, rng)
+    rows = rows._replace(attacker=states)
+    rows.asset["user"] = bits
+    rows.asset["admin"] = np.where(draw.admin, bits, 0)
     rows.asset["persist"] = 0
     rows.asset["modes"] &= COUNTS
     for name in ("held_n", "hurt_n", "unserved_n", "overflow", "finding_n", "trace_n", "cleaned_n"):
@@ -245,15 +300,13 @@ def _write(rows: WorldState, draw: _Draw, parameters: Parameters, seed: int, rng
     rows.world["dirty"] = 1
     segments = np.flatnonzero(arrays.asset["kind"] == AssetKind.SEGMENT)
     for segment in segments:
-        rows.asset["user"][:, segment] = draw.holds(int(segment), int(Access.USER))
+        record = arrays.asset[segment]
+        parts = arrays.part[record["part_first"] : record["part_last"]]
+        rows.asset["user"][:, segment] = np.bitwise_or.reduce(bits[:, parts[~draw.blocked[parts]]], axis=1)
         rows.asset["admin"][:, segment] = rows.asset["user"][:, segment]  # as belief: a held segment is mapped
     _enlist(rows, arrays.asset)
     rekey(rows)
-    tick = int(rows.world["tick"][0])
-    present = draw.user[:, arrays.external].any(axis=1) if len(arrays.external) else np.zeros(count, bool)
-    rows.attacker["onset"][:] = NEVER
-    rows.attacker["stage"], rows.attacker["since"] = 0, 0
-    rows.attacker["onset"][:, 0] = np.where(present, tick - 1, _onsets(parameters, tick, count, rng))
+    return rows
 
 
 def _enlist(rows: WorldState, assets: npt.NDArray[np.void]) -> None:
@@ -264,13 +317,3 @@ def _enlist(rows: WorldState, assets: npt.NDArray[np.void]) -> None:
         rows.world["held_n"][world] = len(held)
         hurting = np.flatnonzero(rows.asset["user"][world] | rows.asset["admin"][world])
         np.add.at(rows.rate["harm"][world], assets["owner"][hurting], assets["harm"][hurting])
-
-
-def _onsets(parameters: Parameters, tick: int, count: int, rng: np.random.Generator) -> npt.NDArray[np.int64]:
-    """When an attacker not there yet comes: uniform over what is left of its span, or never."""
-    first, last = int(parameters.attacker["first"][0]), int(parameters.attacker["last"][0])
-    absent, left = float(parameters.attacker["absent"][0]), max(0, last - max(first, tick) + 1)
-    coming = (1.0 - absent) * left / (last - first + 1)
-    never = absent / (absent + coming) if absent + coming > 0 else 1.0
-    onset = max(first, tick) + rng.integers(0, max(left, 1), count)
-    return np.where(rng.random(count) < never, NEVER, onset)

@@ -40,12 +40,18 @@ NOT_OPEN = -1  # value of an occurrence `refused` (step, attacker): not open to 
 @inlined
 def is_passable(b: int, step: int, t: CompiledTwin, s: WorldState) -> bool:
     """Whether public facts leave the step open: nothing blocked, cut or revoked."""
-    src, dst, identity = t.step[step].src, t.step[step].dst, t.step[step].identity
-    if is_blocked(s.asset[b, src].modes) or is_blocked(s.asset[b, dst].modes) or is_reset(s.asset[b, dst].modes):
+    if is_blocked(s.asset[b, t.step[step].src].modes):
+        return False
+    return lets_pass(b, t.step[step].dst, t.step[step].identity, t.step[step].link, s)
+
+
+@inlined
+def lets_pass(b: int, dst: int, identity: int, link: int, s: WorldState) -> bool:
+    """Whether a step from an asset that is not blocked is open, by its target, identity (or -1) and link (or -1)."""
+    if is_blocked(s.asset[b, dst].modes) or is_reset(s.asset[b, dst].modes):
         return False
     if identity >= 0 and is_reset(s.asset[b, identity].modes):
         return False
-    link = t.step[step].link
     return link < 0 or s.cut[b, link] == 0
 
 
@@ -196,20 +202,26 @@ def fill_open_steps(k: int, t: CompiledTwin, s: WorldState, is_open_to: npt.NDAr
 @inlined
 def success_probability(b: int, step: int, t: CompiledTwin, e: EffectTable, s: WorldState) -> float:
     """Odds of one try, lowered by the responses that hold on the target."""
-    chance = float(t.step[step].probability)
-    dst = t.step[step].dst
+    return lowered(b, float(t.step[step].probability), t.step[step].dst, t.step[step].step_class, e, s)
+
+
+@inlined
+def lowered(b: int, odds: float, dst: int, step_class: int, e: EffectTable, s: WorldState) -> float:
+    """Odds of a try of a class on `dst` as the responses there leave them."""
     if is_patched(s.asset[b, dst].modes):
         for r in range(s.world[b].run_n):
             if s.run[b, r].state == _HOLDING and s.run[b, r].target == dst:
-                chance *= e.lower[s.run[b, r].playbook, t.step[step].step_class]
-    return chance
+                odds *= e.lower[s.run[b, r].playbook, step_class]
+    return odds
 
 
 @inlined
 def settle_attacks(b: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: WorldState) -> None:
     """Attackers come, regain what persistence gives, and their chosen steps succeed, fail, and may be found."""
     for k in range(s.attacker.shape[1]):
-        if s.world[b].tick == s.attacker[b, k].onset:
+        if s.world[b].tick == s.attacker[b, k].onset and s.attacker[b, k].entry >= 0:
+            _come(b, s.attacker[b, k].entry, k, t, s)
+        elif s.world[b].tick == s.attacker[b, k].onset:
             for i in range(p.attacker[k].entry_first, p.attacker[k].entry_last):
                 _come(b, p.entry[i], k, t, s)
     _settle_regains(b, t, p, s)

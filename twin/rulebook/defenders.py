@@ -18,7 +18,7 @@ from ..vocabulary import AssetKind, RunState
 from .draws import RANDOM_DEFENDER, uniform
 from .effects import EffectTable
 from .holding import is_held
-from .jit import compiled, compiled_allocating, compiled_parallel, inlined, inner
+from .jit import LOTS, compiled, compiled_allocating, compiled_parallel, inlined, inner
 from .legal import Legal, list_legal_of, nth_legal
 from .mask import is_legal, target_count
 from .parameters import Parameters
@@ -283,7 +283,22 @@ def decide_randoms(
     legal: Legal, t: CompiledTwin, e: EffectTable, s: WorldState, actions: npt.NDArray[np.int32]
 ) -> None:
     """`decide_random` for all worlds, into int32[B]."""
-    for b in numba.prange(len(s.world)):
+    lots = min(LOTS, len(s.world))
+    for lot in numba.prange(lots):
+        _decide_randoms_of(lot, lots, legal, t, e, s, actions)
+
+
+@compiled
+def _decide_randoms_of(
+    lot: int,
+    lots: int,
+    legal: Legal,
+    t: CompiledTwin,
+    e: EffectTable,
+    s: WorldState,
+    actions: npt.NDArray[np.int32],
+) -> None:
+    for b in range(lot * len(s.world) // lots, (lot + 1) * len(s.world) // lots):
         actions[b] = decide_random(b, legal, t, e, s)
 
 

@@ -14,7 +14,7 @@ from ..compiled import CompiledTwin
 from ..vocabulary import RunState
 from .attacking import TAKES_ITS_OWN, decide_attacker
 from .effects import EffectTable
-from .jit import compiled, compiled_parallel, inner
+from .jit import LOTS, compiled, compiled_parallel, inner
 from .parameters import Parameters
 from .responding import owner_answer, side_owner
 from .settle import settle
@@ -86,13 +86,15 @@ def tick_worlds(
     s: WorldState,
 ) -> None:
     """Advance all worlds by one tick; decision: int32[B, S]; attack: int32[B, K], or one row for all worlds."""
-    for b in numba.prange(len(s.world)):  # slices are taken beyond: this loop counts the references of all it hands on
-        _tick_world(b, decision, attack, t, e, p, s)
+    lots = min(LOTS, len(s.world))
+    for lot in numba.prange(lots):
+        _tick_lot(lot, lots, decision, attack, t, e, p, s)
 
 
 @compiled
-def _tick_world(
-    b: int,
+def _tick_lot(
+    lot: int,
+    lots: int,
     decision: npt.NDArray[np.int32],
     attack: npt.NDArray[np.int32],
     t: CompiledTwin,
@@ -100,7 +102,8 @@ def _tick_world(
     p: Parameters,
     s: WorldState,
 ) -> None:
-    tick_world(b, decision[b], attack[b % len(attack)], t, e, p, s)
+    for b in range(lot * len(s.world) // lots, (lot + 1) * len(s.world) // lots):
+        tick_world(b, decision[b], attack[b % len(attack)], t, e, p, s)
 
 
 @compiled_parallel

@@ -16,9 +16,11 @@ import numpy.typing as npt
 
 from ..compiled import Compiled, Float32, Int32, Int64
 from ..sensing.confusion import ConfusionTable
+from ..sensing.prospects import prospects_of
 from ..vocabulary import AssetKind, ConsentClass, Gain, Proposer
 from .campaign import CampaignStage, GameError, build_stages
 from .crowds import crowds_of
+from .entering import beginnings
 
 MOST_ATTACKERS = 8  # in one world: each holds assets in a bit of its own
 MASKS = 16  # sensor sets: 2 ** len(SensorClass)
@@ -37,6 +39,7 @@ class AttackerProfile:
     breadth: float = 1.0  # 1: spreads by taste; 0: nearly always takes the step it likes best [0, 1]
     patience_s: float = 0.0  # so long after it came it stops, encrypts and manipulates nothing [0, 86400]
     entry: tuple[str, ...] = ()  # assets it holds as a user when it comes; empty: it comes from outside
+    inside: float = 0.0  # probability that it begins inside instead, at one machine drawn by `entering.places` [0, 1]
     onset_s: tuple[float, float] = (0.0, 3600.0)  # it comes at a time drawn uniformly from this span
     absent: float = 0.1  # probability that it never comes [0, 1]
     campaign: tuple[CampaignStage, ...] = ()  # it follows these stages and then waits; empty: it chooses by taste
@@ -87,6 +90,7 @@ ATTACKER = np.dtype(
         ("forge_first", "i4"),  # its rows of `forge`
         ("forge_last", "i4"),
         ("forges_at_once", "u1"),
+        ("inside", "f4"),  # probability that it begins at one machine inside, see `begin`
     ],
     align=True,
 )
@@ -110,6 +114,10 @@ class Parameters(NamedTuple):
 
     attacker: npt.NDArray[Any]  # [K] of ATTACKER
     entry: npt.NDArray[np.int32]  # assets that attackers hold when they come
+    begin: Float32  # [N] where one that begins inside does, each as likely as said; [0]: nobody does
+    begin_cdf: npt.NDArray[np.float64]  # [C] the same, cumulative over assets where it may be
+    begin_asset: npt.NDArray[np.int32]  # [C]
+    quiet: float  # P(no finding in a tick | such a one is where it began); mean over where that is
     weight: Float32  # [K, E] taste for a step
     crowd_asset: Int32  # of `Crowds`
     crowd_first: Int32
@@ -141,6 +149,10 @@ class Parameters(NamedTuple):
     told_after: int  # ticks
     told_part: float  # probability
     desk: int  # owner at whose desk the coalition sits, -1: nobody's
+    ahead: npt.NDArray[Any]  # rows of AHEAD, by source: this and what follows is read by the belief alone
+    behind: npt.NDArray[Any]  # rows of BEHIND, by target
+    inside: npt.NDArray[np.int32]  # segments by member
+    place: npt.NDArray[Any]  # [N] of PLACE
 
 
 def build_parameters(
@@ -159,16 +171,21 @@ def build_parameters(
     tick_h = compiled.tick_s / 3600.0
     weights = [_taste(compiled, attacker, confusion) for attacker in attackers]
     weight = np.array(weights, np.float32).reshape(len(attackers), len(compiled.steps))
+    detection = _detection(confusion, tick_h)
+    rows, begin = beginnings(compiled, _attackers(compiled, attackers), weight, detection["hit_mask"])
+    if any(one.inside for one in attackers) and not len(begin.begin):
+        raise GameError("an attacker is to begin inside, but the chain has no machine; leave `inside` out")
     total, cdf, places = _false_places(compiled, confusion, tick_h)
     return Parameters(
-        attacker=_attackers(compiled, attackers),
+        attacker=rows,
         entry=np.array([a for one in attackers for a in _entry(compiled, one)], np.int32),
+        **begin._asdict(),
         weight=weight,
         **crowds_of(compiled.arrays, weight)._asdict(),
         stage=build_stages(compiled, [(one.name, one.campaign) for one in attackers]),
         forge=_forgeries(compiled, attackers),
         consent=_consent(compiled),
-        **_detection(confusion, tick_h),
+        **detection,
         false_total=total,
         false_cdf=cdf,
         false_guide=np.searchsorted(cdf, np.arange(len(cdf)) / max(1, len(cdf))).astype(np.int32),
@@ -182,18 +199,35 @@ def build_parameters(
         load_amplitude=settings.load_amplitude,
         load_peak=settings.load_peak_hour,
         **_between_owners(compiled, settings.phone),
+        **prospects_of(compiled.arrays, rows, weight, detection["hit_mask"]),
     )
 
 
-def assumable(compiled: Compiled, parameters: Parameters) -> Parameters:
+def assumable(compiled: Compiled, parameters: Parameters, *, inside: float = 0.0) -> Parameters:
     """What a defender may assume of a game: attackers choose by taste, forge nothing, and come from outside.
 
-    Where one begins inside, nobody is told; what that costs is measured by `tocsin bench belief` (case `insider`).
+    That one begins inside is known of a game, where is not: it may be any machine, see `entering.places`. What that
+    costs is measured by `tocsin bench belief` (case `insider`).
+
+    Args:
+        compiled: the twin.
+        parameters: the game that is played.
+        inside: share of the attackers from outside that are assumed to begin inside all the same.
+
+    Raises:
+        GameError: `inside` is no share.
     """
+    if not 0 <= inside <= 1:
+        raise GameError(f"assumed share of insiders {inside}: give 0 to 1")
     attacker, outside = parameters.attacker.copy(), compiled.arrays.external
+    for row in attacker:
+        named = parameters.entry[row["entry_first"] : row["entry_last"]]
+        is_named_inside = bool((compiled.arrays.asset["kind"][named] != AssetKind.EXTERNAL).any())
+        row["inside"] = 1.0 if is_named_inside else max(float(row["inside"]), inside)
     attacker["stage_last"], attacker["forgeries"] = attacker["stage_first"], 0.0
     attacker["entry_first"], attacker["entry_last"] = 0, len(outside)
-    return parameters._replace(attacker=attacker, entry=outside.copy())
+    attacker, begin = beginnings(compiled, attacker, parameters.weight, parameters.hit_mask)
+    return parameters._replace(attacker=attacker, entry=outside.copy(), **begin._asdict())
 
 
 def _attackers(compiled: Compiled, attackers: Sequence[AttackerProfile]) -> npt.NDArray[Any]:
@@ -212,6 +246,7 @@ def _attackers(compiled: Compiled, attackers: Sequence[AttackerProfile]) -> npt.
             one.forges_per_hour * compiled.tick_s / 3600.0 if watched else 0.0,
             *forged[row : row + 2],
             one.forges_at_once,
+            one.inside,
         )
     return rows
 
@@ -257,6 +292,8 @@ def _check(attackers: Sequence[AttackerProfile], settings: GameSettings) -> None
             )
         if not 0 <= attacker.breadth <= 1 or attacker.patience_s < 0:
             raise GameError(f"attacker {attacker.name!r}: needs breadth within 0..1 and patience_s >= 0")
+        if not 0 <= attacker.inside <= 1 or (attacker.inside and attacker.entry):
+            raise GameError(f"attacker {attacker.name!r}: needs inside within 0..1, and none of it beside an entry")
         if not 0 <= attacker.forges_per_hour <= 60 or not 0 <= attacker.forge_focus <= 3:
             raise GameError(
                 f"attacker {attacker.name!r}: needs forges_per_hour within 0..60 and forge_focus within 0..3"

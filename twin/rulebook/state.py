@@ -15,10 +15,11 @@ import numpy.typing as npt
 
 from ..compiled import Compiled, Int32, Int64, UInt8
 from ..vocabulary import LossCause, StepClass
-from .draws import ABSENT, ONSET, START_HOUR, tick_key, uniform
-from .jit import compiled, compiled_parallel
+from .draws import ABSENT, BEGIN, ONSET, START_HOUR, tick_key, uniform
+from .jit import compiled, compiled_parallel, inner
 from .parameters import Parameters
 
+ENTRIES = -1  # an attacker begins at the entries of its profile
 NEVER = np.iinfo(np.int32).max  # a tick that does not come
 HELD_LIMIT = 4096  # assets held at once in one world; beyond it an attacker gains no more (occurrence `refused`)
 UNSERVED_LIMIT = 4096  # assets out of service that are listed; beyond it the whole twin is looked through
@@ -83,6 +84,7 @@ ATTACKER_STATE = np.dtype(
         ("choice", "i4"),  # decided step or -1
         ("stage", "i4"),  # of its campaign, from 0; settle
         ("since", "i4"),  # tick at which the stage before it ended, settle
+        ("entry", "i4"),  # machine inside at which it begins, -1: the entries of its profile, reset
     ]
 )
 RATE = np.dtype([("service", "i8"), ("harm", "i8")])  # nano loss per tick
@@ -188,7 +190,7 @@ def _ample(mean: float) -> int:
 
 @compiled
 def reset_world(b: int, p: Parameters, s: WorldState) -> None:
-    """Empty world `b` and draw when its attackers come; stream, id, episode and seats are set before."""
+    """Empty world `b` and draw when and where its attackers come; stream, id, episode and seats are set before."""
     world = s.world[b]
     world.tick = 0
     world.key = tick_key(world.stream, world.id, world.episode, 0)
@@ -214,6 +216,20 @@ def reset_world(b: int, p: Parameters, s: WorldState) -> None:
         s.attacker[b, k].onset = first + int(uniform(world.key, ONSET, k) * (last - first + 1))
         if uniform(world.key, ABSENT, k) < p.attacker[k].absent:
             s.attacker[b, k].onset = NEVER
+        s.attacker[b, k].entry = _begin(world.key, k, p)
+
+
+@inner
+def _begin(key: np.uint64, k: int, p: Parameters) -> int:
+    """Machine inside at which attacker `k` begins, or ENTRIES."""
+    inside = p.attacker[k].inside
+    if inside <= 0.0:
+        return ENTRIES
+    drawn = uniform(key, BEGIN, k)
+    if drawn >= inside:
+        return ENTRIES
+    place = int(np.searchsorted(p.begin_cdf, drawn / inside))
+    return p.begin_asset[min(place, len(p.begin_asset) - 1)]
 
 
 @compiled_parallel

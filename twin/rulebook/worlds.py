@@ -6,9 +6,10 @@ keeps it and is not shared between threads.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -16,6 +17,7 @@ import numpy.typing as npt
 from ..compiled import NANO, Compiled, Int32, Int64
 from .attacking import TAKES_ITS_OWN, fill_open_steps
 from .effects import EffectTable
+from .jit import entry
 from .kernel import roll_worlds, tick_worlds
 from .legal import Legal, list_legal_of, new_legal, write_legal
 from .mask import fill_masks, static_mask
@@ -35,6 +37,8 @@ class Worlds:
     effects: EffectTable
     parameters: Parameters
     state: WorldState
+    _code: dict[Callable[..., Any], Callable[..., Any]] = field(default_factory=dict, init=False, repr=False)
+    _code_for: WorldState | None = field(default=None, init=False, repr=False, compare=False)
 
     @classmethod
     def make(
@@ -92,7 +96,7 @@ class Worlds:
 
     def reset(self, rows: npt.NDArray[np.int64]) -> None:
         """Start the worlds in `rows` again under their present keys."""
-        reset_worlds(np.asarray(rows, np.int64), self.parameters, self.state)
+        self._run(reset_worlds, np.ascontiguousarray(rows, np.int64), self.parameters, self.state)
 
     def tick(self, decision: Int32, attack: Int32 | None = None) -> None:
         """Advance every world by one tick.
@@ -115,7 +119,16 @@ class Worlds:
         decision = self._checked("decision", decision, seats, 0, self.actions - 1)
         if attack is not None:
             chosen = self._checked("attack", attack, attackers, TAKES_ITS_OWN, len(self.compiled.steps) - 1)
-        tick_worlds(decision, chosen, self.compiled.arrays, self.effects, self.parameters, self.state)
+        self._run(tick_worlds, decision, chosen, self.compiled.arrays, self.effects, self.parameters, self.state)
+
+    def _run(self, function: Callable[..., Any], *args: Any) -> None:
+        """Call compiled code with arguments that are of the same types each time, as long as the state is the same."""
+        if self._code_for is not self.state:
+            self._code_for = self.state
+            self._code.clear()
+        if function not in self._code:
+            self._code[function] = entry(function, *args)
+        self._code[function](*args)
 
     def _checked(self, name: str, given: Int32, columns: int, least: int, most: int) -> Int32:
         chosen, wanted = np.asarray(given), (self.count, columns)

@@ -15,7 +15,8 @@ from typing import Final
 
 from ..graph import Twin
 from ..vocabulary import AssetKind, Confidence, LinkKind
-from .detector_rules import RULES, Baseline, Memory, Rule, Sender, Traces
+from .detector_memory import Baseline, Memory, Sender, Traces
+from .detector_rules import RULES, Rule
 from .events import Event
 from .findings import Finding
 

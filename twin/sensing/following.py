@@ -57,7 +57,7 @@ def follow_world(
     """
     for tick in range(len(decision)):
         tick_world(b, decision[tick], attack, t, e, p, s)
-        update_belief(b, b, t, e, assumed, s, v)
+        update_belief(0, b, b, t, e, assumed, s, v)
     observe(b, b, t, s, v, o)
     fill_mask(b, always, t, e, s, mask)
 
@@ -89,13 +89,13 @@ def follow_worlds(
         o: what is seen; changed.
         legal: what is legal; changed.
     """
-    for b in numba.prange(len(s.world)):  # one call and no slices: this loop counts the references of all it hands on
-        _follow(b, decision, attack, t, e, p, assumed, s, v, o, legal)
+    for lot in numba.prange(len(v.row)):
+        _follow_lot(lot, decision, attack, t, e, p, assumed, s, v, o, legal)
 
 
 @compiled
-def _follow(
-    b: int,
+def _follow_lot(
+    lot: int,
     decision: npt.NDArray[np.int32],
     attack: npt.NDArray[np.int32],
     t: CompiledTwin,
@@ -107,11 +107,13 @@ def _follow(
     o: Observed,
     legal: Legal,
 ) -> None:
-    for tick in range(len(decision)):
-        tick_world(b, decision[tick, b], attack[b % len(attack)], t, e, p, s)
-        update_belief(b, b, t, e, assumed, s, v)
-    observe(b, b, t, s, v, o)
-    list_legal_of(b, t, e, s, legal)
+    worlds, lots = len(s.world), len(v.row)
+    for b in range(lot * worlds // lots, (lot + 1) * worlds // lots):
+        for tick in range(len(decision)):
+            tick_world(b, decision[tick, b], attack[b % len(attack)], t, e, p, s)
+            update_belief(lot, b, b, t, e, assumed, s, v)
+        observe(b, b, t, s, v, o)
+        list_legal_of(b, t, e, s, legal)
 
 
 @compiled_parallel
@@ -127,13 +129,13 @@ def watch_worlds(
     legal: Legal,
 ) -> None:
     """As `follow_worlds`, for views that gather evidence and believe nothing."""
-    for b in numba.prange(len(s.world)):
-        _watch(b, decision, attack, t, e, p, s, v, o, legal)
+    for lot in numba.prange(len(v.row)):
+        _watch_lot(lot, decision, attack, t, e, p, s, v, o, legal)
 
 
 @compiled
-def _watch(
-    b: int,
+def _watch_lot(
+    lot: int,
     decision: npt.NDArray[np.int32],
     attack: npt.NDArray[np.int32],
     t: CompiledTwin,
@@ -144,9 +146,11 @@ def _watch(
     o: Observed,
     legal: Legal,
 ) -> None:
-    for tick in range(len(decision)):
-        tick_world(b, decision[tick, b], attack[b % len(attack)], t, e, p, s)
-        gather_evidence(b, b, s, v)
-        forget_found(b, b, s, v)
-    observe(b, b, t, s, v, o)
-    list_legal_of(b, t, e, s, legal)
+    worlds, lots = len(s.world), len(v.row)
+    for b in range(lot * worlds // lots, (lot + 1) * worlds // lots):
+        for tick in range(len(decision)):
+            tick_world(b, decision[tick, b], attack[b % len(attack)], t, e, p, s)
+            gather_evidence(b, b, s, v)
+            forget_found(b, b, s, v)
+        observe(b, b, t, s, v, o)
+        list_legal_of(b, t, e, s, legal)

@@ -16,7 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..compiled import Compiled, CompiledTwin, Int32, UInt8
-from ..rulebook.jit import compiled_parallel, inlined, inner
+from ..rulebook.jit import LOTS, compiled, compiled_parallel, inlined, inner
 from ..rulebook.rules import BITS, COUNT
 from ..rulebook.state import UNSERVED, WorldState
 from ..vocabulary import AssetKind, ConsentMode, LinkKind, Mode, RunState, SensorClass
@@ -72,6 +72,8 @@ class Observed(NamedTuple):
     lit_n: Int32  # [V]
     mark: UInt8  # [V, T] LIT, TOLD
     stale: UInt8  # [V] 1: every row is written next; reset_observation
+    next_first: Int32  # [N + 1] rows of `next_to` of each asset; these two are shared by all views
+    next_to: Int32  # assets that attack steps lead to from it, each once
 
 
 LIT, TOLD = 1, 2  # in the list; belief in a segment written
@@ -86,7 +88,16 @@ def new_observation(compiled: Compiled, views: int) -> Observed:
         lit_n=np.zeros(views, np.int32),
         mark=np.zeros((views, targets), np.uint8),
         stale=np.ones(views, np.uint8),
+        **_next(compiled.arrays),
     )
+
+
+def _next(t: CompiledTwin) -> dict[str, Int32]:
+    """Targets of attack steps by source: an observation asks for them in every tick, and steps are many times more."""
+    step, assets = np.asarray(t.step), len(t.asset)
+    pairs = np.unique(step["src"].astype(np.int64) * assets + step["dst"])
+    first = np.searchsorted(pairs, np.arange(assets + 1, dtype=np.int64) * assets)
+    return {"next_first": first.astype(np.int32), "next_to": (pairs % assets).astype(np.int32)}
 
 
 def reset_observation(rows: npt.NDArray[np.int64], observed: Observed) -> None:
@@ -97,7 +108,22 @@ def reset_observation(rows: npt.NDArray[np.int64], observed: Observed) -> None:
 @compiled_parallel
 def observe_all(which: npt.NDArray[np.int64], t: CompiledTwin, s: WorldState, v: BeliefState, o: Observed) -> None:
     """Write what each view sees into `o.rows`; which: int64[V], the world each view looks at."""
-    for i in numba.prange(len(which)):
+    lots = min(LOTS, len(which))
+    for lot in numba.prange(lots):
+        _observe_lot(lot, lots, which, t, s, v, o)
+
+
+@compiled
+def _observe_lot(
+    lot: int,
+    lots: int,
+    which: npt.NDArray[np.int64],
+    t: CompiledTwin,
+    s: WorldState,
+    v: BeliefState,
+    o: Observed,
+) -> None:
+    for i in range(lot * len(which) // lots, (lot + 1) * len(which) // lots):
         observe(i, which[i], t, s, v, o)
 
 
@@ -243,11 +269,10 @@ def _tell_belief(i: int, b: int, a: int, t: CompiledTwin, s: WorldState, v: Beli
     level = log_odds(has)
     o.rows[i, a, 1] = log_odds(float(held.admin))
     o.rows[i, a, 2] = log_odds(float(held.threat))
-    for j in range(t.asset[a].out_first, t.asset[a].out_last):
-        dst = t.step[t.out_step[j]].dst
-        if o.rows[i, dst, 14] < level:
-            _light(i, dst, o)
-            o.rows[i, dst, 14] = level
+    for j in range(o.next_first[a], o.next_first[a + 1]):
+        dst = o.next_to[j]
+        _light(i, dst, o)
+        o.rows[i, dst, 14] = max(o.rows[i, dst, 14], level)
     if t.asset[a].kind != _SEGMENT:
         o.rows[i, a, 0] = level
         _tell_ends(i, a, level, t, o)
@@ -283,18 +308,15 @@ def log_odds(probability: float) -> int:
 
     Looked up by the leading 15 bits of the smaller of it and its complement, so it may be one off at a step.
     """
-    if probability <= LEAST:
-        return 0
-    if probability >= 1.0 - LEAST:
-        return 255
-    if probability < 0.5:
-        return _LEVELS[(np.float32(probability).view(np.int32) >> 17) - _FIRST]
-    return 255 - _LEVELS[(np.float32(1.0 - probability).view(np.int32) >> 17) - _FIRST]
+    smaller = min(probability, 1.0 - probability)
+    level = _LEVELS[max((int(np.float32(smaller).view(np.int32)) >> 17) - _FIRST, 0)]
+    level = 0 if smaller <= LEAST else level
+    return level if probability < 0.5 else 255 - level  # without branches: which way it goes is hard to foresee
 
 
 def _levels() -> npt.NDArray[np.int64]:
     """Log-odds of the middle of each span of float32 that shares its leading 15 bits, from 2 ** -10 to 0.5."""
-    bits = (np.arange(_FIRST, np.float32(0.5).view(np.int32) >> 17) << 17) + (1 << 16)
+    bits = (np.arange(_FIRST, 1 + (np.float32(0.5).view(np.int32) >> 17)) << 17) + (1 << 16)
     middle = bits.astype(np.int32).view(np.float32).astype(np.float64)
     return np.clip(128.0 + 18.0 * np.log(middle / (1.0 - middle)), 0.0, 255.0).astype(np.int64)
 

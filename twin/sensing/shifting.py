@@ -21,9 +21,10 @@ if TYPE_CHECKING:
 
 EPSILON = 1e-4  # beliefs below are left at rest; costs at most this much per asset
 PASSED = 0.5  # share of a change that is passed on to what it came from: all of it would go round in loops; assumed
+NEGLIGIBLE = 1e-6  # shifts below are left out: those of a hundred ticks together do not wake an asset
 CERTAIN = 0.99999  # belief goes no higher, so that later evidence can still move it
 
-_SEGMENT, _EXTERNAL = int(AssetKind.SEGMENT), int(AssetKind.EXTERNAL)
+_SEGMENT = int(AssetKind.SEGMENT)
 _ADMIN = int(Access.ADMIN)
 _GAIN_ADMIN = int(Gain.ADMIN)
 
@@ -50,25 +51,32 @@ def is_seen(i: int, b: int, n: int, s: WorldState, v: BeliefState) -> bool:
 
 
 @inlined
-def taste_of(step: int, p: Parameters) -> float:
-    """How much the assumed attackers like a step, each by its tempo."""
-    if len(p.attacker) == 1:
-        return float(p.weight[0, step])
-    taste = 0.0
-    for k in range(len(p.attacker)):
-        taste += p.attacker[k].try_p * (1.0 - p.attacker[k].absent) * p.weight[k, step]
-    return taste
-
-
-@inlined
 def likelihood_of(
-    i: int, b: int, a: int, step_class: int, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
+    i: int, b: int, a: int, step_class: int, silence: float, p: Parameters, s: WorldState, v: BeliefState
 ) -> float:
     """Likelihood of the findings of a class on an asset given a true source, relative to none.
 
-    Among n findings of one sensor and bin, false ones coming at Poisson rate r, a true one has the ratio n * true / r.
+    Args:
+        i: view.
+        b: its world.
+        a: asset.
+        step_class: of a try, or PRESENCE.
+        silence: the likelihood where nothing was found, the asset is not monitored, and findings come at once.
+        p: the assumed game.
+        s: worlds.
+        v: beliefs.
     """
-    sensors = t.asset[a].sensors
+    if v.asset[i, a].found == 0 and v.sees[i, a] == 1 and not is_monitored(s.asset[b, a].modes):
+        return silence
+    return _likelihood_of_findings(i, b, a, step_class, p, s, v)
+
+
+@inner
+def _likelihood_of_findings(
+    i: int, b: int, a: int, step_class: int, p: Parameters, s: WorldState, v: BeliefState
+) -> float:
+    """Among n findings of a sensor and bin, false ones coming at Poisson rate r, a true one has ratio n * true / r."""
+    sensors = p.place[a].sensors
     if sensors == 0 or v.sees[i, a] == 0:
         return 1.0
     monitored = 1 if is_monitored(s.asset[b, a].modes) else 0
@@ -114,14 +122,14 @@ def gain_belief(i: int, a: int, gain: int, gained: float, v: BeliefState) -> Non
 
 
 @inlined
-def reweigh(i: int, a: int, if_held: float, if_not: float, v: BeliefState) -> None:
-    """Bayes on one asset's marginal."""
+def reweigh(i: int, a: int, likelihood: float, v: BeliefState) -> float:
+    """Bayes on one asset's marginal, of evidence so likely if held, relative to not; gives how far it moved to 1."""
     held = v.asset[i, a]
-    odds = (held.user + held.admin) * if_held
-    total = odds + (1.0 - held.user - held.admin) * if_not
-    factor = if_held / total if total > 0.0 else 1.0
-    held.user = min(held.user * factor, CERTAIN)
-    held.admin = min(held.admin * factor, max(CERTAIN - held.user, 0.0))
+    more = (held.user + held.admin) * (likelihood - 1.0)
+    scale = 1.0 / max(1.0 + more, 1e-9)
+    held.user = min(held.user * likelihood * scale, CERTAIN)
+    held.admin = min(held.admin * likelihood * scale, max(CERTAIN - held.user, 0.0))
+    return more * scale
 
 
 @inlined
@@ -142,16 +150,14 @@ def shift(i: int, a: int, need: int, weight: float, value: float, v: BeliefState
 
 
 @inlined
-def shift_held(
-    i: int, b: int, a: int, need: int, weight: float, t: CompiledTwin, s: WorldState, v: BeliefState
+def raise_members(
+    i: int, b: int, segment: int, weight: float, held: float, t: CompiledTwin, s: WorldState, v: BeliefState
 ) -> None:
-    """Move P(held) towards 1, for a segment through its members."""
-    if t.asset[a].kind != _SEGMENT:
-        shift(i, a, need, weight, 1.0, v)
+    """Move P(a segment is held), `held` before, by `weight` towards 1, through its members."""
+    if abs(weight) <= NEGLIGIBLE:
         return
-    held = max(held_probability(i, b, a, 1, t, s, v), 1e-9)
-    scale = max(1.0 + weight * (1.0 / held - 1.0), 0.0)  # P(part | segment) = P(part) / P(segment), alike for all parts
-    for j in range(t.asset[a].part_first, t.asset[a].part_last):
+    scale = max(1.0 + weight * (1.0 / max(held, 1e-9) - 1.0), 0.0)  # P(part | segment) = P(part) / P(segment), for all
+    for j in range(t.asset[segment].part_first, t.asset[segment].part_last):
         part = t.part[j]
         if v.asset[i, part].active == 1 and not is_blocked(s.asset[b, part].modes):
             _scale(i, part, scale, v)
@@ -166,59 +172,52 @@ def _scale(i: int, a: int, scale: float, v: BeliefState) -> None:
 
 
 @inlined
-def expect_any(i: int, weight: float, t: CompiledTwin, v: BeliefState) -> None:
-    """Whoever tries or holds anything has come."""
+def expect_any(i: int, weight: float, outside: float, t: CompiledTwin, p: Parameters, v: BeliefState) -> None:
+    """Whoever tries or holds anything has come: from outside with the odds `outside`, or else from inside.
+
+    What is gained is taken from nobody's having come, by both ways together: a single attacker comes one way. One from
+    inside who is found somewhere is nowhere else: what is spread over where none was found shrinks.
+    """
+    insider, lone = v.insider[i], len(p.attacker) == 1
+    share, inside = outside, float(insider.come)
+    if inside > 0.0:
+        come = 0.0
+        for n in range(len(t.external)):
+            come = max(come, float(v.asset[i, t.external[n]].user))
+        nobody = max(1.0 - come - inside, 0.0) if lone else (1.0 - come) * (1.0 - inside)
+        share *= nobody / max(1.0 - come, 1e-5)
+        insider.come = min(max(inside + weight * (1.0 - outside) * nobody, 0.0), CERTAIN)
+        located = weight if lone else weight * (1.0 - outside)
+        insider.hidden = min(insider.hidden * max(1.0 - located, 0.0), insider.come)
     for n in range(len(t.external)):
-        shift(i, t.external[n], 1, weight, 1.0, v)
+        shift(i, t.external[n], 1, weight * share, 1.0, v)
 
 
 @inner
 def lift(
-    i: int,
-    b: int,
-    a: int,
-    weight: float,
-    before: float,
-    t: CompiledTwin,
-    p: Parameters,
-    s: WorldState,
-    v: BeliefState,
+    lot: int, i: int, b: int, a: int, weight: float, t: CompiledTwin, p: Parameters, s: WorldState, v: BeliefState
 ) -> None:
-    """Asset `a` moved by `weight` from `before`: share that among what it was reached from, by taste and odds.
+    """Asset `a` moved by `weight`: share that among what it was reached from, by taste and odds.
 
     A fall is passed on like a rise, or what false findings had raised around them would stay. Where the sources are
-    believed less than the asset was, they have been cleaned since, and explain only a part. Externals and identities
+    believed less than the asset is, they have been cleaned since, and explain only a part. Externals and identities
     are left out, or the same news would count twice: `expect_any` has told the former, and the latter come from what is
     told here.
     """
-    flow, sources, held = 0.0, 0.0, 0.0
-    first, last = t.asset[a].in_first, t.asset[a].in_last
+    flow, sources = 0.0, 0.0
+    first, last = p.place[a].behind_first, min(p.place[a].behind_last, p.place[a].behind_first + v.chance.shape[1])
     for j in range(first, last):
-        step = t.in_step[j]
-        if t.step[step].src != a:
-            if not _follows(j, first, t):
-                held = held_probability(i, b, t.step[step].src, t.step[step].need, t, s, v)
-            sources += held
-            flow += taste_of(step, p) * t.step[step].probability * held
+        held = held_probability(i, b, p.behind[j].src, p.behind[j].need, t, s, v)
+        v.chance[lot, j - first] = held  # nothing else needs this scratch by now
+        sources += held
+        flow += p.behind[j].share * held
     if flow <= 0.0:
         return
-    weight *= PASSED * min(1.0, sources / max(before, 1e-9)) / flow
-    share = 0.0
+    weight *= PASSED * min(1.0, sources / max(v.asset[i, a].user + v.asset[i, a].admin, 1e-9)) / flow
     for j in range(first, last):
-        step = t.in_step[j]
-        src, need = t.step[step].src, t.step[step].need
-        if src != a and t.asset[src].kind != _EXTERNAL:
-            if not _follows(j, first, t):
-                held, share = held_probability(i, b, src, need, t, s, v), 0.0
-            share += taste_of(step, p) * t.step[step].probability
-            if j + 1 == last or not _follows(j + 1, first, t):
-                shift_held(i, b, src, need, weight * share * held, t, s, v)
-
-
-@inlined
-def _follows(j: int, first: int, t: CompiledTwin) -> bool:
-    """Whether a row of steps into an asset has the source and need of the row before."""
-    if j == first:
-        return False
-    one, other = t.in_step[j - 1], t.in_step[j]
-    return t.step[one].src == t.step[other].src and t.step[one].need == t.step[other].need
+        row, held = p.behind[j], v.chance[lot, j - first]
+        if row.passes == 1 and held > 0.0:
+            if p.place[row.src].kind == _SEGMENT:
+                raise_members(i, b, row.src, weight * row.share * held, held, t, s, v)
+            else:
+                shift(i, row.src, row.need, weight * row.share * held, 1.0, v)
