@@ -19,6 +19,8 @@ from tocsin.envs.policy_file import NumpyPolicy, PolicyFileError, load_policy, s
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.target_graph import target_graph
 from tocsin.envs.vector import ResponseWorlds
+from tocsin.orchestrator.advise import Situation
+from tocsin.orchestrator.supply import policy_of
 from tocsin.tests.twin.random_twins import random_effects, random_twin
 from tocsin.training.network import ILLEGAL, PairNetwork
 from tocsin.twin.attack.steps import derive_steps
@@ -114,6 +116,15 @@ def test_a_policy_acts_on_bare_observations(game: Game, seen: ActiveWorlds, save
     only_waiting = np.zeros_like(masks)
     only_waiting[:, 0] = True
     assert (policy.act(observation, only_waiting, game.graph, game.effects) == 0).all()
+
+
+def test_a_node_proposes_what_the_file_says(game: Game, seen: ActiveWorlds, saved: Path) -> None:
+    """The orchestrator's policy of a file is the file's own choice in every situation."""
+    worlds = seen.worlds
+    situation = Situation(worlds.observation, worlds.masks(), worlds.held(), worlds.worlds.state)
+    expected = seen.dense(load_policy(saved).act_on(seen.active, game.effects))
+    assert expected.any()
+    np.testing.assert_array_equal(policy_of(game, saved)(situation), expected)
 
 
 def test_each_world_is_scored_for_itself(game: Game, seen: ActiveWorlds, saved: Path) -> None:
