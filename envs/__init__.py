@@ -10,12 +10,16 @@ from importlib import import_module
 from typing import Any
 
 PUBLIC = (
+    "active",
+    "active_worlds",
     "game",
     "learned",
     "policy_file",
+    "policy_network",
     "reward",
     "scenario",
     "scripted",
+    "target_graph",
     "vector",
     "response",
     "owners",
@@ -30,6 +34,9 @@ EXPORTS = {
     "ResponseEnv": "response",
     "ResponseVectorEnv": "gymnasium_vector",
     "ResponseVecEnv": "sb3_vector",
+    "ActiveSettings": "active",
+    "ActiveWorlds": "active_worlds",
+    "ActiveVecEnv": "active_sb3",
     "OwnerWorlds": "owners",
     "OwnersEnv": "parallel",
     "AttackEnv": "attack",

@@ -28,6 +28,7 @@ from .campaigns import profiles_of
 from .consent import with_consent
 from .generate import generate_twin
 from .scenario import EXAMPLE, Calls, Scenario, ScenarioError
+from .target_graph import TargetGraph, target_graph
 
 NETWORK_OWNER = "defender"  # who has the assets of a network whose file names no owners
 
@@ -53,6 +54,11 @@ class Game:
     def static(self) -> npt.NDArray[np.float32]:
         """float32[T, STATIC_FEATURES] of the twin."""
         return static_observation(self.compiled)
+
+    @cached_property
+    def graph(self) -> TargetGraph:
+        """The twin as active views read it."""
+        return target_graph(self.compiled)
 
     @cached_property
     def sees(self) -> UInt8:

@@ -1,9 +1,8 @@
 """Learned policies as files that numpy alone can run.
 
-Flows in: a file (untrusted), observations. Flows out: actions. The file is a zip of raw float32 arrays and one JSON
-card; nothing in it is executed. Network: a shared encoder per target, a context pooled over targets, and one score per
-(playbook, target) pair from target, playbook and context; waiting is scored from the context. Nothing depends on the
-number of targets or playbooks, so the same file serves other twins and libraries.
+Flows in: a file (untrusted), what is seen of a chain. Flows out: actions. The file is a zip of raw float32 arrays and
+one JSON card; nothing in it is executed. The network is in `policy_network`; the card says with which sizes of active
+view it was trained, and it runs with those on twins of any size and with any library.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ import json
 import os
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,51 +21,20 @@ import numpy as np
 import numpy.typing as npt
 
 from ..twin.rulebook.effects import EffectTable
-from ..twin.sensing.observe import FEATURES, OBSERVATION_VERSION, STATIC_FEATURES
-from ..twin.vocabulary import AssetKind, ConsentClass, Mode, TargetType
+from .active import ACTIVE_FEATURES, Active, ActiveError, ActiveSettings, dense_actions, legal_of_masks, sees_rows
+from .policy_network import SHAPES, logits_of
+from .target_graph import TargetGraph
 
 Float32 = npt.NDArray[np.float32]
 
-FORMAT = 1
-HIDDEN, CONTEXT, PAIR = 48, 32, 32
-INPUTS = len(FEATURES) + len(STATIC_FEATURES)
-PLAYBOOK_FEATURES = len(TargetType) + len(AssetKind) + len(ConsentClass) + 3 * len(Mode) + 7
-EVICTS = PLAYBOOK_FEATURES - 3  # column of playbooks that take all access from the attacker
-SHAPES: Mapping[str, tuple[int, ...]] = {
-    "encoder.weight": (HIDDEN, INPUTS),
-    "encoder.bias": (HIDDEN,),
-    "context.weight": (CONTEXT, 2 * HIDDEN),
-    "context.bias": (CONTEXT,),
-    "pair_target.weight": (PAIR, HIDDEN),
-    "pair_playbook.weight": (PAIR, PLAYBOOK_FEATURES),
-    "pair_context.weight": (PAIR, CONTEXT),
-    "pair_context.bias": (PAIR,),
-    "score.weight": (1, PAIR),
-    "direct.weight": (INPUTS, PLAYBOOK_FEATURES),
-    "prior.weight": (1, PLAYBOOK_FEATURES),
-    "wait.weight": (1, CONTEXT),
-    "wait.bias": (1,),
-}
-MAX_FILE = 4_000_000  # bytes; ours are 40 kB
+FORMAT = 2  # 1 had no active view: a score for every target of the chain it was trained on
+OBSERVATION_VERSION = hashlib.sha256("|".join(ACTIVE_FEATURES).encode()).hexdigest()[:16]
+MAX_FILE = 4_000_000  # bytes; ours are 60 kB
 MAX_CARD = 200_000
 
 
 class PolicyFileError(ValueError):
     """A policy file that cannot be used; the message names file, fault and mend."""
-
-
-def playbook_features(effects: EffectTable) -> Float32:
-    """float32[P, PLAYBOOK_FEATURES]: what a policy knows of each playbook, from its declared effect."""
-    rows = effects.playbook
-    columns: list[npt.NDArray[Any]] = []
-    columns += [rows["target_type"] == kind for kind in TargetType]
-    columns += [(rows["applies"] >> kind) & 1 for kind in AssetKind]
-    columns += [rows["consent_class"] == one for one in ConsentClass]
-    for name in ("mode", "mode_during", "clear_mode"):
-        columns += [rows[name] == mode for mode in Mode]
-    columns += [np.log1p(rows["work"]) / 4, np.log1p(rows["hold"]) / 8, rows["labour_h"], rows["success"]]
-    columns += [rows["ceiling"] == 0, rows["clears_persistence"], rows["cut"]]
-    return np.stack([np.asarray(column, np.float32) for column in columns], axis=1)
 
 
 @dataclass(frozen=True)
@@ -75,48 +43,46 @@ class NumpyPolicy:
 
     weights: Mapping[str, Float32]
     card: Mapping[str, Any]
+    view: ActiveSettings = ActiveSettings()  # sizes it was trained with
 
-    def logits(
-        self, observation: npt.NDArray[np.uint8], static: Float32, masks: npt.NDArray[np.bool_], effects: EffectTable
-    ) -> Float32:
-        """float32[B, 1 + P * T]; illegal actions have -inf.
+    def logits(self, active: Active, effects: EffectTable) -> Float32:
+        """float32[V, 1 + P * K] of what V active views see; illegal actions have -inf."""
+        return logits_of(self.weights, active.rows, active.legal, effects)
 
-        Args:
-            observation: uint8[B, T, FEATURES].
-            static: float32[T, STATIC_FEATURES].
-            masks: bool[B, 1 + P * T].
-            effects: of the P playbooks.
-        """
-        w = self.weights
-        batch, targets = observation.shape[:2]
-        dynamic, size = observation.astype(np.float32) / 255.0, observation.shape[2]
-        encoder, features = w["encoder.weight"].T, playbook_features(effects)
-        hidden = np.maximum(dynamic @ encoder[:size] + (static @ encoder[size:] + w["encoder.bias"]), 0.0)
-        pooled = np.concatenate([hidden.mean(axis=1), hidden.max(axis=1)], axis=1)
-        context = np.maximum(pooled @ w["context.weight"].T + w["context.bias"], 0.0)
-        straight = w["direct.weight"] @ features.T
-        direct = dynamic @ straight[:size] + static @ straight[size:] + features @ w["prior.weight"][0]
-        of_target = hidden @ w["pair_target.weight"].T
-        of_context = context @ w["pair_context.weight"].T + w["pair_context.bias"]
-        logits = np.full((batch, masks.shape[1]), -np.inf, np.float32)
-        logits[:, 0] = (context @ w["wait.weight"].T + w["wait.bias"])[:, 0]
-        for playbook, of_playbook in enumerate(features @ w["pair_playbook.weight"].T):
-            legal = masks[:, 1 + playbook * targets : 1 + (playbook + 1) * targets]
-            used = np.flatnonzero(legal.any(axis=0))
-            pair = np.maximum(of_target[:, used] + (of_playbook + of_context)[:, None], 0.0)
-            scores = pair @ w["score.weight"][0] + direct[:, used, playbook]
-            logits[:, 1 + playbook * targets + used] = np.where(legal[:, used], scores, -np.inf)
-        return logits
+    def act_on(self, active: Active, effects: EffectTable) -> npt.NDArray[np.int64]:
+        """int64[V]: the legal action over slots with the highest score in each view."""
+        return self.logits(active, effects).argmax(axis=1)
 
     def act(
-        self, observation: npt.NDArray[np.uint8], static: Float32, masks: npt.NDArray[np.bool_], effects: EffectTable
+        self,
+        observation: npt.NDArray[np.uint8],
+        masks: npt.NDArray[np.bool_],
+        graph: TargetGraph,
+        effects: EffectTable,
     ) -> npt.NDArray[np.int32]:
-        """int32[B]: the legal action with the highest score in each world; see `logits` for the arguments."""
-        return self.logits(observation, static, masks, effects).argmax(axis=1).astype(np.int32)
+        """int32[V]: the legal action of the chain itself with the highest score in each view; 0 waits.
+
+        Args:
+            observation: uint8[V, T, FEATURES].
+            masks: bool[V, 1 + P * T].
+            graph: of the twin that is seen.
+            effects: of the P playbooks.
+        """
+        active = sees_rows(observation, graph, settings=self.view, playbooks=len(effects.playbook))
+        legal_of_masks(masks, active)
+        return dense_actions(self.act_on(active, effects), active, observation.shape[1])
 
 
-def save_policy(path: Path, weights: Mapping[str, Float32], card: Mapping[str, Any]) -> None:
+def save_policy(
+    path: Path, weights: Mapping[str, Float32], card: Mapping[str, Any], *, view: ActiveSettings | None = None
+) -> None:
     """Write a policy file, whole or not at all.
+
+    Args:
+        path: where.
+        weights: by the names of `policy_network.SHAPES`.
+        card: what, how, figures, limits; format, versions, digests and `view` are added.
+        view: sizes of the active view that it was trained with; the usual ones if left out.
 
     Raises:
         PolicyFileError: weights that are not the network's, or a folder that cannot be written.
@@ -129,6 +95,7 @@ def save_policy(path: Path, weights: Mapping[str, Float32], card: Mapping[str, A
         **card,
         "format": FORMAT,
         "observation_version": OBSERVATION_VERSION,
+        "view": asdict(view or ActiveSettings()),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     }
     card = {**card, "card_sha256": _digest(card)}
@@ -162,8 +129,6 @@ def load_policy(path: Path) -> NumpyPolicy:
         raise PolicyFileError(f"{path}: {error.strerror or error}; tocsin train writes policy files") from None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, UnicodeError) as error:
         raise PolicyFileError(f"{path}: {error}; it is truncated or no policy file, train or copy it again") from None
-    if card.get("format") != FORMAT or card.get("observation_version") != OBSERVATION_VERSION:
-        raise PolicyFileError(f"{path}: made for another version of Tocsin; train it again with this one")
     if card.pop("card_sha256", None) != _digest(card):
         raise PolicyFileError(f"{path}: its card was changed; train or copy it again")
     weights = {}
@@ -176,7 +141,27 @@ def load_policy(path: Path) -> NumpyPolicy:
     fault = _fault(weights)
     if fault:
         raise PolicyFileError(f"{path}: {fault}; train it again")
-    return NumpyPolicy(weights, card)
+    return NumpyPolicy(weights, card, _view(path, card))
+
+
+def _view(path: Path, card: Mapping[str, Any]) -> ActiveSettings:
+    try:
+        return ActiveSettings(**card["view"])
+    except (KeyError, TypeError, ActiveError) as error:
+        raise PolicyFileError(f"{path}: its card's view is none ({error}); train it again") from None
+
+
+def _check_version(path: Path, card: Mapping[str, Any]) -> None:
+    """Before sizes are looked at: another version's arrays have other names and sizes."""
+    if card.get("format") != FORMAT:
+        raise PolicyFileError(
+            f"{path}: has format {card.get('format')}, this Tocsin reads {FORMAT}; "
+            f"train it again: tocsin train --out {path}"
+        )
+    if card.get("observation_version") != OBSERVATION_VERSION:
+        raise PolicyFileError(
+            f"{path}: reads another observation than this Tocsin gives; train it again: tocsin train --out {path}"
+        )
 
 
 def _digest(card: Mapping[str, Any]) -> str:
@@ -189,16 +174,19 @@ def _contents(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Any], dic
     wanted = {name: 4 * int(np.prod(shape)) for name, shape in SHAPES.items()}
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
         raise PolicyFileError(f"{path}: is compressed, which policy files are not; train or copy it again")
-    if len(sizes) != len(archive.infolist()) or set(sizes) != {"card.json", *wanted} or sizes["card.json"] > MAX_CARD:
+    if len(sizes) != len(archive.infolist()) or not 0 < sizes.get("card.json", 0) <= MAX_CARD:
         raise PolicyFileError(f"{path}: does not hold exactly a card and the network's arrays; train it again")
-    if any(sizes[name] != size for name, size in wanted.items()):
-        raise PolicyFileError(f"{path}: an array has the wrong size; it is of another version, train it again")
     try:
         card = json.loads(archive.read("card.json"))
     except (ValueError, RecursionError):
         raise PolicyFileError(f"{path}: its card is no JSON; the file was changed, train or copy it again") from None
     if not isinstance(card, dict) or not isinstance(card.get("sha256", {}), dict):
         raise PolicyFileError(f"{path}: its card is no JSON object; train it again")
+    _check_version(path, card)
+    if set(sizes) != {"card.json", *wanted}:
+        raise PolicyFileError(f"{path}: does not hold exactly a card and the network's arrays; train it again")
+    if any(sizes[name] != size for name, size in wanted.items()):
+        raise PolicyFileError(f"{path}: an array has the wrong size; it is of another version, train it again")
     return card, {name: archive.read(name) for name in wanted}
 
 

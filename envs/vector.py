@@ -24,7 +24,7 @@ from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
 from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import new_belief, reset_belief
 from ..twin.sensing.following import follow_world, follow_worlds
-from ..twin.sensing.observe import new_observation, observe_all, reset_observation
+from ..twin.sensing.observe import Observed, new_observation, observe_all, reset_observation
 from .game import Game
 from .reward import rewards
 
@@ -97,6 +97,11 @@ class ResponseWorlds:
         reset_observation(self._lanes, self._observed)
         self._masks_are_new = False
         return self.observe()
+
+    @property
+    def observed(self) -> Observed:
+        """Rows as last written, with the list of those not at rest; not to be written to."""
+        return self._observed
 
     @property
     def observation(self) -> npt.NDArray[np.uint8]:
@@ -225,13 +230,17 @@ class ResponseWorlds:
         ended = np.flatnonzero(truncated) if np.count_nonzero(truncated) else NONE
         terminal, total = observation[ended], self._loss[ended] / NANO
         if len(ended):
-            self.worlds.state.world["episode"][ended] += 1
-            self.worlds.reset(ended)
-            reset_belief(ended, self.belief)
-            reset_observation(ended, self._observed)
-            self._masks_are_new = False
+            self.begin_next(ended)
             observation = self.observe()
         return Step(observation, rewards(loss), loss, truncated, ended, terminal, total, dropped)
+
+    def begin_next(self, rows: npt.NDArray[np.int64]) -> None:
+        """Start the next episode of some worlds; what is seen of it is written by the next `observe`."""
+        self.worlds.state.world["episode"][rows] += 1
+        self.worlds.reset(rows)
+        reset_belief(rows, self.belief)
+        reset_observation(rows, self._observed)
+        self._masks_are_new = False
 
     def follow(self, decisions: npt.NDArray[np.int32], attack: npt.NDArray[np.int32] | None = None) -> None:
         """Let one tick go by for each row of decisions, then observe; no world is started again.

@@ -10,6 +10,7 @@ that the owner cannot see, not even the number of hidden assets, can make a diff
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 import numpy.typing as npt
@@ -25,7 +26,9 @@ from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import new_observation, observe_all, reset_observation, static_observation
 from ..twin.sensing.viewing import ViewMap, look
 from ..twin.vocabulary import AssetKind, LinkKind, RunState, SensorClass
+from .active import Active, ActiveSettings, legal_of_masks, sees_active
 from .game import Game
+from .target_graph import TargetGraph, target_graph
 
 REST = "opaque/rest"  # `owner/opaque/rest`: all that an owner does not show
 Int64 = npt.NDArray[np.int64]
@@ -44,6 +47,11 @@ class View:
     sees: UInt8  # [N'] 1: findings on this asset are visible; 2: told by their owner, late
     targets: Int64  # [T'] number in the whole game, -1: stands for something hidden
     numbers: ViewMap
+
+    @cached_property
+    def graph(self) -> TargetGraph:
+        """What it sees, as active views read it."""
+        return target_graph(self.compiled)
 
 
 def view_of(game: Game, owner: str) -> View:
@@ -183,6 +191,13 @@ class ViewLanes:
         reset_observation(self._lanes, self._observed)  # the state is copied, not ticked: all of it has to be read
         observe_all(self._lanes, self.view.compiled.arrays, self._state, self._belief, self._observed)
         return self._observed.rows.copy()
+
+    def see_active(self, settings: ActiveSettings, into: Active) -> None:
+        """Write what the owner sees into an active view of its own; targets are numbers of the view."""
+        self.observe()
+        seat = self.view.compiled.owner_number[self.view.owner]
+        sees_active(self._observed, self.view.graph, settings=settings, into=into, seat=seat)
+        legal_of_masks(self.masks(), into)
 
     @property
     def state(self) -> WorldState:

@@ -35,6 +35,8 @@ def compile_kernels() -> None:
     from ..agents.model import ChainModel
     from ..twin.analysis.forecast import rehearse
     from ..twin.rulebook.mask import is_legal
+    from .active import sees_rows
+    from .active_worlds import ActiveWorlds
     from .game import load_game
     from .owners import OwnerWorlds
     from .scenario import read_scenario
@@ -49,6 +51,9 @@ def compile_kernels() -> None:
     for name in DEFENDERS:
         defender(game, name)(worlds)
     worlds.legal_pairs(0)
+    seen = ActiveWorlds(worlds)
+    seen.step(np.zeros(2, np.int32))
+    sees_rows(worlds.observation, game.graph, settings=seen.settings, playbooks=len(game.effects.playbook))
     alone = ResponseWorlds(game, [0])  # one world alone goes another way
     alone.reset()
     alone.step(np.zeros(1, np.int32))

@@ -75,6 +75,6 @@ def policy_of(game: Game, path: Path | None) -> Policy:
     learned = load_policy(path)
 
     def propose(situation: Situation) -> Int32:
-        return learned.act(situation.observation, game.static, situation.masks, game.effects)
+        return learned.act(situation.observation, situation.masks, game.graph, game.effects)
 
     return propose

@@ -1,71 +1,102 @@
-"""The warm start: behaviour cloning of the threshold rule, and values of the situations it meets.
+"""The warm start: behaviour cloning of the rule that evicts where it is worth most, and values of what it meets.
 
 Flows in: a game and a fresh network. Flows out: the same network, acting much like the rule, and the scale that brings
-returns to about 1. PPO then starts from a policy that does no harm. The rule sees belief alone, never hidden truth.
+returns to about 1. PPO then starts from a policy that does no harm. The rule sees belief alone, never hidden truth. It
+teaches by how much each eviction is worth, not only by which it chose: from choices alone the network learned the place
+of the threshold too slowly (`docs/policy.md`).
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
-from .baselines import Threshold
-from .policy import PairNetwork
+from .network import PairNetwork
 from .settings import TrainSettings
+from .worth import Worth
 
 STREAM_IMITATION = 12  # of draws; neither training, validation nor evaluation plays it
-IMITATED_LEVEL = 0.4  # of belief at which the rule acts; best of 0.2 to 0.9 over 1,000 attacks of the charging scenario
-RATE, LEAST_RATE = 1e-2, 1e-4  # Adam's, falling linearly over the passes; 3e-3 left a policy that hardly acts
-MINIBATCH = 64  # many small steps: with 512 rows a step it hardly acted
+LEVELS = (0.5, 1.0, 2.0, 4.0)  # gains from which the rule may act; the best of them on the imitation worlds teaches
+IMITATED_LEVEL = 1.0  # where none was tuned
+SOFTNESS = 0.25  # gain that makes a choice e times as likely in the lesson; assumed
+SLOW = 0.3  # share of worlds in which the rule acts in one decision of four, so that the lesson holds its mistakes
+RATE, LEAST_RATE = 5e-3, 1e-4  # Adam's, falling linearly over the passes
+MINIBATCH = 128
 VALUE_WEIGHT = 0.5  # of the value's fault beside the actor's, as in SB3's PPO
-SPARED_WAITS = 8  # rows in which the rule waits that are kept per decision at the least; assumed
+MOST_SHIFT = 30.0  # gains above the best by this much less count for nothing in a lesson
 
 
 @dataclass(frozen=True, slots=True)
 class Lesson:
-    """What the rule did, R rows; waiting is thinned out and weighs more instead."""
+    """What the rule would do, R rows."""
 
-    observations: npt.NDArray[np.uint8]  # [R, T, FEATURES]
-    actions: npt.NDArray[np.int64]  # [R]
-    masks: npt.NDArray[np.bool_]  # [R, 1 + P * T]
-    weights: npt.NDArray[np.float32]  # [R]
+    observations: npt.NDArray[np.uint8]  # [R, K, width]
+    chances: npt.NDArray[np.float32]  # [R, 1 + P * K] of each action, sum 1
+    masks: npt.NDArray[np.bool_]  # [R, 1 + P * K]
     returns: npt.NDArray[np.float32]  # [R] discounted, scaled
     scale: float  # of rewards, so that returns have a standard deviation of 1
 
 
 def imitate(network: PairNetwork, game: Game, settings: TrainSettings) -> float:
-    """Clone the threshold rule into a fresh network; gives the scale of rewards, per owner-hour."""
+    """Clone the rule into a fresh network; gives the scale of rewards, per owner-hour."""
     lesson = watch(game, settings)
     if settings.imitation_passes:
-        clone(network, lesson, settings)
+        clone(network, [lesson], settings)
     return lesson.scale
 
 
 def watch(game: Game, settings: TrainSettings) -> Lesson:
-    """Play one episode of each imitation world by the rule and note what it did."""
-    worlds = ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION)
-    rule, rng = Threshold(game, IMITATED_LEVEL), np.random.default_rng(settings.seed)
-    observation = worlds.reset(episode=settings.seed)
+    """Play one episode of each imitation world by the rule and note what it would choose, and how surely."""
+    seen = ActiveWorlds(ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION))
+    rule, rng = tuned(game, settings), np.random.default_rng(settings.seed)
+    is_slow = np.arange(seen.count) < SLOW * seen.count
+    seen.reset(settings.seed)
     rewards, kept = [], []
-    for decision in range(decisions(game)):
-        actions, masks = rule(worlds).astype(np.int64), worlds.masks()
-        acting, waiting = np.flatnonzero(actions), rng.permutation(np.flatnonzero(actions == 0))
-        spared = waiting[: max(SPARED_WAITS, len(acting))]
-        rows = np.concatenate([acting, spared])
-        weights = np.where(actions[rows] == 0, len(waiting) / max(len(spared), 1), 1.0).astype(np.float32)
-        kept.append((observation[rows], actions[rows], masks[rows], weights, np.full(len(rows), decision), rows))
-        step = worlds.step(actions)
-        observation = step.observation
-        rewards.append(step.reward)
-    observed, actions, masks, weights, when, world = (np.concatenate(column) for column in zip(*kept, strict=True))
+    for _ in range(decisions(game)):
+        kept.append((seen.active.rows.copy(), chances(rule, seen), seen.masks()))
+        hesitates = is_slow & (rng.random(seen.count) < 0.75)
+        rewards.append(seen.advance(np.where(hesitates, 0, rule(seen.worlds)).astype(np.int32)).reward)
+    observed, chosen, masks = (np.concatenate(column) for column in zip(*kept, strict=True))
     returns = discounted(np.stack(rewards), settings.gamma)
     scale = 1.0 / max(float(returns.std()), 1e-6)
-    return Lesson(observed, actions, masks, weights, returns[when, world] * np.float32(scale), scale)
+    return Lesson(observed, chosen, masks, returns.ravel() * np.float32(scale), scale)
+
+
+def tuned(game: Game, settings: TrainSettings) -> Worth:
+    """The rule with the level of `LEVELS` that loses least on the imitation worlds, an episode that no lesson shows."""
+    worlds = ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION)
+    losses = []
+    for level in LEVELS:
+        rule, lost = Worth(game, level), 0.0
+        worlds.reset(settings.seed + 1)
+        for _ in range(decisions(game)):
+            lost -= float(worlds.step(rule(worlds)).reward.sum())
+        losses.append(lost)
+    return Worth(game, LEVELS[int(np.argmin(losses))])
+
+
+def chances(rule: Worth, seen: ActiveWorlds) -> npt.NDArray[np.float32]:
+    """float32[B, 1 + P * K] of each action: likelier by e for every `SOFTNESS` of gain; waiting gains the level."""
+    gains = rule.gains(seen.worlds)
+    rows = np.arange(seen.count)
+    found: npt.NDArray[np.float32] = np.full((seen.count, seen.actions), -np.inf, np.float32)
+    found[:, 0] = rule.level
+    slots = seen.settings.slots
+    for slot, target in enumerate(seen.active.target.T):
+        is_asset = (target >= 0) & (target < gains.shape[1])
+        asset = np.where(is_asset, target, 0)
+        playbook = (rule.actions[asset] - 1) // seen.game.compiled.targets
+        found[rows[is_asset], (1 + playbook * slots + slot)[is_asset]] = gains[rows, asset][is_asset]
+    shifted = (found - found.max(axis=1, keepdims=True)) / SOFTNESS
+    likely = np.where(shifted > -MOST_SHIFT, np.exp(shifted), 0.0)
+    return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
 
 
 def decisions(game: Game) -> int:
@@ -84,21 +115,20 @@ def discounted(rewards: npt.NDArray[np.float32], gamma: float) -> npt.NDArray[np
     return returns
 
 
-def clone(network: PairNetwork, lesson: Lesson, settings: TrainSettings) -> None:
-    """Fit actor and value to a lesson."""
-    columns = (lesson.observations, lesson.actions, lesson.masks, lesson.weights, lesson.returns)
-    tensors = [torch.from_numpy(column) for column in columns]
+def clone(network: PairNetwork, lessons: Sequence[Lesson], settings: TrainSettings) -> None:
+    """Fit actor and value to lessons, of one chain or of several."""
+    names = ("observations", "chances", "masks", "returns")
+    tensors = [torch.from_numpy(np.concatenate([getattr(one, name) for one in lessons])) for name in names]
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     shuffle = torch.Generator().manual_seed(settings.seed)
     for number in range(settings.imitation_passes):
         for group in optimizer.param_groups:
             group["lr"] = max(LEAST_RATE, RATE * (1.0 - number / settings.imitation_passes))
-        for rows in torch.split(torch.randperm(len(lesson.actions), generator=shuffle), MINIBATCH):
-            observations, actions, masks, weights, returns = (tensor[rows] for tensor in tensors)
-            logits, values = network(observations)
-            logits = logits.masked_fill(~masks, -1e8)
-            faults = torch.nn.functional.cross_entropy(logits, actions, reduction="none")
-            faults = faults + VALUE_WEIGHT * (values[:, 0] - returns) ** 2
+        for rows in torch.split(torch.randperm(len(tensors[0]), generator=shuffle), MINIBATCH):
+            observations, chosen, masks, returns = (tensor[rows] for tensor in tensors)
+            logits, values = network(observations, masks)
+            faults = torch.nn.functional.cross_entropy(logits, chosen)
+            faults = faults + VALUE_WEIGHT * ((values[:, 0] - returns) ** 2).mean()
             optimizer.zero_grad()
-            ((faults * weights).sum() / weights.sum()).backward()
+            faults.backward()
             optimizer.step()

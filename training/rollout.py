@@ -17,12 +17,12 @@ import torch
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.utils import obs_as_tensor
 
+from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
-from ..twin.sensing.belief import reset_belief
-from .baselines import Threshold
 from .imitate import IMITATED_LEVEL, decisions
+from .worth import Worth
 
 Array = npt.NDArray[Any]
 Observation = Array | dict[str, Array]  # as the policy's observation space has it
@@ -62,26 +62,27 @@ class Roller:
 
     def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
         """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
-        self._worlds = ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
+        self._worlds = ActiveWorlds(
+            ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
+        )
         self._draws = torch.Generator().manual_seed(seed).get_state()
         self._gamma = gamma
-        self._worlds.reset(episode=seed % 20_000 * 100_000)
+        self._worlds.reset(seed % 20_000 * 100_000)
         self._spread(worlds)
 
     def _spread(self, worlds: int) -> None:
         """Let the worlds stand at different times of an episode, so that each rollout holds all of them.
 
-        The threshold rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
+        The imitated rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
         """
         length = decisions(self._worlds.game)
         start: Array = np.arange(worlds) * length // worlds
-        rule = Threshold(self._worlds.game, IMITATED_LEVEL)
+        rule = Worth(self._worlds.game, IMITATED_LEVEL)
         for number in range(length):
             rows = np.flatnonzero(start == number)
             if len(rows):
-                self._worlds.worlds.reset(rows)
-                reset_belief(rows, self._worlds.belief)
-            step = self._worlds.step(rule(self._worlds))
+                self._worlds.worlds.begin_next(rows)
+            step = self._worlds.advance(rule(self._worlds.worlds))
         self._observation, self._starts = step.observation, step.truncated.copy()
 
     def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float) -> Rollout:
@@ -116,7 +117,11 @@ class Roller:
 
     def state(self) -> dict[str, Any]:
         """Everything that its future depends on, beside the policy: arrays by name, for a checkpoint."""
-        return {"draws": self._draws.numpy().copy(), "starts": self._starts.copy(), "worlds": self._worlds.snapshot()}
+        return {
+            "draws": self._draws.numpy().copy(),
+            "starts": self._starts.copy(),
+            "worlds": self._worlds.worlds.snapshot(),
+        }
 
     def restore(self, state: dict[str, Any]) -> None:
         """Go on from where a roller of the same game and number of worlds stood.
@@ -124,8 +129,8 @@ class Roller:
         Raises:
             ValueError: it was of other sizes; nothing has changed then.
         """
-        self._worlds.restore(state["worlds"])
-        self._observation, self._starts = self._worlds.observe(), np.array(state["starts"], bool)
+        self._worlds.worlds.restore(state["worlds"])
+        self._observation, self._starts = self._worlds.look(), np.array(state["starts"], bool)
         self._draws = torch.from_numpy(np.array(state["draws"], np.uint8))
 
 

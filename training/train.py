@@ -1,7 +1,7 @@
 """One training run, readable top to bottom: imitate, let Ray workers roll out and learn, keep the best, write it down.
 
 Flows in: a scenario and settings. Flows out: a policy file and what was measured on the way. The first part of the time
-goes into imitating the threshold rule (behaviour cloning), while Ray's workers load; then PPO improves on it. Weights
+goes into imitating a rule (behaviour cloning), while Ray's workers load; then PPO improves on it. Weights
 are kept by their loss on worlds of a stream that neither training nor evaluation uses. A run with a folder writes
 checkpoints, and goes on from the newest: parameters, optimizer, draws, worlds, counters, curves and best weights.
 """
@@ -19,16 +19,16 @@ from typing import Any, Protocol
 
 import torch
 
+from ..envs.active import ACTIVE_FEATURES
 from ..envs.game import Game, load_game
-from ..envs.policy_file import NumpyPolicy, save_policy
+from ..envs.policy_file import OBSERVATION_VERSION, NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
-from ..twin.sensing.observe import FEATURES, OBSERVATION_VERSION, STATIC_FEATURES
 from .baselines import Learned
 from .central import Central
 from .checkpoint import CheckpointError
 from .cluster import start_ray, stop_ray
 from .decentralised import Decentralised
-from .imitate import IMITATED_LEVEL, imitate
+from .imitate import imitate
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
@@ -288,8 +288,8 @@ def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]
         "library": game.library.digest,
         "playbooks": list(game.library.names),
         "settings": as_dict(settings),
-        "how": f"behaviour cloning of the threshold rule at {IMITATED_LEVEL}, then MaskablePPO; best by validation",
-        "features": [*FEATURES, *STATIC_FEATURES],
+        "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
+        "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,
         "validation_loss": report.best_loss,

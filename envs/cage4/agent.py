@@ -71,7 +71,7 @@ def by_policy(policy: NumpyPolicy) -> Proposer:
     def propose(seat: Seat) -> int:
         observed = new_observation(seat.game.compiled, 1)
         observe_all(_ONE, seat.game.compiled.arrays, seat.worlds.state, seat.belief, observed)
-        return int(policy.act(observed.rows, seat.game.static, seat.legal()[None], seat.game.effects)[0])
+        return int(policy.act(observed.rows, seat.legal()[None], seat.game.graph, seat.game.effects)[0])
 
     return propose
 

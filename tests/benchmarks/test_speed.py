@@ -13,13 +13,14 @@ import numpy as np
 import pytest
 import torch
 from tocsin.agents.model import ChainModel
+from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.policy_file import NumpyPolicy
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds, UnseenWorlds
 from tocsin.tests.benchmarks.figures import Figures
 from tocsin.training.baselines import Threshold
-from tocsin.training.policy import PairNetwork
+from tocsin.training.network import PairNetwork
 
 WORLDS, TICKS, REPEATS = 256, 120, 5
 
@@ -82,11 +83,12 @@ def test_decisions(game: Game, figures: Figures) -> None:
 def test_policies(game: Game, figures: Figures) -> None:
     """The same network from the policy file in numpy, and in torch."""
     worlds = attacked(game)
-    network = PairNetwork(game)
+    network = PairNetwork(game.effects)
     policy = NumpyPolicy(network.numpy_weights(), {})
-    masks, observation = worlds.masks(), torch.from_numpy(worlds.observation.copy())
-    in_numpy = best(lambda: policy.act(worlds.observation, game.static, masks, game.effects))
+    active = ActiveWorlds(worlds).active
+    rows, legal = torch.from_numpy(active.rows), torch.from_numpy(active.legal)
+    in_numpy = best(lambda: policy.act_on(active, game.effects))
     with torch.no_grad():
-        in_torch = best(lambda: network(observation))
+        in_torch = best(lambda: network(rows, legal))
     figures.add("policy in numpy", f"{WORLDS / in_numpy:,.0f} decisions/s")
     figures.add("policy in torch", f"{WORLDS / in_torch:,.0f} decisions/s")

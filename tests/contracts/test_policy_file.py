@@ -10,11 +10,23 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from tocsin.envs.active import Active, ActiveSettings, legal_of_masks, sees_rows
+from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.policy_file import NumpyPolicy, PolicyFileError, load_policy, save_policy
 from tocsin.envs.scenario import read_scenario
+from tocsin.envs.target_graph import target_graph
 from tocsin.envs.vector import ResponseWorlds
-from tocsin.training.policy import PairNetwork
+from tocsin.orchestrator.advise import Situation
+from tocsin.orchestrator.supply import policy_of
+from tocsin.tests.twin.random_twins import random_effects, random_twin
+from tocsin.training.network import ILLEGAL, PairNetwork
+from tocsin.twin.attack.steps import derive_steps
+from tocsin.twin.compiled import compile_twin
+from tocsin.twin.rulebook.effects import EffectTable
+from tocsin.twin.sensing.observe import FEATURES
 
 
 @pytest.fixture(scope="module")
@@ -24,11 +36,9 @@ def game() -> Game:
 
 @pytest.fixture(scope="module")
 def network(game: Game) -> PairNetwork:
-    torch.manual_seed(3)
-    network = PairNetwork(game)
+    network = _random_network(3, game.effects)
     with torch.no_grad():
-        for parameter in network.parameters():  # what starts at nought must count too
-            parameter.add_(0.1 * torch.randn_like(parameter))
+        network.wait.bias.zero_()  # so that it acts
     return network
 
 
@@ -39,64 +49,120 @@ def saved(network: PairNetwork, tmp_path: Path) -> Path:
     return path
 
 
-def _situations(game: Game) -> tuple[np.ndarray, np.ndarray]:
-    worlds, rng = ResponseWorlds(game, range(6)), np.random.default_rng(0)
-    worlds.reset()
+@pytest.fixture(scope="module")
+def seen(game: Game) -> ActiveWorlds:
+    """Six worlds in which an attacker and responses are at work."""
+    seen, rng = ActiveWorlds(ResponseWorlds(game, range(6))), np.random.default_rng(0)
     for _ in range(12):
-        worlds.step(np.array([rng.choice(np.flatnonzero(mask)) for mask in worlds.masks()]))
-    return worlds.observe(), worlds.masks()
+        seen.step(np.array([rng.choice(np.flatnonzero(mask)) for mask in seen.masks()]))
+    return seen
 
 
-def test_numpy_scores_as_torch_does(game: Game, network: PairNetwork, saved: Path) -> None:
-    """A saved and loaded policy gives torch's logits to 1e-5, in situations that responses have changed."""
-    observation, masks = _situations(game)
-    logits = load_policy(saved).logits(observation, game.static, masks, game.effects)
-    expected = network(torch.from_numpy(observation))[0].detach().numpy()
-    np.testing.assert_allclose(logits[masks], expected[masks], rtol=1e-5, atol=1e-5)
-    assert np.isneginf(logits[~masks]).all()
+def _compared(network: PairNetwork, active: Active, effects: EffectTable) -> np.ndarray:
+    """Numpy's scores, after they were found equal to torch's where an action is legal."""
+    scores = NumpyPolicy(network.numpy_weights(), {}).logits(active, effects)
+    with torch.no_grad():
+        expected = network(torch.from_numpy(active.rows), torch.from_numpy(active.legal))[0].numpy()
+    np.testing.assert_allclose(scores[active.legal], expected[active.legal], rtol=1e-5, atol=1e-5)
+    assert np.isneginf(scores[~active.legal]).all() and (expected[~active.legal] == ILLEGAL).all()
+    return scores
 
 
-def test_a_policy_acts_legally_and_as_its_scores_say(game: Game, saved: Path) -> None:
-    """The greedy action is legal, and the legal one that torch scores highest."""
-    observation, masks = _situations(game)
-    policy = load_policy(saved)
-    actions = policy.act(observation, game.static, masks, game.effects)
-    assert actions.dtype == np.int32
-    assert masks[np.arange(len(actions)), actions].all()
-    only_waiting = np.zeros_like(masks)
-    only_waiting[:, 0] = True
-    assert (policy.act(observation, game.static, only_waiting, game.effects) == 0).all()
+def _random_network(seed: int, effects: EffectTable) -> PairNetwork:
+    torch.manual_seed(seed)
+    network = PairNetwork(effects)
+    with torch.no_grad():
+        for parameter in network.parameters():  # what starts at nought must count too
+            parameter.add_(0.1 * torch.randn_like(parameter))
+    return network
 
 
-def test_each_world_is_scored_for_itself(game: Game, saved: Path) -> None:
-    """A world's scores do not depend on which other worlds are asked about beside it."""
-    observation, masks = _situations(game)
-    policy = load_policy(saved)
-    together = policy.logits(observation, game.static, masks, game.effects)
-    alone = policy.logits(observation[2:3], game.static, masks[2:3], game.effects)
-    np.testing.assert_allclose(together[2:3][masks[2:3]], alone[masks[2:3]], rtol=1e-5, atol=1e-5)
+@given(seed=st.integers(0, 2**16), slots=st.integers(1, 40), neighbours=st.integers(1, 5), worlds=st.integers(1, 4))
+@settings(deadline=None, max_examples=30)
+def test_numpy_scores_as_torch_does(seed: int, slots: int, neighbours: int, worlds: int) -> None:
+    """On random twins, libraries, observations, masks, sizes and weights scores are equal to 1e-5."""
+    rng = np.random.default_rng(seed)
+    twin, effects = random_twin(rng), random_effects(rng)
+    compiled = compile_twin(twin, derive_steps(twin))
+    sizes = ActiveSettings(slots=slots, neighbours=neighbours, dearest=int(rng.integers(0, min(slots, 5) + 1)))
+    is_lit = rng.random((worlds, compiled.targets, 1)) < rng.random()  # from none to all
+    observation = (rng.integers(0, 256, (worlds, compiled.targets, len(FEATURES))) * is_lit).astype(np.uint8)
+    playbooks = len(effects.playbook)
+    active = sees_rows(observation, target_graph(compiled), settings=sizes, playbooks=playbooks)
+    masks = rng.random((worlds, 1 + playbooks * compiled.targets)) < 0.5
+    legal_of_masks(masks, active)
+    _compared(_random_network(seed, effects), active, effects)
 
 
 def test_numpy_follows_torch_through_a_game(game: Game, network: PairNetwork, saved: Path) -> None:
-    """Legal actions score equal to 1e-5 along a game that the policy itself plays."""
-    policy, worlds = load_policy(saved), ResponseWorlds(game, range(4))
-    observation = worlds.reset()
+    """Scores are equal to 1e-5 along a game that the loaded policy itself plays, and its actions are legal."""
+    policy, seen, acted = load_policy(saved), ActiveWorlds(ResponseWorlds(game, range(4))), 0
     for _ in range(25):
-        masks = worlds.masks()
-        ours = policy.logits(observation, game.static, masks, game.effects)
-        with torch.no_grad():
-            theirs = network(torch.from_numpy(observation))[0].numpy()
-        np.testing.assert_allclose(ours[masks], theirs[masks], rtol=1e-5, atol=1e-5)
-        observation = worlds.step(policy.act(observation, game.static, masks, game.effects)).observation
+        scores = _compared(network, seen.active, game.effects)
+        actions = policy.act_on(seen.active, game.effects)
+        assert (scores[np.arange(4), actions] == scores.max(axis=1)).all()
+        acted += int((actions > 0).sum())
+        seen.step(actions)
+    assert acted
 
 
-def test_the_same_weights_serve_another_library(game: Game, saved: Path) -> None:
-    """A new playbook needs no new network: scores follow the effect table that is given."""
-    rows, targets = game.effects.playbook, game.compiled.targets
+def test_a_policy_acts_on_bare_observations(game: Game, seen: ActiveWorlds, saved: Path) -> None:
+    """What serving has, an observation and a mask, gives what the active view gives; none legal: it waits."""
+    policy, observation, masks = load_policy(saved), seen.worlds.observation, seen.worlds.masks()
+    actions = policy.act(observation, masks, game.graph, game.effects)
+    assert actions.dtype == np.int32 and (actions > 0).any()
+    np.testing.assert_array_equal(actions, seen.dense(policy.act_on(seen.active, game.effects)))
+    assert masks[np.arange(len(actions)), actions].all()
+    only_waiting = np.zeros_like(masks)
+    only_waiting[:, 0] = True
+    assert (policy.act(observation, only_waiting, game.graph, game.effects) == 0).all()
+
+
+def test_a_node_proposes_what_the_file_says(game: Game, seen: ActiveWorlds, saved: Path) -> None:
+    """The orchestrator's policy of a file is the file's own choice in every situation."""
+    worlds = seen.worlds
+    situation = Situation(worlds.observation, worlds.masks(), worlds.held(), worlds.worlds.state)
+    expected = seen.dense(load_policy(saved).act_on(seen.active, game.effects))
+    assert expected.any()
+    np.testing.assert_array_equal(policy_of(game, saved)(situation), expected)
+
+
+def test_each_world_is_scored_for_itself(game: Game, seen: ActiveWorlds, saved: Path) -> None:
+    """A world's scores do not depend on which other worlds are asked about beside it."""
+    policy, legal = load_policy(saved), seen.active.legal[2:3]
+    together = policy.logits(seen.active, game.effects)
+    alone = policy.logits(Active(*(part[2:3] for part in seen.active)), game.effects)
+    np.testing.assert_allclose(together[2:3][legal], alone[legal], rtol=1e-5, atol=1e-5)
+
+
+def test_a_new_playbook_needs_no_new_network(game: Game, seen: ActiveWorlds, saved: Path) -> None:
+    """With one playbook more, a copy of the first, the copy scores as the first does and nothing else changes."""
+    rows, slots = game.effects.playbook, seen.settings.slots
     more = game.effects._replace(playbook=np.concatenate([rows, rows[:1]]).view(np.recarray))
-    masks = np.ones((1, 1 + (len(rows) + 1) * targets), bool)
-    logits = load_policy(saved).logits(ResponseWorlds(game, [0]).reset(), game.static, masks, more)
-    assert np.allclose(logits[0, 1 : 1 + targets], logits[0, 1 + len(rows) * targets :])
+    legal = np.concatenate([seen.active.legal, seen.active.legal[:, 1 : 1 + slots]], axis=1)
+    before = load_policy(saved).logits(seen.active, game.effects)
+    after = load_policy(saved).logits(seen.active._replace(legal=legal), more)
+    assert np.isfinite(before[:, 1 : 1 + slots]).any()
+    np.testing.assert_allclose(after[:, : before.shape[1]], before, rtol=1e-5, atol=1e-5)
+    np.testing.assert_allclose(after[:, before.shape[1] :], before[:, 1 : 1 + slots], rtol=1e-5, atol=1e-5)
+
+
+def test_a_policy_runs_with_the_sizes_it_was_trained_with(network: PairNetwork, tmp_path: Path) -> None:
+    """Sizes of the active view come back from the card; sizes that make no view are refused."""
+    path, sizes = tmp_path / "policy.tocsin", ActiveSettings(slots=12, neighbours=2, dearest=1)
+    save_policy(path, network.numpy_weights(), {}, view=sizes)
+    assert load_policy(path).view == sizes
+    _rewritten(path, {"card.json": _card_with(path, view={"slots": 0})})
+    with pytest.raises(PolicyFileError, match=r"policy\.tocsin"):
+        load_policy(path)
+
+
+@pytest.mark.parametrize("field", ["format", "observation_version"])
+def test_a_file_of_another_version_says_what_mends_it(saved: Path, field: str) -> None:
+    """An older file is refused with the command that makes a new one, whatever arrays it holds."""
+    _rewritten(saved, {"card.json": _card_with(saved, **{field: 1}), "context.weight": bytes(4 * 96)})
+    with pytest.raises(PolicyFileError, match=r"policy\.tocsin: .*tocsin train --out .*policy\.tocsin"):
+        load_policy(saved)
 
 
 def test_the_card_comes_back(saved: Path) -> None:
@@ -158,7 +224,7 @@ def test_well_formed_files_with_wrong_content_are_refused(saved: Path) -> None:
         {"card.json": b"{"},
         {"card.json": b"[" * 100_000},
         {"card.json": _card_with(saved, validation_loss=0.0)},
-        {"card.json": _card_with(saved, format=2)},
+        {"card.json": _card_with(saved, format=1)},
         {"card.json": _card_with(saved, observation_version="0" * 16)},
     ):
         saved.write_bytes(whole)

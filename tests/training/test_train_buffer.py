@@ -10,7 +10,7 @@ import pytest
 import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.callbacks import CallbackList
-from tocsin.envs.sb3_vector import ResponseVecEnv
+from tocsin.envs.active_sb3 import ActiveVecEnv
 from tocsin.tests.envs.games import STEPS, short_game
 from tocsin.tests.training.scaled import Scaled
 from tocsin.training.ppo import fill_buffer, make_learner
@@ -52,8 +52,8 @@ def _collected_by_sb3(learner: MaskablePPO, played: Rollout, monkeypatch: pytest
     learner.ep_info_buffer, learner.ep_success_buffer = deque(), deque()
     callback = CallbackList([])
     callback.init_callback(learner)
-    face = ResponseVecEnv(WORLDS, game=short_game())
-    face._worlds = twin._worlds  # where the worker's worlds stand
+    face = ActiveVecEnv(WORLDS, game=short_game())
+    face._seen = twin._worlds  # where the worker's worlds stand
     learner.collect_rollouts(Scaled(face, SCALE), callback, learner.rollout_buffer, SETTINGS.steps)
     return learner.rollout_buffer
 
@@ -76,7 +76,7 @@ def test_a_cut_episode_is_valued_at_its_true_last_observation(learner: MaskableP
         expected = told.reward * np.float32(SCALE)
         if len(told.ended):
             with torch.no_grad():
-                last = network(torch.from_numpy(told.terminal_observation))[1][:, 0].numpy()
+                last = network.values(torch.from_numpy(told.terminal_observation))[:, 0].numpy()
             expected[told.ended] += SETTINGS.gamma * last
         np.testing.assert_allclose(rollout.rewards[step], expected, rtol=1e-4, atol=1e-5)
 

@@ -15,7 +15,7 @@ import torch.distributed as dist
 from gymnasium import spaces
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.logger import Logger
-from tocsin.envs.sb3_vector import ResponseVecEnv
+from tocsin.envs.active_sb3 import ActiveVecEnv
 from tocsin.tests.envs.games import STEPS, short_game
 from tocsin.tests.training.scaled import Scaled
 from tocsin.training.group import Alone, GroupError, TorchGroup
@@ -72,7 +72,7 @@ def test_one_worker_is_sb3_itself() -> None:
     for left in (1 - total / 3 / total, 1 - 2 * total / 3 / total, 0.0):  # as SB3 counts it
         ours.update([roller.roll(ours.policy, SETTINGS.steps, SCALE)], left)
 
-    face = ResponseVecEnv(WORLDS, game=short_game())
+    face = ActiveVecEnv(WORLDS, game=short_game())
     batch = -(-WORLDS * SETTINGS.steps // SETTINGS.minibatches)
     theirs = MaskablePPO(
         PairPolicy,
@@ -90,7 +90,7 @@ def test_one_worker_is_sb3_itself() -> None:
     )
     theirs.policy.load_state_dict(begun["policy"])
     theirs.set_logger(Logger(folder=None, output_formats=[]))
-    face._worlds = theirs_roller._worlds  # equal worlds, equal draws, equal orders of minibatches
+    face._seen = theirs_roller._worlds  # equal worlds, equal draws, equal orders of minibatches
     theirs._last_obs, theirs._last_episode_starts = theirs_roller._observation, theirs_roller._starts
     np.random.seed(SETTINGS.seed)
     with torch.random.fork_rng(devices=[]):
@@ -170,10 +170,10 @@ def test_members_who_do_not_meet_are_told() -> None:
 
 def test_observations_in_parts_are_learned_from(monkeypatch: pytest.MonkeyPatch) -> None:
     """Observations that are dictionaries of arrays give the parameters that the same arrays give alone."""
-    game, plain = short_game(), _learner()
+    plain = _learner()
     rollout = _roller().roll(plain.policy, SETTINGS.steps, SCALE)
     plain.update([rollout], 1.0)
-    parts = spaces.Dict({"rows": observation_space(game)})
+    parts = spaces.Dict({"rows": observation_space(short_game())})
     monkeypatch.setattr("tocsin.training.ppo.observation_space", lambda game: parts)
     monkeypatch.setattr("tocsin.training.ppo.PairPolicy", _PolicyOfParts)
     learner = _learner()

@@ -14,7 +14,8 @@ from tocsin.envs.cage4.agent import COUNTERPART, BlueAgent, layout_of
 from tocsin.envs.cage4.layout import LayoutError, read_layout, read_sighting
 from tocsin.envs.cage4.submission import BLUE, Announcing, Submission
 from tocsin.envs.cage4.zones import STEPS_OF
-from tocsin.envs.policy_file import SHAPES, PolicyFileError, save_policy
+from tocsin.envs.policy_file import PolicyFileError, save_policy
+from tocsin.envs.policy_network import SHAPES
 from tocsin.tests.envs.cage4.fake_cyborg import FakeFlatWrapper
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 
