@@ -46,6 +46,8 @@ _ROWS = (
     Parameter("attacker.onset_s.first", 0.0, 0.0, 3_600.0, _CHOSEN),
     Parameter("attacker.onset_s.last", 3_600.0, 0.0, 14_400.0, _CHOSEN),
     Parameter("attacker.absent", 0.1, 0.0, 1.0, _CHOSEN),
+    Parameter("attacker.inside", 0.0, 0.0, 1.0, "assumed; settled by an owner's own record of incidents"),
+    Parameter("attacker.inside.elsewhere", 0.25, 0.0, 1.0, "assumed; settled by where insiders of past cases sat"),
     Parameter("attacker.forges_per_hour", 0.0, 0.0, 60.0, "assumed; settled by floods of alerts on record"),
     Parameter("attacker.forge_focus", 1.0, 0.0, 3.0, _CAMPAIGNS),
     Parameter("attacker.campaign_speed", 1.0, 0.1, 10.0, _CHOSEN),

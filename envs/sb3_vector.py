@@ -99,8 +99,13 @@ class ResponseVecEnv(VecEnv):
 
     def _told(self, step: Step, refused: Array) -> list[dict[str, Any]]:
         infos: list[dict[str, Any]] = [
-            {"refused": bool(one), "loss": told_losses(self._owners, loss), "TimeLimit.truncated": False}
-            for one, loss in zip(refused, step.loss, strict=True)
+            {
+                "refused": bool(one),
+                "loss": told_losses(self._owners, loss),
+                "findings_dropped": int(dropped),
+                "TimeLimit.truncated": False,
+            }
+            for one, loss, dropped in zip(refused, step.loss, step.dropped, strict=True)
         ]
         for row, last, loss in zip(step.ended, step.terminal_observation, step.terminal_loss, strict=True):
             infos[row] |= {"terminal_observation": last, "TimeLimit.truncated": True}

@@ -193,7 +193,7 @@ def test_any_text_is_read_or_refused(text: str) -> None:
         ("stages: [{technique: T9}]\n", "technique 'T9' is none"),
         ("stages: [{kind: moon}]\n", "unknown AssetKind 'moon'"),
         ("stages: [{technique: T1190, after_s: -1}]\n", "stages.0.after_s"),
-        ("steps: []\n", "stages: Field required"),
+        ("steps: []\n", "stages: is not there"),
         ("- 1\n", "top"),
     ],
 )

@@ -53,7 +53,7 @@ def test_attacks_cross_owners_on_generated_chains() -> None:
     """Most chains have a path from the internet over an owner's border to a crown jewel."""
     twins = [generate_twin(Generator(assets=150, owners=5, seed=seed)) for seed in range(10)]
     crossing = sum(bool(best_paths(twin, derive_steps(twin), count=1)) for twin in twins)
-    assert crossing >= 7
+    assert crossing > len(twins) / 2
 
 
 def test_a_scenario_file_may_ask_for_a_generated_chain() -> None:

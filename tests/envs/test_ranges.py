@@ -42,6 +42,7 @@ BEHIND = {  # numbers of the compiled game: the rows that they are made of
     "load_peak": "game.load_peak_hour",
     "call": "phone.call_h",
     "told_part": "phone.part",
+    "quiet": "attacker.inside.elsewhere",
     "false_total": "detectors.false_per_hour.host",
 }
 

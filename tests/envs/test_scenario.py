@@ -71,7 +71,7 @@ def test_a_scenario_becomes_a_game() -> None:
         ("name: x\nattackers: [{campaign: [{technique: T1}]}]\n", "technique 'T1' is none"),
         ("name: [\n", "s.yaml"),
         ("name: !!python/object:os.system {}\n", "s.yaml"),
-        ("- 1\n", "top"),
+        ("- 1\n", "begin it with name:"),
         ("name: a\n---\nname: b\n", "one"),
     ],
 )

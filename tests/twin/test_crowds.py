@@ -73,9 +73,10 @@ def test_a_crowd_that_is_shut_gives_no_step() -> None:
 
 
 def test_crowds_are_listed_with_their_tastes() -> None:
-    """The internet alone has one here; its last cumulative taste is the sum."""
+    """The internet comes first; the last cumulative taste is the sum; all have more than `CROWD` steps."""
     game, steps = large(), steps_out()
     crowds = crowds_of(game.compiled.arrays, game.parameters.weight)
-    assert crowds.crowd_asset.tolist() == game.compiled.arrays.external.tolist()
-    assert crowds.crowd_taste.shape == (1, len(steps))
-    assert crowds.crowd_taste[0, -1] == pytest.approx(game.parameters.weight[0, steps].sum(), rel=1e-5)
+    assert crowds.crowd_asset[0] == game.compiled.arrays.external[0] and crowds.crowd_first[0] == 0
+    ends = [*crowds.crowd_first[1:], crowds.crowd_taste.shape[1]]
+    assert ends[0] == len(steps) and (np.diff([0, *ends]) > CROWD).all()
+    assert crowds.crowd_taste[0, ends[0] - 1] == pytest.approx(game.parameters.weight[0, steps].sum(), rel=1e-5)

@@ -12,6 +12,7 @@ from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import Scenario
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.playbooks.actions import encode
+from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.training.planning import Planned, RestoringBase, Suspects
 from tocsin.twin.analysis.planner import Plan, PlanSettings, plan
@@ -133,7 +134,7 @@ def test_the_base_policy_plays_on() -> None:
 
 def test_a_planned_policy_plays_episodes() -> None:
     """With a prior from belief and a base that restores it proposes legal actions alone, and the same ones again."""
-    game = game_of()
+    game = short_game()
     settings = PlanSettings(horizon_ticks=10, worlds=4, most_worlds=4)
     runs = []
     for _ in range(2):
@@ -141,7 +142,7 @@ def test_a_planned_policy_plays_episodes() -> None:
         worlds = ResponseWorlds(game, range(2), stream=STREAM_EVALUATION)
         worlds.reset()
         taken = []
-        for _ in range(6):
+        for _ in range(12):
             actions = policy(worlds)
             assert worlds.masks()[np.arange(2), actions].all()
             taken.append(actions.tolist())
