@@ -185,7 +185,7 @@ def view_active(
 ) -> None:
     """Choose the slots of V views and write them; see `sees_active`. keys: int64[V, K] to work in."""
     for i in numba.prange(len(rows)):
-        _view(np.int64(i), rows, lit, lit_n, g, neighbours, dearest, seat, keys, into)
+        _view(numba.int64(i), rows, lit, lit_n, g, neighbours, dearest, seat, keys, into)
 
 
 @inner
@@ -336,7 +336,7 @@ def legal_active(
 ) -> None:
     """Write what is legal on the slots of V views of worlds `which` int64[V]; `always` from `static_mask`."""
     for i in numba.prange(len(which)):
-        _legal(np.int64(i), which[i], always, t, e, s, into)
+        _legal(numba.int64(i), which[i], always, t, e, s, into)
 
 
 @inner

@@ -285,7 +285,7 @@ def decide_randoms(
     """`decide_random` for all worlds, into int32[B]."""
     lots = min(LOTS, len(s.world))
     for lot in numba.prange(lots):
-        _decide_randoms_of(np.int64(lot), lots, legal, t, e, s, actions)
+        _decide_randoms_of(numba.int64(lot), lots, legal, t, e, s, actions)
 
 
 @compiled
@@ -299,7 +299,7 @@ def _decide_randoms_of(
     actions: npt.NDArray[np.int32],
 ) -> None:
     for b in range(lot * len(s.world) // lots, (lot + 1) * len(s.world) // lots):
-        actions[b] = decide_random(np.int64(b), legal, t, e, s)
+        actions[b] = decide_random(numba.int64(b), legal, t, e, s)
 
 
 @compiled_parallel
@@ -308,7 +308,7 @@ def decide_isolates_on_finding(
 ) -> None:
     """`decide_isolate_on_finding` for the first seat of all worlds, into int32[B]."""
     for b in numba.prange(len(s.world)):
-        actions[b] = decide_isolate_on_finding(np.int64(b), 0, isolate, t, e, p, s)
+        actions[b] = decide_isolate_on_finding(numba.int64(b), 0, isolate, t, e, p, s)
 
 
 @compiled_parallel
@@ -324,7 +324,7 @@ def decide_books(
 ) -> None:
     """`decide_book` for all worlds with evidence record[B, N] of the last `ticks` ticks, into int32[B]."""
     for b in numba.prange(len(s.world)):
-        actions[b] = decide_book(np.int64(b), evidence[b], s.world[b].tick - ticks, book, least, t, e, s)
+        actions[b] = decide_book(numba.int64(b), evidence[b], s.world[b].tick - ticks, book, least, t, e, s)
 
 
 @compiled_parallel
@@ -340,7 +340,7 @@ def decide_thresholds(
 ) -> None:
     """`decide_threshold` for all worlds with belief float32[B, N], into int32[B]."""
     for b in numba.prange(len(s.world)):
-        actions[b] = decide_threshold(np.int64(b), belief[b], threshold, restore, revoke, t, e, s)
+        actions[b] = decide_threshold(numba.int64(b), belief[b], threshold, restore, revoke, t, e, s)
 
 
 @compiled_parallel
@@ -355,4 +355,4 @@ def decide_clairvoyants(
 ) -> None:
     """`decide_clairvoyant` for all worlds, into int32[B]."""
     for b in numba.prange(len(s.world)):
-        actions[b] = decide_clairvoyant(np.int64(b), playbooks, at_stake, t, e, p, s)
+        actions[b] = decide_clairvoyant(numba.int64(b), playbooks, at_stake, t, e, p, s)

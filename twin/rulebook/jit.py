@@ -67,7 +67,7 @@ def compiled_parallel(function: Function) -> Function:
     """Compile a loop over worlds that may run in threads; results must not depend on their order.
 
     Its counter has one type where numba looks at the loop and another where it runs it, so what it hands on is given
-    as `np.int64(counter)`: else all that is called is compiled twice.
+    as `numba.int64(counter)`: else all that is called is compiled twice.
     """
     return _cached(function, parallel=True, counts=True)
 

@@ -88,7 +88,7 @@ def tick_worlds(
     """Advance all worlds by one tick; decision: int32[B, S]; attack: int32[B, K], or one row for all worlds."""
     lots = min(LOTS, len(s.world))
     for lot in numba.prange(lots):
-        _tick_lot(np.int64(lot), lots, decision, attack, t, e, p, s)
+        _tick_lot(numba.int64(lot), lots, decision, attack, t, e, p, s)
 
 
 @compiled
@@ -113,4 +113,4 @@ def roll_worlds(ticks: int, t: CompiledTwin, e: EffectTable, p: Parameters, s: W
         wait = np.zeros(s.seat_owner.shape[1], np.int32)
         own = np.full(s.attacker.shape[1], TAKES_ITS_OWN, np.int32)
         for _ in range(ticks):
-            tick_world(np.int64(b), wait, own, t, e, p, s)
+            tick_world(numba.int64(b), wait, own, t, e, p, s)

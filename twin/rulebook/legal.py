@@ -61,7 +61,7 @@ def new_legal(compiled_twin: Compiled, effects: EffectTable, worlds: int, *, run
 def list_legal(t: CompiledTwin, e: EffectTable, s: WorldState, legal: Legal) -> None:
     """Bring the legal actions of all worlds up to date."""
     for b in numba.prange(len(s.world)):
-        list_legal_of(np.int64(b), t, e, s, legal)
+        list_legal_of(numba.int64(b), t, e, s, legal)
 
 
 @compiled

@@ -119,4 +119,4 @@ def fill_masks(
 ) -> None:
     """Write the dense masks of all worlds: bool[B, 1 + P * T]."""
     for b in numba.prange(len(s.world)):
-        fill_mask(np.int64(b), always, t, e, s, masks[b])
+        fill_mask(numba.int64(b), always, t, e, s, masks[b])

@@ -48,7 +48,7 @@ def play_worlds(
         s: the worlds; changed.
     """
     for thread in numba.prange(threads):
-        _play(np.int64(thread), threads, ticks, waits, decision, attack, legal, t, e, p, s)
+        _play(numba.int64(thread), threads, ticks, waits, decision, attack, legal, t, e, p, s)
 
 
 @compiled
@@ -83,4 +83,4 @@ def choose_at_random(
 ) -> None:
     """Write the random legal actions that the seats of all worlds take now into int32[B, 1], as `play_worlds` does."""
     for b in numba.prange(len(s.world)):
-        decision[b, 0] = act_at_random(np.int64(b), waits, legal, t, e, s)
+        decision[b, 0] = act_at_random(numba.int64(b), waits, legal, t, e, s)

@@ -139,7 +139,7 @@ def update_beliefs(
         v: the beliefs, changed.
     """
     for lot in numba.prange(len(v.row)):
-        _update_lot(np.int64(lot), which, t, e, p, s, v)
+        _update_lot(numba.int64(lot), which, t, e, p, s, v)
 
 
 @compiled

@@ -90,7 +90,7 @@ def follow_worlds(
         legal: what is legal; changed.
     """
     for lot in numba.prange(len(v.row)):
-        _follow_lot(np.int64(lot), decision, attack, t, e, p, assumed, s, v, o, legal)
+        _follow_lot(numba.int64(lot), decision, attack, t, e, p, assumed, s, v, o, legal)
 
 
 @compiled
@@ -130,7 +130,7 @@ def watch_worlds(
 ) -> None:
     """As `follow_worlds`, for views that gather evidence and believe nothing."""
     for lot in numba.prange(len(v.row)):
-        _watch_lot(np.int64(lot), decision, attack, t, e, p, s, v, o, legal)
+        _watch_lot(numba.int64(lot), decision, attack, t, e, p, s, v, o, legal)
 
 
 @compiled

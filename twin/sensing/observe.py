@@ -110,7 +110,7 @@ def observe_all(which: npt.NDArray[np.int64], t: CompiledTwin, s: WorldState, v:
     """Write what each view sees into `o.rows`; which: int64[V], the world each view looks at."""
     lots = min(LOTS, len(which))
     for lot in numba.prange(lots):
-        _observe_lot(np.int64(lot), lots, which, t, s, v, o)
+        _observe_lot(numba.int64(lot), lots, which, t, s, v, o)
 
 
 @compiled
