@@ -70,6 +70,11 @@ class Game:
         """1 + P * T."""
         return len(self.always)
 
+    @property
+    def decisions(self) -> int:
+        """Decisions in an episode."""
+        return -(-self.scenario.horizon_ticks // self.scenario.decide_every)
+
 
 def load_game(scenario: Scenario, library: Library | None = None) -> Game:
     """Load the chain of a scenario and compile it.

@@ -29,13 +29,16 @@ from .baselines import (
 )
 from .playing import play
 from .stopping import OptimalStopping, tune_stops
+from .worth import Worth
 
 NOTHING, RANDOM, ISOLATE = "do nothing", "random", "isolate on first finding"
 BOOK, CUT_OFF = "by the book", "isolate above belief"
 THRESHOLD, STOPPING, PHONE = "restore above belief", "optimal stopping", "restore, owners call"
+WORTH = "evict by worth"
 TRAINED, CLAIRVOYANT = "trained", "clairvoyant (upper bound)"
 LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the policy that restores
 CUT_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98)  # the same for the one that isolates
+WORTH_LEVELS = (0.5, 1.0, 2.0, 4.0)  # gains from which the rule by worth acts
 TUNING_WORLDS = 200  # attacks per candidate, shared out over the training chains
 
 Progress = Callable[[float], None]
@@ -47,6 +50,7 @@ class Tuned:
 
     restore: float  # belief from which to restore
     isolate: float  # belief from which to isolate
+    worth: float  # gain from which to evict, see `Worth`
     stops: tuple[float, ...]  # thresholds of `OptimalStopping`
 
 
@@ -60,28 +64,33 @@ class Contender:
 
 def tune(games: Sequence[Game], *, progress: Progress = lambda share: None) -> Tuned:
     """Tune every baseline that has a number on the training stream of the given chains."""
-    share = 1.0 / 3.0
-    restore = tune_threshold(games, RESTORE, LEVELS, progress=lambda done: progress(share * done))
-    isolate = tune_threshold(games, ISOLATING, CUT_LEVELS, progress=lambda done: progress(share * (1 + done)))
+    share = 1.0 / 4.0
+
+    def part(number: int) -> Progress:
+        return lambda done: progress(share * (number + done))
+
+    restore = best_level(games, LEVELS, lambda game, level: Threshold(game, level, RESTORE), progress=part(0))
+    isolate = best_level(games, CUT_LEVELS, lambda game, level: Threshold(game, level, ISOLATING), progress=part(1))
+    worth = best_level(games, WORTH_LEVELS, Worth, progress=part(2))
 
     def loss(thresholds: tuple[float, ...]) -> float:
         return _loss(games, lambda game: OptimalStopping(game, thresholds))
 
-    return Tuned(restore, isolate, tune_stops(loss, progress=lambda done: progress(share * (2 + done))))
+    return Tuned(restore, isolate, worth, tune_stops(loss, progress=part(3)))
 
 
-def tune_threshold(
+def best_level(
     games: Sequence[Game],
-    playbook: str,
     levels: Sequence[float],
+    rule: Callable[[Game, float], BatchPolicy],
     *,
     progress: Progress = lambda share: None,
 ) -> float:
-    """The level from which the threshold policy with this playbook loses least on worlds of the training stream."""
+    """The level with which the rule loses least on worlds of the training stream."""
     losses = []
     for number, level in enumerate(levels):
         progress(number / len(levels))
-        losses.append(_loss(games, lambda game, level=level: Threshold(game, level, playbook)))  # type: ignore[misc]
+        losses.append(_loss(games, lambda game, level=level: rule(game, level)))  # type: ignore[misc]
     return levels[int(np.argmin(losses))]
 
 
@@ -101,6 +110,7 @@ def contenders(game: Game, tuned: Tuned, learned: Mapping[str, NumpyPolicy]) -> 
         BOOK: ByTheBook(game),
         CUT_OFF: Threshold(game, tuned.isolate, ISOLATING),
         THRESHOLD: Threshold(game, tuned.restore),
+        WORTH: Worth(game, tuned.worth),
         STOPPING: OptimalStopping(game, tuned.stops),
     }
     found = {name: Contender(game, policy) for name, policy in policies.items()}

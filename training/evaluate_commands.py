@@ -104,7 +104,7 @@ def _print(evaluation: Evaluation) -> None:
     for chain, tuned in evaluation.tuned.items():
         stops = ", ".join(f"{level:.2f}" for level in tuned.stops)
         console.print(
-            f"{chain}: tuned to restore from {tuned.restore:g}, isolate from {tuned.isolate:g}, stop at {stops}"
+            f"{chain}: tuned to restore from {tuned.restore:g}, isolate from {tuned.isolate:g}, evict from {tuned.worth:g}, stop at {stops}"
         )
     console.print(
         f"{evaluation.scores[0].episodes} attacks not trained on, the same for all. The clairvoyant sees the truth: an "

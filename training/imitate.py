@@ -59,7 +59,7 @@ def watch(game: Game, settings: TrainSettings) -> Lesson:
     is_slow = np.arange(seen.count) < SLOW * seen.count
     seen.reset(settings.seed)
     rewards, kept = [], []
-    for _ in range(decisions(game)):
+    for _ in range(game.decisions):
         kept.append((seen.active.rows.copy(), chances(rule, seen), seen.masks()))
         hesitates = is_slow & (rng.random(seen.count) < 0.75)
         rewards.append(seen.advance(np.where(hesitates, 0, rule(seen.worlds)).astype(np.int32)).reward)
@@ -76,7 +76,7 @@ def tuned(game: Game, settings: TrainSettings) -> Worth:
     for level in LEVELS:
         rule, lost = Worth(game, level), 0.0
         worlds.reset(settings.seed + 1)
-        for _ in range(decisions(game)):
+        for _ in range(game.decisions):
             lost -= float(worlds.step(rule(worlds)).reward.sum())
         losses.append(lost)
     return Worth(game, LEVELS[int(np.argmin(losses))])
@@ -97,11 +97,6 @@ def chances(rule: Worth, seen: ActiveWorlds) -> npt.NDArray[np.float32]:
     shifted = (found - found.max(axis=1, keepdims=True)) / SOFTNESS
     likely = np.where(shifted > -MOST_SHIFT, np.exp(shifted), 0.0)
     return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
-
-
-def decisions(game: Game) -> int:
-    """Decisions in an episode."""
-    return -(-game.scenario.horizon_ticks // game.scenario.decide_every)
 
 
 def discounted(rewards: npt.NDArray[np.float32], gamma: float) -> npt.NDArray[np.float32]:

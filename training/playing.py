@@ -59,11 +59,6 @@ def play(game: Game, policy: BatchPolicy, world_ids: Sequence[int], *, stream: i
     )
 
 
-def decisions(game: Game) -> int:
-    """Decisions in an episode."""
-    return -(-game.scenario.horizon_ticks // game.scenario.decide_every)
-
-
 @dataclass(frozen=True)
 class _Judge:
     """Looks at the truth of worlds of one game."""
@@ -115,7 +110,7 @@ def _play(judge: _Judge, policy: BatchPolicy, world_ids: Sequence[int], stream: 
     worlds.reset()
     proposed, false = np.zeros(len(game.effects.playbook)), np.zeros(count)
     first, last = np.full(count, -1), np.full(count, -1)
-    for decision in range(decisions(game)):
+    for decision in range(game.decisions):
         actions = policy(worlds)
         np.add.at(proposed, (actions[actions > 0] - 1) // game.compiled.targets, 1)
         held = judge.held(worlds)
@@ -125,6 +120,6 @@ def _play(judge: _Judge, policy: BatchPolicy, world_ids: Sequence[int], stream: 
         last[holds] = decision
         step = worlds.step(actions)
     breached = first >= 0
-    contained = breached & (last < decisions(game) - 1)
+    contained = breached & (last < game.decisions - 1)
     minutes = (last - first + 1) * game.scenario.decide_every * game.scenario.tick_s / 60.0
     return Played(step.terminal_loss, proposed, false, breached, contained, np.where(breached, minutes, 0.0))

@@ -21,7 +21,7 @@ from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
-from .imitate import IMITATED_LEVEL, decisions
+from .imitate import IMITATED_LEVEL
 from .worth import Worth
 
 Array = npt.NDArray[Any]
@@ -75,7 +75,7 @@ class Roller:
 
         The imitated rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
         """
-        length = decisions(self._worlds.game)
+        length = self._worlds.game.decisions
         start: Array = np.arange(worlds) * length // worlds
         rule = Worth(self._worlds.game, IMITATED_LEVEL)
         for number in range(length):

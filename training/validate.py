@@ -13,7 +13,6 @@ import numpy.typing as npt
 from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
 from .baselines import BatchPolicy
-from .imitate import decisions
 
 STREAM_VALIDATION = 11  # of draws
 
@@ -23,7 +22,7 @@ def validation_losses(game: Game, policy: BatchPolicy, world_ids: Sequence[int])
     worlds = ResponseWorlds(game, world_ids, stream=STREAM_VALIDATION)
     worlds.reset()
     losses = np.zeros(len(world_ids))
-    for _ in range(decisions(game)):
+    for _ in range(game.decisions):
         step = worlds.step(policy(worlds))
         losses[step.ended] = step.terminal_loss.sum(axis=(1, 2))
     return losses

@@ -20,7 +20,7 @@ from ..twin.vocabulary import AssetKind
 from .baselines import RESTORE, REVOKE
 
 # Weights of what can be reached and of what stands still; of some thirty pairs tried over 100 attacks of the charging
-# scenario, on the training stream of draws.
+# scenario, on the stream by which training keeps its best weights; evaluation plays another.
 REACHED, INTERRUPTED = 20.0, 4.0
 
 

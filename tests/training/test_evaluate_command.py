@@ -18,6 +18,7 @@ from tocsin.training.contenders import (
     RANDOM,
     STOPPING,
     THRESHOLD,
+    WORTH,
 )
 
 SHORT = "name: short\nhorizon_ticks: 20\nattackers: [{tries_per_hour: 300, onset_s: [0, 0], absent: 0}]\n"
@@ -46,7 +47,7 @@ def test_json_has_every_policy_with_its_interval(
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert err == "" and chart.read_bytes().startswith(b"\x89PNG")
-    names = [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, STOPPING, PHONE, CLAIRVOYANT]
+    names = [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, STOPPING, PHONE, CLAIRVOYANT]
     assert list(told["policies"]) == names
     for row in told["policies"].values():
         assert row["low"] <= row["mean"] <= row["high"] and row["episodes"] == 6
