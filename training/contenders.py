@@ -12,21 +12,12 @@ from dataclasses import dataclass
 import numpy as np
 
 from ..envs.game import Game, make_game
+from ..envs.learned import Learned
 from ..envs.policy_file import NumpyPolicy
 from ..envs.scenario import Calls
+from ..envs.scripted import ISOLATE as ISOLATING
+from ..envs.scripted import RESTORE, ByTheBook, Clairvoyant, Defender, IsolateOnFinding, Threshold, at_random, nothing
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
-from .baselines import ISOLATE as ISOLATING
-from .baselines import (
-    RESTORE,
-    BatchPolicy,
-    ByTheBook,
-    Clairvoyant,
-    IsolateOnFinding,
-    Learned,
-    Threshold,
-    at_random,
-    nothing,
-)
 from .playing import play
 from .stopping import OptimalStopping, tune_stops
 from .worth import Worth
@@ -59,7 +50,7 @@ class Contender:
     """A policy on a chain."""
 
     game: Game
-    policy: BatchPolicy
+    policy: Defender
 
 
 def tune(games: Sequence[Game], *, progress: Progress = lambda share: None) -> Tuned:
@@ -82,7 +73,7 @@ def tune(games: Sequence[Game], *, progress: Progress = lambda share: None) -> T
 def best_level(
     games: Sequence[Game],
     levels: Sequence[float],
-    rule: Callable[[Game, float], BatchPolicy],
+    rule: Callable[[Game, float], Defender],
     *,
     progress: Progress = lambda share: None,
 ) -> float:
@@ -94,7 +85,7 @@ def best_level(
     return levels[int(np.argmin(losses))]
 
 
-def _loss(games: Sequence[Game], policy: Callable[[Game], BatchPolicy]) -> float:
+def _loss(games: Sequence[Game], policy: Callable[[Game], Defender]) -> float:
     worlds = range(-(-TUNING_WORLDS // len(games)))
     played = [play(game, policy(game), worlds, stream=STREAM_ENVIRONMENT) for game in games]
     return float(np.mean([one.loss.sum(axis=(1, 2)).mean() for one in played]))
@@ -103,7 +94,7 @@ def _loss(games: Sequence[Game], policy: Callable[[Game], BatchPolicy]) -> float
 def contenders(game: Game, tuned: Tuned, learned: Mapping[str, NumpyPolicy]) -> dict[str, Contender]:
     """All policies on a chain, the upper bound last."""
     calling = by_phone(game)
-    policies: dict[str, BatchPolicy] = {
+    policies: dict[str, Defender] = {
         NOTHING: nothing,
         RANDOM: at_random,
         ISOLATE: IsolateOnFinding(game),

@@ -103,9 +103,8 @@ def _print(evaluation: Evaluation) -> None:
     reference = evaluation.differences[0].reference
     for chain, tuned in evaluation.tuned.items():
         stops = ", ".join(f"{level:.2f}" for level in tuned.stops)
-        console.print(
-            f"{chain}: tuned to restore from {tuned.restore:g}, isolate from {tuned.isolate:g}, evict from {tuned.worth:g}, stop at {stops}"
-        )
+        levels = f"restore from {tuned.restore:g}, isolate from {tuned.isolate:g}, evict from {tuned.worth:g}"
+        console.print(f"{chain}: tuned to {levels}, stop at {stops}")
     console.print(
         f"{evaluation.scores[0].episodes} attacks not trained on, the same for all. The clairvoyant sees the truth: an "
         "upper bound. saved: share of what it saves against doing nothing. IQM: mean of the middle half of attacks. "

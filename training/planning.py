@@ -12,13 +12,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..envs.game import Game
+from ..envs.scripted import ISOLATE, RESTORE, REVOKE, Defender
 from ..envs.vector import ResponseWorlds
 from ..playbooks.actions import encode
 from ..twin.analysis.planner import Base, PlanSettings, plan
 from ..twin.rulebook.defenders import decide_thresholds
 from ..twin.rulebook.worlds import Worlds
 from ..twin.sensing.belief import BeliefState
-from .baselines import ISOLATE, RESTORE, REVOKE, BatchPolicy
 
 Prior = Callable[[ResponseWorlds], list[list[int]]]  # candidates for each world, its first choice first
 
@@ -68,7 +68,7 @@ class Suspects:
     """A prior without a policy: wait, or stop, clean or revoke what is most surely held."""
 
     game: Game
-    choice: BatchPolicy | None = None  # whose choice comes first; waiting if left out
+    choice: Defender | None = None  # whose choice comes first; waiting if left out
 
     def __call__(self, worlds: ResponseWorlds) -> list[list[int]]:
         """Candidates for each world: the first choice, waiting, and `FIRST_PLAYBOOKS` on the `SUSPECTS` most held."""

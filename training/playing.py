@@ -13,11 +13,11 @@ import numpy as np
 import numpy.typing as npt
 
 from ..envs.game import Game
+from ..envs.scripted import Defender, is_blind
 from ..envs.vector import ResponseWorlds, UnseenWorlds
 from ..twin.rulebook.effects import NO_CEILING
 from ..twin.rulebook.rules import BITS, BLOCKING
 from ..twin.vocabulary import AssetKind
-from .baselines import BatchPolicy, is_blind
 
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -39,7 +39,7 @@ class Played:
     minutes: Float64  # [n] from the first such decision to the last one, at most to the horizon; 0 if not breached
 
 
-def play(game: Game, policy: BatchPolicy, world_ids: Sequence[int], *, stream: int) -> Played:
+def play(game: Game, policy: Defender, world_ids: Sequence[int], *, stream: int) -> Played:
     """One episode of every world under a policy, `LANES` at a time.
 
     Args:
@@ -104,7 +104,7 @@ class _Judge:
         return contains & ~hit
 
 
-def _play(judge: _Judge, policy: BatchPolicy, world_ids: Sequence[int], stream: int) -> Played:
+def _play(judge: _Judge, policy: Defender, world_ids: Sequence[int], stream: int) -> Played:
     game, count = judge.game, len(world_ids)
     worlds = (UnseenWorlds if is_blind(policy) else ResponseWorlds)(game, world_ids, stream=stream)
     worlds.reset()

@@ -17,8 +17,8 @@ import numpy as np
 import numpy.typing as npt
 
 from ..envs.game import Game
+from ..envs.scripted import Threshold
 from ..envs.vector import ResponseWorlds
-from .baselines import Threshold
 
 Float64 = npt.NDArray[np.float64]
 

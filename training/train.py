@@ -21,9 +21,9 @@ import torch
 
 from ..envs.active import ACTIVE_FEATURES
 from ..envs.game import Game, load_game
+from ..envs.learned import Learned
 from ..envs.policy_file import OBSERVATION_VERSION, NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
-from .baselines import Learned
 from .central import Central
 from .checkpoint import CheckpointError
 from .cluster import start_ray, stop_ray

@@ -11,13 +11,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..envs.game import Game
+from ..envs.scripted import Defender
 from ..envs.vector import ResponseWorlds
-from .baselines import BatchPolicy
 
 STREAM_VALIDATION = 11  # of draws
 
 
-def validation_losses(game: Game, policy: BatchPolicy, world_ids: Sequence[int]) -> npt.NDArray[np.float64]:
+def validation_losses(game: Game, policy: Defender, world_ids: Sequence[int]) -> npt.NDArray[np.float64]:
     """float64[len(world_ids)] owner-hours that the coalition lost in one episode of each validation world."""
     worlds = ResponseWorlds(game, world_ids, stream=STREAM_VALIDATION)
     worlds.reset()

@@ -12,12 +12,12 @@ import numpy as np
 import numpy.typing as npt
 
 from ..envs.game import Game
+from ..envs.scripted import RESTORE, REVOKE
 from ..envs.target_graph import hourly_scale
 from ..envs.vector import ResponseWorlds
 from ..twin.compiled import NANO, Int32
 from ..twin.rulebook.defenders import service_at_stake
 from ..twin.vocabulary import AssetKind
-from .baselines import RESTORE, REVOKE
 
 # Weights of what can be reached and of what stands still; of some thirty pairs tried over 100 attacks of the charging
 # scenario, on the stream by which training keeps its best weights; evaluation plays another.

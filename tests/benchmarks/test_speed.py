@@ -17,9 +17,9 @@ from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.policy_file import NumpyPolicy
 from tocsin.envs.scenario import read_scenario
+from tocsin.envs.scripted import Threshold
 from tocsin.envs.vector import ResponseWorlds, UnseenWorlds
 from tocsin.tests.benchmarks.figures import Figures
-from tocsin.training.baselines import Threshold
 from tocsin.training.network import PairNetwork
 
 WORLDS, TICKS, REPEATS = 256, 120, 5

@@ -13,8 +13,8 @@ import pytest
 from tocsin.envs.attackers import Attacker
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import Scenario, read_scenario
+from tocsin.envs.scripted import Defender, Threshold, nothing
 from tocsin.envs.vector import ResponseWorlds
-from tocsin.training.baselines import BatchPolicy, Threshold, nothing
 from tocsin.twin.analysis.forecast import rehearse
 from tocsin.twin.analysis.sampling import draw_worlds
 from tocsin.twin.rulebook.rules import BLOCKING, CLEANED
@@ -45,7 +45,7 @@ def inside(request: pytest.FixtureRequest) -> Game:
     return load_game(Scenario(name="inside", attackers=attackers[request.param]))
 
 
-def played(game: Game, policy: BatchPolicy, decisions: int) -> ResponseWorlds:
+def played(game: Game, policy: Defender, decisions: int) -> ResponseWorlds:
     """Worlds some way into their attacks."""
     worlds = ResponseWorlds(game, range(WORLDS), stream=21)
     worlds.reset()
@@ -83,7 +83,7 @@ def drawn(game: Game, worlds: ResponseWorlds | Followed, row: int, *, seed: int 
     return draw_worlds(game.compiled, game.effects, game.assumed, **parts, count=count, seed=seed)
 
 
-def policies(game: Game) -> dict[str, BatchPolicy]:
+def policies(game: Game) -> dict[str, Defender]:
     return {"waiting": nothing, "restoring": Threshold(game, 0.4)}
 
 

@@ -195,8 +195,9 @@ def test_a_killed_run_goes_on_with_the_same_curve(tmp_path: Path) -> None:
 def test_a_run_writes_a_policy_that_plays(own_ray: None, tmp_path: Path) -> None:
     """A short run comes back with a file whose policy loses less than doing nothing does."""
     from tocsin.envs.game import load_game
+    from tocsin.envs.learned import Learned
     from tocsin.envs.scenario import read_scenario
-    from tocsin.training.baselines import Learned, nothing
+    from tocsin.envs.scripted import nothing
     from tocsin.training.train import train
     from tocsin.training.validate import validation_losses
 

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 from tocsin.envs.policy_file import NumpyPolicy
+from tocsin.envs.scripted import Clairvoyant, Defender, Threshold, nothing
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.training import contenders as tuning
-from tocsin.training.baselines import BatchPolicy, Clairvoyant, Threshold, nothing
 from tocsin.training.chains import Trial
 from tocsin.training.contenders import (
     CLAIRVOYANT,
@@ -27,7 +27,7 @@ EPISODES = 24
 
 def policies() -> dict[str, Contender]:
     game = short_game()
-    found: dict[str, BatchPolicy] = {NOTHING: nothing, THRESHOLD: Threshold(game, 0.3), CLAIRVOYANT: Clairvoyant(game)}
+    found: dict[str, Defender] = {NOTHING: nothing, THRESHOLD: Threshold(game, 0.3), CLAIRVOYANT: Clairvoyant(game)}
     return {name: Contender(game, policy) for name, policy in found.items()}
 
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tocsin.envs.scripted import Clairvoyant, at_random, nothing
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.playbooks.actions import encode
 from tocsin.tests.envs.games import EVERY, TICKS, short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.training import playing as module
-from tocsin.training.baselines import Clairvoyant, at_random, nothing
 from tocsin.training.playing import play
 from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
 
@@ -42,7 +42,7 @@ def test_evaluation_plays_other_attacks_than_training() -> None:
     assert (trained != evaluated).any()
 
 
-def once(playbook: str, *, on_held: bool) -> module.BatchPolicy:
+def once(playbook: str, *, on_held: bool) -> module.Defender:
     """A policy that acts once in each world: as soon as it may on something held, or on something not held."""
     game = short_game()
     number = game.library.index_of(playbook)

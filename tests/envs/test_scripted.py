@@ -4,21 +4,21 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tocsin.envs.vector import ResponseWorlds
-from tocsin.playbooks.actions import decode
-from tocsin.tests.envs.games import STEPS, short_game
-from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
-from tocsin.training.baselines import (
+from tocsin.envs.scripted import (
     BOOK,
     ISOLATE,
-    BatchPolicy,
     ByTheBook,
     Clairvoyant,
+    Defender,
     IsolateOnFinding,
     Threshold,
     at_random,
     nothing,
 )
+from tocsin.envs.vector import ResponseWorlds
+from tocsin.playbooks.actions import decode
+from tocsin.tests.envs.games import STEPS, short_game
+from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.twin.rulebook.worlds import STREAM_EVALUATION
 from tocsin.twin.vocabulary import StepClass
 
@@ -26,7 +26,7 @@ IDS = list(range(12))
 LEVEL = 0.05  # low, so that it acts in a short game
 
 
-def policies() -> dict[str, BatchPolicy]:
+def policies() -> dict[str, Defender]:
     game = short_game()
     return {
         "nothing": nothing,
@@ -45,7 +45,7 @@ def worlds_of(ids: list[int]) -> ResponseWorlds:
     return worlds
 
 
-def decisions(policy: BatchPolicy, ids: list[int]) -> np.ndarray:
+def decisions(policy: Defender, ids: list[int]) -> np.ndarray:
     """int32[STEPS, B]; `step` would raise on an illegal one."""
     worlds, made = worlds_of(ids), []
     for _ in range(STEPS):
