@@ -48,6 +48,6 @@ def _visible(compiled: Compiled, owner: int) -> npt.NDArray[np.bool_]:
     """bool[N]: assets whose findings a seat sees; owner -1 is the coalition."""
     twin = compiled.twin
     if owner < 0:
-        return np.ones(len(twin.assets), np.bool_)
+        return np.ones(compiled.sizes[0], np.bool_)
     visible = twin.visible_findings(twin.owners[owner].id)
-    return np.array([asset.id in visible for asset in twin.assets])
+    return np.array([asset.id in visible for asset in compiled.assets])

@@ -225,7 +225,7 @@ def _choose(i: int, rows: UInt8, lit: Int32, lit_n: Int32, g: TargetGraph, deare
         is_entered = target >= g.first_owner
         for m in range(kept):
             is_entered |= g.dearest[m] == target
-        if not is_entered:
+        if not is_entered and _is_lit(i, target, rows):
             count = _enter(i, _key(_priority(i, target, rows, g), target), count, keys)
     for target in range(g.first_owner, rows.shape[1]):  # no list tells of lost service
         busy = rows[i, target, _PENDING] != 0 or rows[i, target, _PENDING + 1] != 0

@@ -62,6 +62,7 @@ class Discovery:
         self._ends = np.stack([step["src"], step["dst"], step["identity"]], axis=1).astype(np.int64)  # [E, ENDS]
         self._class, self._chance = step["step_class"].astype(np.int64), step["probability"].copy()
         profile = game.parameters.attacker[attacker]
+        self._k = attacker
         self._entries = np.asarray(game.parameters.entry[profile.entry_first : profile.entry_last], np.int64)
         self._kind = np.asarray(game.compiled.arrays.asset["kind"])
         self._owner = np.asarray(game.compiled.arrays.asset["owner"])
@@ -104,6 +105,7 @@ class Discovery:
         held = held[((mine["user"] | mine["admin"] | mine["persist"]) & self._bit) != 0]
         steps = np.flatnonzero(is_open)
         self._note_assets(np.concatenate([held, self._ends[steps, 1]]))
+        self._note_beginning(int(np.asarray(state.attacker)["entry"][0, self._k]))
         self._note_steps(steps)
         steps = steps[np.argsort(self._age[steps])]
         ends = self._slot[self._ends[steps]]  # 0 where there is no identity: the last of `_slot` is nobody's
@@ -133,8 +135,7 @@ class Discovery:
         new = np.unique(numbers[self._slot[numbers] == 0])
         if not len(new):
             return
-        twin = self._compiled.twin
-        new = new[self._order([twin.assets[int(number)].id for number in new])]
+        new = new[self._order([self._compiled.assets[int(number)].id for number in new])]
         first = len(self._assets)
         room = new[: self._slots - first]
         self._slot[new] = -1
@@ -147,6 +148,12 @@ class Discovery:
         self._known[rows, _ENTRY] = np.isin(room, self._entries)
         owners = self._owner_slot
         self._owners[rows] = [owners.setdefault(int(owner), len(owners) + 1) for owner in self._owner[room]]
+
+    def _note_beginning(self, entry: int) -> None:
+        """Where it began inside is its entry, in place of where others come from."""
+        if entry >= 0 and self._slot[entry] > 0:
+            self._known[:, _ENTRY] = 0
+            self._known[self._slot[entry] - 1, _ENTRY] = 1
 
     def _note_steps(self, steps: Numbers) -> None:
         new = steps[self._age[steps] == 0]

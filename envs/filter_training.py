@@ -181,7 +181,7 @@ def fit_logistic(rows: Float32, truth: npt.NDArray[np.bool_], weight: Floats) ->
 def _usual(game: Game, worlds: int, ticks: int, edges: Floats, say: Say) -> Float32:
     """Log-odds per time and asset of being held, each drawn towards the share of all assets at that time."""
     played = _play(game, range(FIRST_ID, FIRST_ID + worlds))
-    held, count = np.zeros((TIMES, len(game.compiled.twin.assets))), np.zeros((TIMES, 1))
+    held, count = np.zeros((TIMES, game.compiled.sizes[0])), np.zeros((TIMES, 1))
     for tick in range(1, ticks + 1):
         played.roll(1)
         time = np.searchsorted(edges, tick, side="right")

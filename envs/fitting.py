@@ -64,7 +64,7 @@ class _Script:
     stages: list[CampaignStage] = field(default_factory=list)
 
     def __post_init__(self) -> None:
-        self.held: UInt8 = np.zeros(len(self.compiled.twin.assets), np.uint8)  # Access by now
+        self.held: UInt8 = np.zeros(self.compiled.sizes[0], np.uint8)  # Access by now
         self.held[self.entry] = Access.USER
         self.used: set[int] = set(self.entry)
 

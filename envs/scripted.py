@@ -1,8 +1,8 @@
 """The scripted defenders: each is one rule with one name, for environments, replays, models and evaluations.
 
 Flows in: a batch of worlds as it stands. Flows out: an action per world, int32[B]. Each looks only at what its name
-says: masks, belief, findings. `Clairvoyant` alone reads hidden truth (`worlds.worlds.state`); it is an upper bound, no
-competitor. The rules are the rulebook's own `decide_*` where it has them.
+says: masks, belief, findings. `Clairvoyant` alone reads hidden truth (`worlds.worlds.state`); it is no competitor.
+The rules are the rulebook's own `decide_*` where it has them.
 """
 
 from __future__ import annotations
@@ -129,7 +129,7 @@ class Threshold:
 
 @dataclass(frozen=True)
 class Clairvoyant:
-    """Sees what is held, evicts, isolates and releases where it is worth most: an upper bound, no competitor."""
+    """Sees what is held, evicts, isolates and releases where it is worth most: no competitor, and no proven bound."""
 
     game: Game
 

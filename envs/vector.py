@@ -22,7 +22,7 @@ from ..twin.rulebook.mask import fill_masks
 from ..twin.rulebook.state import WorldState
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, Worlds
 from ..twin.sensing.arriving import held_shares
-from ..twin.sensing.belief import new_belief, reset_belief
+from ..twin.sensing.belief import SCRATCH, new_belief, reset_belief
 from ..twin.sensing.following import follow_world, follow_worlds
 from ..twin.sensing.observe import Observed, new_observation, observe_all, reset_observation
 from .game import Game
@@ -145,6 +145,7 @@ class ResponseWorlds:
 
     def _arrays(self) -> dict[str, npt.NDArray[Any]]:
         state, belief = self.worlds.state._asdict(), self.belief._asdict()  # type: ignore[attr-defined]
+        belief = {name: array for name, array in belief.items() if name not in SCRATCH}  # its size depends on threads
         named = {f"state.{name}": one for name, one in state.items()} | {
             f"belief.{n}": one for n, one in belief.items()
         }

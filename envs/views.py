@@ -104,7 +104,7 @@ def _numbers(
         owner=targets[assets + links :] - count - boundary,
         shown=np.array([one.id in sharers for one in compiled.twin.owners], np.uint8),
         local=local,
-        lands=np.array([_lands(asset, visible, heard, compiled) for asset in whole.twin.assets], np.int64),
+        lands=np.array([_lands(asset, visible, heard, compiled) for asset in whole.assets], np.int64),
     )
 
 

@@ -43,11 +43,17 @@ def trials(scenarios: Sequence[Scenario], chains: int) -> list[Trial]:
         chains: generated chains per scenario that generates them, 1 to `MOST_CHAINS`; as many are tuned on.
 
     Raises:
-        ChainsError: out of range, more than one chain is wanted of a scenario that has one, or seeds overlap.
+        ChainsError: out of range, more than one chain is wanted of a scenario that has one, seeds overlap, or two
+            scenarios have one name.
     """
     if not 1 <= chains <= MOST_CHAINS:
         raise ChainsError(f"--chains {chains}: give 1 to {MOST_CHAINS}")
-    return [trial for scenario in scenarios for trial in _trials(scenario, chains, len(scenarios))]
+    found = [trial for scenario in scenarios for trial in _trials(scenario, chains, len(scenarios))]
+    names = [trial.name for trial in found]
+    for name in names:
+        if names.count(name) > 1:
+            raise ChainsError(f"scenario {name} is judged on twice; give each scenario a name of its own")
+    return found
 
 
 def _trials(scenario: Scenario, chains: int, scenarios: int) -> list[Trial]:
@@ -63,6 +69,14 @@ def _trials(scenario: Scenario, chains: int, scenarios: int) -> list[Trial]:
         raise ChainsError(f"scenario {scenario.name}: seed {made.seed}: seeds from {HELD_OUT} on are kept for judging")
     tuned = tuple(_with_seed(scenario, made.seed + number) for number in range(chains))
     return [Trial(_with_seed(scenario, HELD_OUT + made.seed + number), tuned) for number in range(chains)]
+
+
+def kept_for_judging(scenario: Scenario) -> str:
+    """Why a scenario may not be trained on, or an empty text."""
+    made = scenario.made
+    if made is None or made.seed < HELD_OUT:
+        return ""
+    return f"scenario {scenario.name}: seed {made.seed} is kept for judging; give one below {HELD_OUT}"
 
 
 def _with_seed(scenario: Scenario, seed: int) -> Game:

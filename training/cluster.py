@@ -19,7 +19,7 @@ if "RAY_AUTH_MODE" not in os.environ:
 import ray as ray  # noqa: E402
 
 from ..envs.game import Game  # noqa: E402
-from .settings import TrainSettings  # noqa: E402
+from .settings import CENTRAL, TrainSettings  # noqa: E402
 
 
 def start_ray(settings: TrainSettings) -> bool:
@@ -32,7 +32,7 @@ def start_ray(settings: TrainSettings) -> bool:
         return True
     ray.init(
         address="local",
-        num_cpus=settings.workers * settings.threads + 1,
+        num_cpus=(settings.workers + (settings.shape == CENTRAL)) * settings.threads + 1,
         include_dashboard=False,
         log_to_driver=False,
         logging_level=logging.ERROR,

@@ -26,7 +26,8 @@ NOTHING, RANDOM, ISOLATE = "do nothing", "random", "isolate on first finding"
 BOOK, CUT_OFF = "by the book", "isolate above belief"
 THRESHOLD, STOPPING, PHONE = "restore above belief", "optimal stopping", "restore, owners call"
 WORTH = "evict by worth"
-TRAINED, CLAIRVOYANT = "trained", "clairvoyant (upper bound)"
+TRAINED, CLAIRVOYANT = "trained", "clairvoyant (sees the truth)"
+BASELINES = (NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, STOPPING, PHONE, CLAIRVOYANT)
 LEVELS = (0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the policy that restores
 CUT_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98)  # the same for the one that isolates
 WORTH_LEVELS = (0.5, 1.0, 2.0, 4.0)  # gains from which the rule by worth acts
@@ -92,7 +93,7 @@ def _loss(games: Sequence[Game], policy: Callable[[Game], Defender]) -> float:
 
 
 def contenders(game: Game, tuned: Tuned, learned: Mapping[str, NumpyPolicy]) -> dict[str, Contender]:
-    """All policies on a chain, the upper bound last."""
+    """All policies on a chain, the one that sees the truth last."""
     calling = by_phone(game)
     policies: dict[str, Defender] = {
         NOTHING: nothing,

@@ -168,6 +168,8 @@ class Decentralised:
             if len(given) < len(members) or self.crew.members != members:
                 continue
             place = self.crew.ask({members[0]: members[0].actor.host.remote()}).get(members[0])
+            if place is None:  # it died or was late meanwhile
+                continue
             met = self.crew.ask(
                 {one: one.actor.meet.remote(place, rank, len(members)) for rank, one in enumerate(members)}
             )

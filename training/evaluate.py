@@ -15,7 +15,7 @@ from ..envs.policy_file import NumpyPolicy
 from ..twin.rulebook.worlds import STREAM_EVALUATION
 from ..twin.vocabulary import LossCause
 from .chains import Trial
-from .contenders import CLAIRVOYANT, NOTHING, THRESHOLD, Contender, Tuned, contenders, tune
+from .contenders import BASELINES, CLAIRVOYANT, NOTHING, THRESHOLD, Contender, Tuned, contenders, tune
 from .intervals import (
     Estimate,
     Losses,
@@ -98,12 +98,11 @@ def compare(
     """
     if not 2 <= episodes <= MOST_EPISODES:
         raise EvaluationError(f"--episodes {episodes}: give 2 to {MOST_EPISODES}")
-    fields, tuned = [], _tune(trials, progress)
-    for trial in trials:
-        fields.append(contenders(trial.judged, tuned[trial.name], learned))
-    taken = set(learned) & set(contenders(trials[0].judged, tuned[trials[0].name], {}))
+    taken = set(learned) & set(BASELINES)
     if taken:
         raise EvaluationError(f"policy name {sorted(taken)[0]!r} is a baseline's; give another")
+    tuned = _tune(trials, progress)
+    fields = [contenders(trial.judged, tuned[trial.name], learned) for trial in trials]
     reference = next(iter(learned), THRESHOLD)
     names = [trial.name for trial in trials]
     result = evaluate(

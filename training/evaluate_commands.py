@@ -44,6 +44,8 @@ def evaluate(
         raise EvaluationError(f"--episodes {episodes}: give 2 to {MOST_EPISODES}")
     if chart is not None and not chart.parent.is_dir():
         raise EvaluationError(f"--chart {chart}: folder {chart.parent} is not there; make it first")
+    if chart is not None and chart.is_dir():
+        raise EvaluationError(f"--chart {chart}: is a folder; name a file")
     learned = _learned(policy or [])
     files: list[Path | None] = [*scenario] if scenario else [None]
     judged = trials([read_scenario(path) for path in files], chains)
@@ -55,11 +57,11 @@ def evaluate(
             episodes=episodes,
             progress=lambda name, share: bar.update(task, completed=share, description=name),
         )
+    typer.echo(json.dumps(as_object(result))) if as_json else _print(result)
     if chart is not None:
         from .evaluate_chart import draw
 
         draw(result, chart)
-    typer.echo(json.dumps(as_object(result))) if as_json else _print(result)
 
 
 def _learned(given: list[str]) -> dict[str, NumpyPolicy]:
@@ -106,8 +108,9 @@ def _print(evaluation: Evaluation) -> None:
         levels = f"restore from {tuned.restore:g}, isolate from {tuned.isolate:g}, evict from {tuned.worth:g}"
         console.print(f"{chain}: tuned to {levels}, stop at {stops}")
     console.print(
-        f"{evaluation.scores[0].episodes} attacks not trained on, the same for all. The clairvoyant sees the truth: an "
-        "upper bound. saved: share of what it saves against doing nothing. IQM: mean of the middle half of attacks. "
+        f"{evaluation.scores[0].episodes} attacks not trained on, the same for all. The clairvoyant sees the truth "
+        "and is no competitor; being greedy it is no proven bound. saved: share of what it saves against "
+        "doing nothing. IQM: mean of the middle half of attacks. "
         f"P: probability that {reference} loses less on an attack. breached: something was held. contained: share of "
         "those with nothing held at the end. minutes: from first to last hold. false: containments of what was free. "
         "Intervals: bootstrap within each chain."

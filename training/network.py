@@ -136,7 +136,8 @@ class Nodes(NamedTuple):
         ends = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
         world = place // rows.shape[1]
         near, near_back = _near(told[:, INPUTS:], ends[world])
-        ones, each = torch.ones(len(place)), torch.arange(len(place) + 1)
+        at = rows.device
+        ones, each = torch.ones(len(place), device=at), torch.arange(len(place) + 1, device=at)
         return cls(
             filled,
             place,
@@ -158,9 +159,9 @@ def _near(sides: torch.Tensor, first: torch.Tensor) -> tuple[torch.Tensor, torch
     column = (first[:, None, None] + sides[:, :, 0].long()).flatten()[there]
     value, each = odds.flatten()[there], there.view(-1, most).sum(dim=1)
     start = torch.cat([each.new_zeros(1), each.cumsum(0)])
-    row = torch.repeat_interleave(torch.arange(2 * count), each)
+    row = torch.repeat_interleave(torch.arange(2 * count, device=sides.device), each)
     order = torch.argsort(column, stable=True)
-    back = torch.searchsorted(column[order], torch.arange(count + 1))
+    back = torch.searchsorted(column[order], torch.arange(count + 1, device=sides.device))
     return _csr(start, column, value, count), _csr(back, row[order], value[order], 2 * count)
 
 

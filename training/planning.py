@@ -5,8 +5,11 @@ Flows in: worlds with belief. Flows out: an action per world. Where the prior se
 
 from __future__ import annotations
 
+import struct
+import zlib
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -15,7 +18,7 @@ from ..envs.game import Game
 from ..envs.scripted import ISOLATE, RESTORE, REVOKE, Defender
 from ..envs.vector import ResponseWorlds
 from ..playbooks.actions import encode
-from ..twin.analysis.planner import Base, PlanSettings, plan
+from ..twin.analysis.planner import MOST_SEED, Base, PlanSettings, plan
 from ..twin.rulebook.defenders import decide_thresholds
 from ..twin.rulebook.worlds import Worlds
 from ..twin.sensing.belief import BeliefState
@@ -55,12 +58,24 @@ class Planned:
                     world=world,
                     candidates=candidates,
                     base=self.base,
-                    settings=self.settings,
-                    seed=int(state.world["id"][world]) * 100_003 + int(state.world["tick"][world]),
+                    settings=self._settings(int(state.world["tick"][world])),
+                    seed=_seed(state.world[world]),
                 )
                 actions[world] = made.action
                 self.seconds, self.plans = self.seconds + made.seconds, self.plans + 1
         return actions
+
+    def _settings(self, tick: int) -> PlanSettings:
+        """As wanted, with decisions as often as the scenario has them, and not beyond the episode's end."""
+        scenario = self.game.scenario
+        left = max(1, min(self.settings.horizon_ticks, scenario.horizon_ticks - tick))
+        return replace(self.settings, horizon_ticks=left, every=scenario.decide_every)
+
+
+def _seed(world: Any) -> int:
+    """A seed for each world, episode and tick."""
+    key = struct.pack("<qii", int(world["id"]), int(world["episode"]), int(world["tick"]))
+    return zlib.crc32(key) % MOST_SEED
 
 
 @dataclass(frozen=True)

@@ -67,7 +67,7 @@ class Roller:
         )
         self._draws = torch.Generator().manual_seed(seed).get_state()
         self._gamma = gamma
-        self._worlds.reset(seed % 20_000 * 100_000)
+        self._worlds.reset(int(np.random.SeedSequence(seed).generate_state(1)[0]) % 20_000 * 100_000)
         self._spread(worlds)
 
     def _spread(self, worlds: int) -> None:

@@ -47,8 +47,9 @@ class RunFolder:
         """
         if self._settings.tensorboard:
             self._events = _writer(self._settings)
-        self._put("settings.yaml", settings_yaml(self._settings))
-        self._put("run.json", json.dumps(origin(self._settings), indent=1) + "\n")
+        life = f"-from-{self._shelf.numbers()[-1]}" if self.checkpoint else ""  # a run that goes on keeps what it was
+        self._put(f"settings{life}.yaml", settings_yaml(self._settings))
+        self._put(f"run{life}.json", json.dumps(origin(self._settings), indent=1) + "\n")
 
     def note(self, iteration: int, figures: dict[str, float]) -> None:
         """Keep the figures of one iteration."""

@@ -5,6 +5,7 @@ Flows in: flags, or a YAML file (untrusted). Flows out: `TrainSettings`, checked
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
@@ -43,7 +44,7 @@ class TrainSettings:
     threads: int = _number(1, 1, 256, "torch threads of a worker, and processors Ray sets aside for it")
     gpus: int = _number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
     seed: int = _number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
-    imitation_worlds: int = _number(64, 1, 4096, "worlds in which the threshold rule is watched for one episode")
+    imitation_worlds: int = _number(64, 1, 4096, "worlds in which the rule by worth is watched for one episode")
     imitation_passes: int = _number(8, 0, 1000, "over what was watched, before PPO; 0: none")
     learning_rate: float = _number(1e-3, 1e-9, 1.0, "Adam's, in PPO, at the start; falls with what is left of the run")
     gamma: float = _number(0.99, 0.01, 1.0, "discount per decision (two minutes)")
@@ -77,8 +78,13 @@ class TrainSettings:
                 f"minibatches {self.minibatches}: {self.worlds} worlds of {self.steps} steps are too few for them; "
                 f"give worlds x steps of {least} or more"
             )
+        if _PASSWORD.match(self.run):
+            raise TrainError("run: its URL holds a password, which would be kept with the run; give it by environment")
         if self.tensorboard and not self.run:
             raise TrainError("tensorboard: events need a run folder; give run too")
+
+
+_PASSWORD = re.compile(r"[^/]*://[^/@]*:[^/@]*@")
 
 
 def _check(name: str, value: Any, kind: type, meaning: Mapping[str, Any]) -> None:
@@ -128,8 +134,11 @@ def parse_settings(content: Any, place: str, *, folder: Path | None = None, **gi
     said = dict(content)
     if folder is not None and isinstance(said.get("scenario"), str) and said["scenario"]:
         said["scenario"] = str(folder / said["scenario"])
+    said |= {name: value for name, value in given.items() if value is not None}
+    if said.get("iterations") and "seconds" not in said:
+        said["seconds"] = 0.0  # it ends by its updates
     try:
-        return TrainSettings(**(said | {name: value for name, value in given.items() if value is not None}))
+        return TrainSettings(**said)
     except TrainError as error:
         raise TrainError(f"{place}: {error}") from None
 

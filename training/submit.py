@@ -19,6 +19,7 @@ from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
 
+from .chains import kept_for_judging
 from .runs import COMMIT, commit
 from .settings import TrainError, TrainSettings, settings_yaml
 
@@ -26,14 +27,17 @@ CONFIG, SCENARIO = "train.yaml", "scenario.yaml"
 BUILD_S = 300.0
 SETUPTOOLS = 77  # as pyproject.toml asks
 POLL_S = 1.0
+SILENT_S = 120.0  # how long a cluster may give no answer about a job
 
 
 def pack(settings: TrainSettings, folder: Path) -> None:
     """Fill an empty or new folder with what a job needs; `ray job submit --working-dir` takes it.
 
     Raises:
-        TrainError: the folder holds files, the scenario needs files of its own, or no wheel can be built.
+        TrainError: settings without a run that outlives the job, the folder holds files, the scenario needs files of
+            its own or is kept for judging, or no wheel can be built.
     """
+    _check_run(settings)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainError(f"{folder}: holds files; name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
@@ -47,10 +51,20 @@ def pack(settings: TrainSettings, folder: Path) -> None:
         wheel.extractall(folder)
 
 
+def _check_run(settings: TrainSettings) -> None:
+    if not settings.run:
+        raise TrainError("run: a job's files must outlive it; give a folder or URL that all nodes reach")
+    if "://" not in settings.run and not Path(settings.run).is_absolute():
+        raise TrainError(f"run {settings.run}: a job's own folder goes with it; give an absolute path or a URL")
+
+
 def _check_alone(scenario: Path) -> None:
     from ..envs.scenario import EXAMPLE, read_scenario
 
     read = read_scenario(scenario)
+    fault = kept_for_judging(read)
+    if fault:
+        raise TrainError(fault)
     if read.generate is None and read.chain != EXAMPLE:
         raise TrainError(
             f"{scenario}: its chain {read.chain!r} is a file of this machine, which a job does not have; "
@@ -104,10 +118,11 @@ def submit(settings: TrainSettings, address: str, *, say: Callable[[str], None],
     Raises:
         TrainError: settings without a run, no cluster at the address, or the job failed.
     """
-    if not settings.run:
-        raise TrainError("run: a job's files must outlive it; give a folder or URL that all nodes reach")
+    _check_run(settings)
+    if not address.startswith(("http://", "https://")):
+        raise TrainError(f"--submit {address}: give the dashboard's address, like http://head:8265")
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
-    from ray.exceptions import AuthenticationError
+    from ray.exceptions import RayError
     from ray.job_submission import JobStatus, JobSubmissionClient
 
     with tempfile.TemporaryDirectory() as made:
@@ -119,12 +134,23 @@ def submit(settings: TrainSettings, address: str, *, say: Callable[[str], None],
                 entrypoint=entry(),
                 runtime_env={"working_dir": str(folder), "env_vars": {COMMIT: commit()}},
             )
-        except (ConnectionError, RuntimeError, AuthenticationError) as error:
-            raise TrainError(f"--submit {address}: {str(error).strip().splitlines()[0]}") from None
-    said = 0
+        except TrainError:
+            raise
+        except (OSError, RuntimeError, ValueError, RayError, subprocess.SubprocessError) as error:
+            told = (str(error).strip() or type(error).__name__).splitlines()[0]
+            raise TrainError(
+                f"--submit {address}: {told}; is a cluster's dashboard there, and its token given?"
+            ) from None
+    said, answered = 0, time.monotonic()
     while wait:
-        status = client.get_job_status(job)
-        log = client.get_job_logs(job)
+        try:
+            status, log = client.get_job_status(job), client.get_job_logs(job)
+            answered = time.monotonic()
+        except (OSError, RuntimeError, RayError) as error:
+            if time.monotonic() - answered > SILENT_S:
+                raise TrainError(f"job {job}: no answer for {SILENT_S:.0f} s ({error}); it may still run") from None
+            time.sleep(POLL_S)
+            continue
         say(log[said:])
         said = len(log)
         if status.is_terminal():

@@ -8,6 +8,7 @@ checkpoints, and goes on from the newest: parameters, optimizer, draws, worlds, 
 
 from __future__ import annotations
 
+import hashlib
 import math
 import os
 import tempfile
@@ -25,6 +26,7 @@ from ..envs.learned import Learned
 from ..envs.policy_file import OBSERVATION_VERSION, NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
 from .central import Central
+from .chains import kept_for_judging
 from .checkpoint import CheckpointError
 from .cluster import start_ray, stop_ray
 from .decentralised import Decentralised
@@ -33,12 +35,13 @@ from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder
-from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
+from .settings import CENTRAL, DECENTRALISED, TrainError, TrainSettings, as_dict
 from .validate import validation_losses
 from .workers import Crew
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
+BOUND = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")  # kept on resuming
 LEAST_LEFT = 0.05  # of the learning rate, at the end
 
 Progress = Callable[[Report], None]
@@ -96,6 +99,9 @@ def train(
         CheckpointError: the newest checkpoint cannot be used; nothing was overwritten.
         PolicyFileError: the file cannot be written.
     """
+    fault = kept_for_judging(scenario)
+    if fault:
+        raise TrainError(fault)
     report = Report()
     game = load_game(scenario)
     folder = RunFolder(settings, resume=resume) if settings.run else None
@@ -254,7 +260,9 @@ def _of(game: Game, settings: TrainSettings) -> dict[str, Any]:
         "targets": game.compiled.targets,
         "library": game.library.digest,
         "observation version": OBSERVATION_VERSION,
-        "worlds": settings.worlds,
+        "chain": game.compiled.twin.digest,
+        "game": hashlib.sha256(game.scenario.model_dump_json(exclude={"folder"}).encode()).hexdigest()[:16],
+        **{name: getattr(settings, name) for name in BOUND},
     }
 
 
@@ -287,7 +295,7 @@ def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]
         "scenario": game.scenario.name,
         "library": game.library.digest,
         "playbooks": list(game.library.names),
-        "settings": as_dict(settings),
+        "settings": {name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario")},
         "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,

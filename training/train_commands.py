@@ -36,7 +36,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a response policy on Ray with MaskablePPO. Example: tocsin train --seconds 60 --out policy.tocsin"""
-    from .settings import TrainError, TrainSettings, read_settings, settings_yaml
+    from .settings import TrainError, parse_settings, read_settings, settings_yaml
 
     place = None if scenario is None else str(scenario)
     given = {
@@ -49,7 +49,9 @@ def train(
         "run": run,
     }
     said = {name: value for name, value in given.items() if value is not None}
-    settings = TrainSettings(**said) if config is None else read_settings(config, **said)  # type: ignore[arg-type]
+    settings = parse_settings(said, "tocsin train") if config is None else read_settings(config, **said)  # type: ignore[arg-type]
+    if pack is not None and submit is not None:
+        raise TrainError("--pack and --submit: give one of them; --submit packs by itself")
     if show:
         typer.echo(settings_yaml(settings), nl=False)
     elif pack is not None:

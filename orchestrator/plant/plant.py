@@ -149,6 +149,6 @@ class Plant:
 def _targets(world: PlantWorld) -> dict[str, int]:
     """Numbers of targets by every name they go by: the twin's key of a link and the compiled one."""
     targets = dict(world.compiled.target_number)
-    assets = len(world.compiled.twin.assets)
+    assets = world.compiled.sizes[0]
     targets.update({key_of(link): assets + number for number, link in enumerate(world.compiled.links)})
     return targets

@@ -43,7 +43,7 @@ def test_policies_come_with_intervals_and_the_learned_one_beats_the_simple_ones(
         assert row["low"] <= row["mean"] <= row["high"] and row["episodes"] == 60
     for simple in ("do nothing", "random", "isolate on first finding"):
         assert policies["trained"]["high"] < policies[simple]["low"]
-    assert policies["clairvoyant (upper bound)"]["high"] < policies["trained"]["low"]
+    assert policies["clairvoyant (sees the truth)"]["high"] < policies["trained"]["low"]
 
 
 def test_responses_are_rehearsed_consented_and_carried_out(result: dict[str, Any]) -> None:

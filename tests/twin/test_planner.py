@@ -17,6 +17,7 @@ from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture 
 from tocsin.training.planning import Planned, RestoringBase, Suspects
 from tocsin.twin.analysis.planner import Plan, PlanSettings, plan
 from tocsin.twin.rulebook.worlds import STREAM_EVALUATION, Worlds
+from tocsin.twin.sensing import belief as belief_module
 from tocsin.twin.sensing.belief import BeliefState
 
 FAR = PlanSettings(horizon_ticks=120, worlds=64, most_worlds=128)
@@ -167,3 +168,27 @@ def test_candidates_must_be_actions(candidates: list[int]) -> None:
     """None, too many, or numbers of no action."""
     with pytest.raises(ValueError, match="candidates"):
         chosen(quiet(), candidates)
+
+
+@pytest.mark.parametrize("lots", [1, 2, 3])
+def test_a_plan_does_not_depend_on_the_lane_or_on_threads(lots: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Three equal worlds: what the base policy believes is the same whichever of them is planned for."""
+    monkeypatch.setattr(belief_module, "LOTS", lots)
+    game, told = game_of(), []
+    worlds = ResponseWorlds(game, [5, 5, 5], stream=STREAM_EVALUATION)
+    worlds.reset()
+    for _ in range(6):
+        worlds.step(np.zeros(3, np.int32))
+    for view in (0, 2):
+        seen: list[float] = []
+
+        def base(future: Worlds, believed: BeliefState, seen: list[float] = seen) -> np.ndarray:
+            seen.append(float(believed.asset["user"].sum()))
+            return np.zeros(future.count, np.int32)
+
+        parts = {"belief": worlds.belief, "view": view, "state": worlds.worlds.state, "world": view}
+        settings = PlanSettings(horizon_ticks=9, every=2, worlds=3, most_worlds=3)
+        candidates = [0, action("restore-asset", JEWEL)]
+        plan(game.compiled, game.effects, game.assumed, **parts, candidates=candidates, base=base, settings=settings)
+        told.append(seen)
+    assert told[0] == told[1] and len(set(told[0])) > 1

@@ -14,6 +14,7 @@ import math
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
@@ -23,14 +24,15 @@ from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.state import WorldState
 from ..rulebook.worlds import Worlds
-from ..sensing.belief import BeliefState, update_beliefs
+from ..sensing.belief import BeliefState, lanes_like, update_beliefs
 from .sampling import draw_worlds
 
 Base = Callable[[Worlds, BeliefState], npt.NDArray[np.int32]]  # int32[B]: an action per world; reads no hidden truth
 Float64 = npt.NDArray[np.float64]
 
+UNSURE = 0.05  # chance that a plan leaves the first candidate though none is better
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
-MOST_CANDIDATES = 64
+MOST_CANDIDATES, MOST_WORLDS, MOST_SEED = 64, 4096, 2**31
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,6 +54,8 @@ class PlanSettings:
         for name, low in (("horizon_ticks", 1), ("every", 1), ("worlds", 2), ("most_worlds", 2)):
             if getattr(self, name) < low:
                 raise ValueError(f"{name} {getattr(self, name)}: give {low} or more")
+        if self.most_worlds > MOST_WORLDS:
+            raise ValueError(f"most_worlds {self.most_worlds}: give at most {MOST_WORLDS}")
         if not self.budget_s > 0:
             raise ValueError(f"budget_s {self.budget_s}: give more than 0 seconds")
 
@@ -104,17 +108,19 @@ def plan(
         candidates: actions 0..P*T, the policy's own choice first, 1 to `MOST_CANDIDATES`; repeats are left out.
         base: decides after the first step; nobody does if left out.
         settings: how far to look.
-        seed: equal seeds draw equal worlds.
+        seed: 0 to `MOST_SEED` - 1; equal seeds draw equal worlds.
 
     Raises:
-        ValueError: no candidate, too many, or one that is no action.
+        ValueError: no candidate, too many, or one that is no action; a seed out of range.
     """
     chosen, rules = settings or PlanSettings(), list(dict.fromkeys(int(action) for action in candidates))
     most = len(effects.playbook) * compiled.targets
     if not 1 <= len(rules) <= MOST_CANDIDATES or not all(0 <= action <= most for action in rules):
         raise ValueError(f"candidates {rules[:8]}: give 1 to {MOST_CANDIDATES} actions, each 0..{most}")
+    if not 0 <= seed < MOST_SEED:
+        raise ValueError(f"seed {seed}: give 0 to {MOST_SEED - 1}")
     began = time.monotonic()
-    race = _Race(rules)
+    race = _Race(rules, math.ceil(chosen.most_worlds / chosen.worlds))
     while race.is_open and race.drawn < chosen.most_worlds:
         if race.drawn and time.monotonic() - began >= chosen.budget_s:
             break
@@ -127,7 +133,7 @@ def plan(
             state=state,
             world=world,
             count=min(chosen.worlds, chosen.most_worlds - race.drawn),
-            seed=seed * 4096 + race.drawn,
+            seed=seed * MOST_WORLDS + race.drawn,
         )
         race.add(_roll(drawn, belief, view, race.running, base, chosen))
     return Plan(race.best, race.prospects(), race.drawn, time.monotonic() - began)
@@ -140,7 +146,7 @@ def _roll(
     count = drawn.count
     future = drawn.fork(np.tile(np.arange(count), len(actions)))
     before = future.state.loss.sum(axis=(1, 2))
-    believed = None if base is None else _lanes(belief, view, future.count)
+    believed = None if base is None else lanes_like(belief, view, future.count)
     decision = np.zeros((future.count, future.state.seat_owner.shape[1]), np.int32)
     for tick in range(settings.horizon_ticks):
         decision[:, 0] = 0
@@ -158,16 +164,13 @@ def _roll(
     return (future.state.loss.sum(axis=(1, 2)) - before).reshape(len(actions), count) / NANO
 
 
-def _lanes(belief: BeliefState, view: int, count: int) -> BeliefState:
-    """As many lanes, each as lane `view`."""
-    return BeliefState(*(np.repeat(array[view : view + 1], count, axis=0).view(type(array)) for array in belief))
-
-
 class _Race:
     """Losses of the candidates in the worlds drawn so far; lives for one plan."""
 
-    def __init__(self, actions: list[int]) -> None:
+    def __init__(self, actions: list[int], rounds: int) -> None:
         self._actions = actions
+        looks = max(1, (len(actions) - 1) * rounds)  # Bonferroni: each could seem better by chance, at each look
+        self._sure = NormalDist().inv_cdf(1.0 - UNSURE / 2 / looks)
         self._losses: dict[int, Float64] = {action: np.zeros(0) for action in actions}
         self._running = list(actions)
         self.drawn = 0
@@ -188,7 +191,11 @@ class _Race:
         first, found = self._actions[0], self._actions[0]
         for action in self._running:
             gain, error = self._gain(action)
-            if action != first and gain > Z95 * error and self._losses[action].mean() < self._losses[found].mean():
+            if (
+                action != first
+                and gain > self._sure * error
+                and self._losses[action].mean() < self._losses[found].mean()
+            ):
                 found = action
         return found
 

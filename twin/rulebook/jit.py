@@ -20,17 +20,18 @@ Function = TypeVar("Function", bound=Callable[..., Any])
 COMMON: dict[str, Any] = {"nogil": True, "error_model": "numpy"}
 LOTS = int(numba.config.NUMBA_NUM_THREADS)  # that a parallel loop runs over: it counts the references of all tables
 # once for each of its rounds, which takes longer than a world's tick; a lot is a row of worlds in one round
-COMPILED_FOLDERS = ("rulebook", "sensing")
+COMPILED_FOLDERS = ("twin/rulebook", "twin/sensing")
+COMPILED_FILES = ("twin/vocabulary.py", "twin/compiled.py", "envs/active.py", "envs/target_graph.py")
 
 
 @cache
 def cache_folder() -> Path:
     """Folder of the compiled kernels of exactly these sources; `TOCSIN_CACHE` overrides the parent folder."""
-    twin = Path(__file__).resolve().parent.parent
+    root = Path(__file__).resolve().parent.parent.parent
     digest = hashlib.sha256(numba.__version__.encode())
-    for folder in COMPILED_FOLDERS:
-        for source in sorted((twin / folder).glob("*.py")):
-            digest.update(source.read_bytes())
+    folders = [sorted((root / folder).glob("*.py")) for folder in COMPILED_FOLDERS]
+    for source in [*(one for folder in folders for one in folder), *(root / file for file in COMPILED_FILES)]:
+        digest.update(source.read_bytes())
     parent = os.environ.get("TOCSIN_CACHE") or user_cache_dir("tocsin")
     return Path(parent) / "kernels" / digest.hexdigest()[:16]
 

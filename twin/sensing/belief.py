@@ -75,6 +75,22 @@ class BeliefState(NamedTuple):
     awake: Int32  # [C, N] scratch: segments with an active member
 
 
+SCRATCH = frozenset(("row", "taste", "chance", "told", "odds", "sum", "free", "listed", "touched", "awake"))
+
+
+def lanes_like(belief: BeliefState, view: int, count: int) -> BeliefState:
+    """New beliefs of `count` lanes, each as lane `view`, with scratch of their own."""
+    lots = max(1, min(count, LOTS))
+    return BeliefState(
+        **{
+            name: np.zeros((lots, *array.shape[1:]), array.dtype)
+            if name in SCRATCH
+            else np.repeat(array[view : view + 1], count, axis=0).view(type(array))
+            for name, array in belief._asdict().items()  # type: ignore[attr-defined]
+        }
+    )
+
+
 def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None = None) -> BeliefState:
     """Allocate beliefs that nobody holds anything.
 
@@ -83,7 +99,7 @@ def new_belief(compiled: Compiled, views: int, *, sees: npt.NDArray[Any] | None 
         views: number of lanes V.
         sees: bool or uint8 [V, N] or [N], findings each view may see, 2: when they are told; all if left out.
     """
-    assets = len(compiled.twin.assets)
+    assets = compiled.sizes[0]
     limit = min(STEP_LIMIT, max(1, len(compiled.steps)))
     lots = max(1, min(views, LOTS))
     belief = BeliefState(

@@ -59,7 +59,7 @@ def add_finding(evidence: np.record, tick: int, sensor: int, confidence: int, st
 
 def told_in_last_tick(b: int, seat: int, compiled: Compiled, parameters: Parameters, state: WorldState) -> Any:
     """Evidence, record[N], of nothing but the findings that a seat of world `b` was told of in the last tick."""
-    world, evidence = state.world[b], np.zeros(len(compiled.twin.assets), EVIDENCE).view(np.recarray)
+    world, evidence = state.world[b], np.zeros(compiled.sizes[0], EVIDENCE).view(np.recarray)
     evidence["last"] = NO_FINDING
     rows: npt.NDArray[np.int32] = state.finding[b, : world.finding_n]
     if parameters.is_by_phone:
