@@ -112,7 +112,7 @@ def test_time_ends_a_plan() -> None:
     """No round begins after the budget; what is known by then decides."""
     worlds = quiet()
     held(worlds, JEWEL, 0.5)
-    hurried = PlanSettings(horizon_ticks=20, worlds=2, most_worlds=100_000, budget_s=1e-9)
+    hurried = PlanSettings(horizon_ticks=20, worlds=2, most_worlds=4096, budget_s=1e-9)
     assert chosen(worlds, [0, action("isolate-asset", JEWEL)], hurried).worlds == 2
 
 
