@@ -13,7 +13,7 @@ import typer
 
 
 def warm_up(as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False) -> None:
-    """Compile and cache the kernels; about two minutes once, then seconds. Example: tocsin warm-up"""
+    """Compile and cache the kernels; about four minutes once, then seconds. Example: tocsin warm-up"""
     from rich.console import Console
 
     from ..twin.rulebook.jit import cache_folder
