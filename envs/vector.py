@@ -282,6 +282,15 @@ class UnseenWorlds(ResponseWorlds):
         super().__init__(game, world_ids, stream=stream)
         self._observed = self._observed._replace(rows=self._observed.rows[:, :0])
 
+    @property
+    def observed(self) -> Observed:
+        """Refused: compiled code would read rows that are not there.
+
+        Raises:
+            ValueError: always.
+        """
+        raise ValueError("these worlds observe nothing; make ResponseWorlds")
+
     def observe(self) -> npt.NDArray[np.uint8]:
         """uint8[B, 0, FEATURES]: nothing is seen."""
         return self._observed.rows.copy()
