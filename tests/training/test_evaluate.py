@@ -57,7 +57,7 @@ def test_what_is_saved_is_a_share_of_what_the_upper_bound_saves(evaluation: Eval
 
 
 def test_responses_are_told_by_playbook(evaluation: Evaluation) -> None:
-    """Doing nothing proposes nothing; the clairvoyant restores, and never what is free."""
+    """Doing nothing proposes nothing; the clairvoyant restores."""
     by_name = {score.name: score for score in evaluation.scores}
     assert set(by_name[NOTHING].responses.values()) == {0.0}
     assert by_name[CLAIRVOYANT].responses["restore-asset"] > 0
@@ -84,12 +84,13 @@ def test_the_same_chain_twice_changes_no_mean(evaluation: Evaluation) -> None:
 
 
 def test_owners_who_call_are_slower() -> None:
-    """The same chain and attacks by phone: doing nothing costs the same, defending saves less or as much."""
+    """The same chain and attacks by phone: doing nothing costs the same, defending comes to something else."""
     calling = by_phone(short_game())
     assert calling.parameters.is_by_phone and by_phone(calling) is calling
-    field = {**policies(), PHONE: Contender(calling, nothing)}
+    field = {**policies(), PHONE: Contender(calling, nothing), "calling": Contender(calling, Threshold(calling, 0.3))}
     scores = {score.name: score for score in evaluate({"short": field}, episodes=EPISODES).scores}
     assert scores[PHONE].mean == scores[NOTHING].mean
+    assert scores["calling"].mean != scores[THRESHOLD].mean, "calls change what a defence comes to"
 
 
 def test_tuning_knows_training_attacks_alone(monkeypatch: pytest.MonkeyPatch) -> None:
