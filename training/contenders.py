@@ -30,7 +30,7 @@ WORTH = "evict by worth"
 TRAINED, CLAIRVOYANT = "trained", "clairvoyant (sees the truth)"
 BASELINES = (NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, STOPPING, PHONE, CLAIRVOYANT)
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the policy that restores
-CUT_LEVELS = (0.5, 0.8, 0.9, 0.95, 0.98)  # the same for the one that isolates
+CUT_LEVELS = (0.3, 0.5, 0.8, 0.9, 0.95, 0.98)  # the same for the one that isolates
 WORTH_LEVELS = (0.5, 1.0, 2.0, 4.0, 8.0)  # gains from which the rule by worth acts
 TUNING_WORLDS = 200  # attacks per candidate at least, shared out over the training chains
 

@@ -1,8 +1,9 @@
 """The digest of a suite: over everything that its file decides of results, and nothing of the machine.
 
 Flows in: a suite. Flows out: 64 hex digits, and games of what was checked. It covers the content of every judged chain
-and its attack steps, attackers, numbers of the game, detectors, playbooks, horizon, attacks and the baselines' numbers.
-It does not cover the rules of the world: that they are what they were, re-running the kept results shows.
+and its attack steps, attackers, numbers of the game, detectors, what playbooks declare that they do, horizon, attacks
+and the baselines' numbers. It does not cover the rules of the world: whether they are what they were, re-running the
+kept results shows. What a playbook says of itself without effect (texts, references) is not in it.
 """
 
 from __future__ import annotations
@@ -10,14 +11,12 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator, Sequence
 from dataclasses import MISSING, Field, asdict, fields
-from functools import cache
 from typing import Any
 
 import rfc8785
 
 from ..envs.campaigns import profiles_of
-from ..envs.game import Game, game_settings, load_chain, make_game
-from ..playbooks.actions import Library, load_library
+from ..envs.game import Game, game_settings, load_chain, load_game, make_game, playbooks_of
 from ..twin.attack.steps import derive_steps
 from ..twin.graph import Twin
 from ..twin.rulebook.worlds import STREAM_EVALUATION
@@ -28,28 +27,9 @@ FORMAT = 1  # of what is digested
 DIGITS = 12  # of numbers, so that the last bits of a product of floats decide nothing
 
 
-def library_of(suite: Suite) -> Library:
-    """The library with the suite's playbooks alone, so that new ones change no frozen figures.
-
-    Raises:
-        SuiteError: a playbook that the library does not have.
-    """
-    return _library(suite.said.playbooks, suite.name)
-
-
-@cache
-def _library(names: tuple[str, ...], suite: str) -> Library:
-    whole = load_library()
-    missing = [name for name in names if name not in whole.names]
-    if missing:
-        raise SuiteError(f"suite {suite}: playbook {missing[0]!r} is not in the library; it has {', '.join(whole.names)}")
-    kept = [number for number, name in enumerate(whole.names) if not names or name in names]
-    return Library(*(tuple(part[n] for n in kept) for part in (whole.playbooks, whole.effects, whole.digests)))
-
-
-def game_of(suite: Suite, place: Place) -> Game:
+def game_of(place: Place) -> Game:
     """The game of one cell."""
-    return make_game(place.scenario, load_chain(place.scenario), library_of(suite))
+    return load_game(place.scenario)
 
 
 def check(suite: Suite) -> None:
@@ -71,14 +51,14 @@ def check(suite: Suite) -> None:
 
 def digest_of(suite: Suite) -> str:
     """SHA-256 over what the suite plays, 64 hex digits; the same on every machine."""
-    said, library = suite.said, library_of(suite)
+    said, library = suite.said, playbooks_of(suite.judged[0].scenario)
     content = {
         "format": FORMAT,
         "episodes": said.episodes,
         "stream": STREAM_EVALUATION,
         "horizon_ticks": said.horizon_ticks,
         "decide_every": said.decide_every,
-        "playbooks": list(library.digests),
+        "playbooks": {name: _said(effect) for name, effect in zip(library.names, library.effects, strict=True)},
         "detectors": asdict(shipped_confusion()),
         "tuned": None if said.tuned is None else said.tuned.model_dump(mode="json"),
         "cells": list(_cells(suite.judged)),
@@ -94,7 +74,7 @@ def _cells(places: Sequence[Place]) -> Iterator[dict[str, Any]]:
             twins[place.chain] = twin, _digest(_chain(twin))
         twin, digest = twins[place.chain]
         stages = any(one.campaign or one.campaign_file for one in place.scenario.attackers)
-        compiled = make_game(place.scenario, twin, load_library()).compiled if stages else None
+        compiled = make_game(place.scenario, twin, playbooks_of(place.scenario)).compiled if stages else None
         profiles = (
             [one.profile for one in place.scenario.attackers]
             if compiled is None

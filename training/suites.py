@@ -16,7 +16,7 @@ from typing import Annotated, Any, Self
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
 from ..envs.numbers import Real, Whole, first_fault
-from ..envs.scenario import Scenario, ScenarioError, parse_scenario
+from ..envs.scenario import PLAYED, Scenario, ScenarioError, parse_scenario
 from ..twin.sources.safe_yaml import read_yaml
 from .chains import HELD_OUT
 from .contenders import Tuned
@@ -65,7 +65,7 @@ class SuiteFile(_Part):
     episodes: Annotated[Whole, Field(ge=2, le=100_000)] = 50  # attacks on each cell
     horizon_ticks: Annotated[Whole, Field(ge=1, le=100_000)] = 480
     decide_every: Annotated[Whole, Field(ge=1, le=1_000)] = 2
-    playbooks: tuple[str, ...] = ()  # names of those that there are; empty: the whole library
+    playbooks: Annotated[tuple[str, ...], Field(min_length=1, max_length=255)] = PLAYED  # that may be proposed, by name
     attackers: Annotated[dict[str, dict[str, Any]], Field(min_length=1, max_length=MOST_SUITE_ATTACKERS)]
     judged: Chains
     tuned_on: Chains
@@ -150,6 +150,7 @@ def _places(said: SuiteFile, chains: Chains, base: int, file: str, folder: Path)
                 "horizon_ticks": said.horizon_ticks,
                 "decide_every": said.decide_every,
                 "attackers": [profile],
+                "playbooks": list(said.playbooks),
                 **made,
             }
             try:
