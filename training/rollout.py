@@ -23,6 +23,7 @@ from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .family import Chain, dealt
 from .imitate import IMITATED_LEVEL
+from .metering import COSTS, Metering
 from .worth import Worth
 
 Array = npt.NDArray[Any]
@@ -42,6 +43,7 @@ class Rollout:
     log_probs: Array  # float32[S, B]
     last_values: Array  # float32[B] after the last step
     last_starts: Array  # bool[B]
+    costs: Array  # float64[3] of an attack, the mean, as `metering.COSTS`; nan where they were not metered
     losses: Array  # float64[episodes] coalition loss of the episodes that ended, in their chains' units
 
 
@@ -73,6 +75,7 @@ class Roller:
             units.append(np.full(count, chain.unit, np.float64))
             first += count
         self._worlds = JoinedWorlds(parts)
+        self._metering = Metering(self._worlds)
         self._units = np.concatenate(units)
         self._draws = torch.Generator().manual_seed(seed).get_state()
         self._gamma = gamma
@@ -84,24 +87,37 @@ class Roller:
         self._observation: Observation = self._worlds.look()
         self._starts = np.concatenate(starts)
 
-    def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float) -> Rollout:
-        """Play `steps` decisions in every world; rewards are multiplied by `scale`."""
+    def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float, prices: Array | None = None) -> Rollout:
+        """Play `steps` decisions in every world.
+
+        Args:
+            policy: chooses actions.
+            steps: decisions.
+            scale: rewards are multiplied by it.
+            prices: float64[3], taken off rewards per cost, in the chains' units; costs are then metered.
+        """
         policy.set_training_mode(False)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.set_rng_state(self._draws)
-            rollout = self._roll(policy, steps, np.float32(scale))
+            rollout = self._roll(policy, steps, np.float32(scale), prices)
             self._draws = torch.get_rng_state()
         return rollout
 
-    def _roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: np.float32) -> Rollout:
+    def _roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: np.float32, prices: Array | None) -> Rollout:
         rows: list[tuple[Any, ...]] = []
+        costs: list[Array] = []
         losses: list[Array] = []
         for _ in range(steps):
             observation, starts, masks = self._observation, self._starts, self._worlds.masks()
             actions, values, log_probs = policy(obs_as_tensor(observation, policy.device), action_masks=masks)
             chosen = actions.cpu().numpy()
+            if prices is not None:
+                costs.append(self._metering.read(chosen))
             step = self._worlds.step(chosen)
-            rewards = (step.reward / self._units).astype(np.float32) * scale
+            worth = step.reward / self._units
+            if prices is not None:
+                worth = worth - costs[-1] @ prices
+            rewards = worth.astype(np.float32) * scale
             if len(step.ended):
                 rewards[step.ended] += self._gamma * _values(policy, step.terminal_observation)
                 losses.append(step.terminal_loss / self._units[step.ended])
@@ -111,7 +127,8 @@ class Roller:
         seen, *columns = zip(*rows, strict=True)
         ended = np.concatenate(losses) if losses else np.zeros(0)
         last = _values(policy, self._observation)
-        arrays: list[Any] = [stacked(seen), *[np.stack(column) for column in columns], last, self._starts, ended]
+        spent = np.full(len(COSTS), np.nan) if prices is None else self._metering.per_attack(costs)
+        arrays: list[Any] = [stacked(seen), *[np.stack(column) for column in columns], last, self._starts, spent, ended]
         return Rollout(*arrays)
 
     def state(self) -> dict[str, Any]:

@@ -54,9 +54,7 @@ class TrainSettings:
     workers: int = _number(2, 1, 4096, "Ray actors that roll out; in the decentralised shape they learn too")
     worlds: int = _number(48, 1, 4096, "worlds a worker plays side by side")
     steps: int = _number(30, 1, 4096, "decisions a world makes per iteration")
-    threads: int = _number(
-        1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it"
-    )
+    threads: int = _number(1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it")
     gpus: int = _number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
     seed: int = _number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
     imitation_worlds: int = _number(64, 1, 4096, "worlds in all in which the rule by worth is watched for one episode")
@@ -70,6 +68,10 @@ class TrainSettings:
     gradient_norm: float = _number(0.5, 1e-6, 1e6, "greatest norm of a gradient; longer ones are cut to it")
     epochs: int = _number(4, 1, 100, "passes over each iteration's data")
     minibatches: int = _number(4, 1, 1024, "per pass, over all workers together")
+    downtime_budget: float = _number(0.0, 0, 1e9, "owner-hours per attack that responses alone may cost; 0: no bound")
+    false_budget: float = _number(0.0, 0, 1e9, "containments per attack of what no attacker held; 0: no bound")
+    consents_budget: float = _number(0.0, 0, 1e9, "answers per attack that people may be asked for; 0: no bound")
+    budget_rate: float = _number(0.05, 1e-6, 100, "by which a multiplier rises per iteration and share overrun")
     validation_worlds: int = _number(256, 2, 4096, "worlds of their own stream, in all, by which the best are kept")
     validations: int = _number(6, 2, 100, "after imitation, at the end, and the others evenly between")
     start_s: float = _number(600.0, 1, 3600, "patience with workers that start: a node first compiles the kernels")
