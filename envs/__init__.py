@@ -13,8 +13,10 @@ PUBLIC = (
     "active",
     "active_worlds",
     "attackers",
+    "cooperation",
     "game",
     "joined",
+    "owner_lanes",
     "learned",
     "policy_file",
     "policy_network",
@@ -24,6 +26,7 @@ PUBLIC = (
     "target_graph",
     "vector",
     "response",
+    "views",
     "owners",
     "replay",
 )

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 import numpy.typing as npt
 
+from ..envs.active_worlds import ActiveWorlds
 from ..envs.joined import JoinedWorlds
 from .costs import Meter
 from .settings import TrainSettings
@@ -34,6 +35,7 @@ class Metering:
         """float64[B, 3] `COSTS` of actions over slots, as the worlds stand before they are taken."""
         rows = []
         for meter, part, own in zip(self._meters, self._worlds.parts, self._worlds.split(actions), strict=True):
+            assert isinstance(part, ActiveWorlds), "budgets are for the coalition's seat"
             chosen, worlds = part.dense(own), part.worlds
             downtime = meter.downtime(worlds) * part.game.scenario.decide_every
             rows.append(np.stack([downtime, meter.false(chosen, worlds), meter.consents(chosen)], axis=1))
@@ -59,7 +61,7 @@ def is_bound(settings: TrainSettings) -> bool:
 
 def overrun(costs: Float64, settings: TrainSettings) -> float:
     """By how much costs per attack are above their budgets, in shares of these, summed; 0: all are kept."""
-    return float(np.maximum(costs / budgets(settings) - 1.0, 0.0).sum())
+    return float(np.maximum(np.nan_to_num(costs) / budgets(settings) - 1.0, 0.0).sum())
 
 
 def next_multipliers(multipliers: Float64, costs: Float64, settings: TrainSettings) -> Float64:

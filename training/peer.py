@@ -19,6 +19,7 @@ from .group import Alone, Group, GroupError
 from .metering import COSTS
 from .ppo import make_learner
 from .rollout import Roller
+from .seats import Seating
 from .settings import TrainSettings
 
 ROLLING, GRADIENT, WAITING = "rolling out", "gradient", "group"
@@ -120,4 +121,5 @@ def make_roller(chains: Chains, settings: TrainSettings, number: int, stage: int
         first_world=number * settings.worlds,
         seed=settings.seed * 1000 + number + stage * STAGE_SEEDS,
         gamma=settings.gamma,
+        seating=Seating.of(settings),
     )

@@ -17,14 +17,11 @@ import torch
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.utils import obs_as_tensor
 
-from ..envs.active_worlds import ActiveWorlds
-from ..envs.joined import JoinedWorlds
-from ..envs.vector import ResponseWorlds
+from ..envs.joined import JoinedWorlds, Part
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .family import Chain, dealt
-from .imitate import IMITATED_LEVEL
 from .metering import COSTS, Metering
-from .worth import Worth
+from .seats import PHASES, Seating, start
 
 Array = npt.NDArray[Any]
 Observation = Array | dict[str, Array]  # as the policy's observation space has it
@@ -63,16 +60,25 @@ def stacked(observations: Sequence[Observation]) -> Observation:
 class Roller:
     """A batch of worlds of one chain or several; lives as long as its worker or its stage."""
 
-    def __init__(self, chains: Sequence[Chain], *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
+    def __init__(
+        self,
+        chains: Sequence[Chain],
+        *,
+        worlds: int,
+        first_world: int,
+        seed: int,
+        gamma: float,
+        seating: Seating = Seating(),  # noqa: B008  frozen
+    ) -> None:
         """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
-        counts = dealt(worlds, chains)
-        parts, units, first = list[ActiveWorlds](), list[Array](), first_world
-        for chain, count in zip(chains, counts, strict=True):
+        parts, units, first = list[Part](), list[Array](), first_world
+        for chain, count in zip(chains, dealt(worlds, chains), strict=True):
             if not count:
                 continue
-            ids = range(first, first + count)
-            parts.append(ActiveWorlds(ResponseWorlds(chain.game, ids, stream=STREAM_ENVIRONMENT)))
-            units.append(np.full(count, chain.unit, np.float64))
+            batches = -(-PHASES // len(chains))
+            made = seating.parts(chain.game, range(first, first + count), stream=STREAM_ENVIRONMENT, batches=batches)
+            units += [np.full(part.count, chain.unit, np.float64) for part in made]
+            parts += made
             first += count
         self._worlds = JoinedWorlds(parts)
         self._metering = Metering(self._worlds)
@@ -80,12 +86,8 @@ class Roller:
         self._draws = torch.Generator().manual_seed(seed).get_state()
         self._gamma = gamma
         episode = int(np.random.SeedSequence(seed).generate_state(1)[0]) % 20_000 * 100_000
-        starts = list[Array]()
-        for number, part in enumerate(parts):
-            part.reset(episode)
-            starts.append(_spread(part, number / len(parts)))
+        self._starts: Array = np.concatenate([start(part, episode, n / len(parts)) for n, part in enumerate(parts)])
         self._observation: Observation = self._worlds.look()
-        self._starts = np.concatenate(starts)
 
     def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float, prices: Array | None = None) -> Rollout:
         """Play `steps` decisions in every world.
@@ -148,28 +150,6 @@ class Roller:
         self._observation = self._worlds.restore(state["worlds"])
         self._starts = np.asarray(state["starts"], bool).copy()
         self._draws = torch.from_numpy(np.asarray(state["draws"], np.uint8).copy())
-
-
-def _spread(part: ActiveWorlds, offset: float) -> Array:
-    """Let worlds stand at different times of an episode, so that each rollout holds all of them.
-
-    Gives bool[B]: those that stand at the start of one.
-
-    The imitated rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
-
-    Args:
-        part: worlds of one chain.
-        offset: of its worlds' times within their spacing, 0 to 1, so that chains with few worlds differ.
-    """
-    length = part.game.decisions
-    start: Array = ((np.arange(part.count) + offset) * length // part.count).astype(np.int64)
-    rule = Worth(part.game, IMITATED_LEVEL)
-    for number in range(length):
-        rows = np.flatnonzero(start == number)
-        if len(rows):
-            part.worlds.begin_next(rows)
-        step = part.advance(rule(part.worlds))
-    return step.truncated.copy()
 
 
 def _values(policy: MaskableActorCriticPolicy, observation: Observation) -> Array:

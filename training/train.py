@@ -35,6 +35,7 @@ from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder
+from .seats import Seating
 from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
 from .validate import validated
 from .workers import Crew
@@ -42,7 +43,7 @@ from .workers import Crew
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
 BUDGETS = ("downtime_budget", "false_budget", "consents_budget", "budget_rate")
-FAMILY = ("chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
+FAMILY = ("seats", "own_share", "cooperation", "chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
 RECIPE = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")
 BOUND = (*RECIPE, *FAMILY, *BUDGETS)  # settings that stay when a run is resumed
 LEAST_LEFT = 0.05  # of the learning rate, at the end
@@ -254,14 +255,17 @@ class _Run:
             self.learner.restore(self.shape.learned())
         weights = self.learner.policy.network.numpy_weights()
         judges = self.curriculum.judges
-        judged = validated(judges, self.learner.policy.network, self.curriculum.judged_worlds)
+        judged = validated(
+            judges, self.learner.policy.network, self.curriculum.judged_worlds, Seating.of(self.settings)
+        )
         loss = float(judged.losses.mean())  # each in its chain's unit, so that none outweighs the others
         broken = overrun(judged.costs, self.settings)
         report.validation.append((report.clock(), loss))
         self._validated_at, self._validation_s = report.iterations, time.monotonic() - began
         if (broken, loss) < (report.best_overrun, report.best_loss):
             report.best_overrun, report.best_loss, self.best = broken, loss, weights
-            self.best_costs = dict(zip(COSTS, judged.costs.tolist(), strict=True))
+            told = zip(COSTS, judged.costs.tolist(), strict=True)
+            self.best_costs = {name: cost for name, cost in told if math.isfinite(cost)}
         self.progress(report)
 
     def _keep(self) -> None:
