@@ -14,6 +14,7 @@ PUBLIC = (
     "active_worlds",
     "attackers",
     "cooperation",
+    "discovery",
     "game",
     "joined",
     "owner_lanes",
