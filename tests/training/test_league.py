@@ -109,10 +109,10 @@ def test_an_attacker_learns_against_one_who_does_nothing() -> None:
     """One that rather waits takes nothing; after some thousand ticks it has found that trying pays."""
     torch.set_num_threads(1)
     duel = Duel(_game(), range(12), stream=1)
-    env, settings = AttackVecEnv([duel], [nothing], scale=2.0), replace(TINY, learning_rate=3e-3)
+    env, settings = AttackVecEnv([duel], [nothing], scale=2.0), replace(TINY, learning_rate=2e-2)
     model = _model(AttackPolicy, env, _game(), settings, 1)
     with torch.no_grad():
-        model.policy.network.wait.bias.fill_(4.0)
+        model.policy.network.wait.bias.fill_(2.0)
     before = NumpyAttacker(numpy_weights(model.policy.network), {})
     model.learn(12 * TICKS * 8)
     after = NumpyAttacker(numpy_weights(model.policy.network), {})
