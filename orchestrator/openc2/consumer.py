@@ -27,6 +27,7 @@ from .memory import Memory, ReusedId, digest_of
 from .message import CONTENT_TYPE, ENDPOINT, Unpacked, pack_response, unpack
 from .profiles import Profile
 from .reading import MAX_BYTES, NOT_IMPLEMENTED, OpenC2Error, read_json
+from .tocsin_profile import normalised
 
 log = logging.getLogger("tocsin.openc2")
 VERSIONS: Final = ("1.0",)
@@ -120,7 +121,7 @@ class Gate:
         return status, pack_response(asked_id, response.as_json(), self.name)
 
     def _respond(self, producer: str, unpacked: Unpacked) -> tuple[Response, str]:
-        command = read_command(unpacked.content, Language(self.enforcer.profiles))
+        command = read_command(normalised(unpacked.content), Language(self.enforcer.profiles))
         wanted = command.args.response_requested or "complete"
         digest = digest_of(unpacked.content)
         try:

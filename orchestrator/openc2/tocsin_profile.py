@@ -6,7 +6,7 @@ Flows in: JSON values below `x-tocsin`. Flows out: typed values. Targets are `x-
 
 from __future__ import annotations
 
-from typing import Annotated, Final
+from typing import Annotated, Any, Final
 
 from pydantic import Field, TypeAdapter
 
@@ -47,3 +47,16 @@ TOCSIN: Final = Profile(
     specifiers=TypeAdapter(TocsinSpecifiers),
     results=TypeAdapter(TocsinResults),
 )
+
+
+def normalised(content: Any) -> Any:
+    """Give a command's content with our target written as the language asks (3.1.4): profile, colon, name.
+
+    Playbooks before this rule was kept write `{"x-tocsin": {"asset": NAME}}`; that means `{"x-tocsin:asset": NAME}`.
+    """
+    target = content.get("target") if isinstance(content, dict) else None
+    inner = target.get(NSID) if isinstance(target, dict) and len(target) == 1 else None
+    if not isinstance(inner, dict) or len(inner) != 1:
+        return content
+    name, value = next(iter(inner.items()))
+    return {**content, "target": {f"{NSID}:{name}": value}}
