@@ -264,8 +264,8 @@ def test_a_node_contains_the_intruder_through_consent(
     playbook = load_library().playbooks[load_library().index_of("isolate-asset")]
     actuator = OpenC2Http({"edge": Endpoint(wall.url, TOKEN)}, sleep=lambda _s: None)
     home = house(tmp_path / "home", twin=twin, actuator=actuator)
-    home.node.script = CacaoScript()
-    home.node.shelf = {ISOLATE: replace(home.node.shelf[ISOLATE], document=playbook)}
+    shelved = {ISOLATE: replace(home.node.shelf[ISOLATE], document=playbook)}
+    home.node = replace(home.node, script=CacaoScript(), shelf=shelved)
     home.advisor.proposals = [isolate(plan.host("edge/gateway").asset)]
     home.tick()
     assert only(home).state is State.AWAITING_CONSENT
