@@ -1,7 +1,9 @@
 """How the rulebook is compiled: numba with a cache keyed by the rulebook's own sources.
 
 Numba's cache looks only at the file that defines a function, not at the files of the functions it calls, and would run
-stale code after an upgrade. So the cache lives in a folder named after a digest of all compiled sources.
+stale code after an upgrade. So the cache lives in a folder named after a digest of all compiled sources. Numba also
+keeps a folder for each path that sources lie at, and would compile anew for every checkout, environment and Ray job:
+`ByContent` names folders within the package instead.
 """
 
 from __future__ import annotations
@@ -14,6 +16,7 @@ from pathlib import Path
 from typing import Any, TypeVar
 
 import numba
+from numba.core.caching import UserProvidedCacheLocator
 from platformdirs import user_cache_dir
 
 Function = TypeVar("Function", bound=Callable[..., Any])
@@ -34,6 +37,14 @@ def cache_folder() -> Path:
         digest.update(source.read_bytes())
     parent = os.environ.get("TOCSIN_CACHE") or user_cache_dir("tocsin")
     return Path(parent) / "kernels" / digest.hexdigest()[:16]
+
+
+class ByContent(UserProvidedCacheLocator):  # type: ignore[misc]
+    """Where numba keeps a function: by its place in the package, wherever the package lies."""
+
+    def __init__(self, function: Callable[..., Any], file: str) -> None:
+        super().__init__(function, file)
+        self._cache_path = str(cache_folder() / function.__module__.rpartition(".")[0])
 
 
 def inner(function: Function) -> Function:
@@ -92,12 +103,13 @@ def entry(function: Callable[..., Any], *like: Any) -> Callable[..., Any]:
 
 
 def _cached(function: Function, *, parallel: bool, counts: bool) -> Function:
-    before = numba.config.CACHE_DIR
+    before = numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES
     numba.config.CACHE_DIR = str(cache_folder())
+    numba.config.CACHE_LOCATOR_CLASSES = f"{__name__}.{ByContent.__name__}"
     try:
         jitted: Function = numba.njit(
             cache=True, parallel=parallel, no_cfunc_wrapper=True, _nrt=counts, forceinline=not parallel, **COMMON
         )(function)
         return jitted
     finally:
-        numba.config.CACHE_DIR = before
+        numba.config.CACHE_DIR, numba.config.CACHE_LOCATOR_CLASSES = before
