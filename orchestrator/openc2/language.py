@@ -30,6 +30,7 @@ STATUSES: Final = {  # section 3.3.2.1
     503: "Service Unavailable",
 }
 ADAPTERS: Final[Mapping[str, TypeAdapter[Any]]] = {name: TypeAdapter(kind) for name, kind in TARGETS.items()}
+STANDARD: Final = frozenset({"slpf"})  # namespace ids of OASIS's own profiles, which no x- marks
 COMMON_ARGS: Final = ("start_time", "stop_time", "duration", "response_requested")
 COMMON_RESULTS: Final = ("versions", "profiles", "pairs", "rate_limit")
 
@@ -132,11 +133,11 @@ class Language:
             return self.profiles[nsid]
         if not NSID.fullmatch(nsid):
             raise OpenC2Error(place, f"{nsid[:80]!r} is no namespace id of a profile; mend the name")
-        if not nsid.startswith("x-"):
+        if not nsid.startswith("x-") and nsid not in STANDARD:
             raise OpenC2Error(
                 place, f"{nsid[:80]!r} is neither of the language nor a profile; extensions start with x-"
             )
-        if self.open:
+        if self.open and nsid not in STANDARD:
             return open_profile(nsid)
         raise OpenC2Error(
             place, f"profile {nsid!r} is not defined here, only {', '.join(self.profiles)}", NOT_IMPLEMENTED
