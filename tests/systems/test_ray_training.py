@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tocsin.envs.policy_file import load_policy
 from tocsin.tests.envs.games import short_game
+from tocsin.training.family import single
 from tocsin.training.settings import CENTRAL, DECENTRALISED, TrainSettings
 
 pytestmark = pytest.mark.systems
@@ -39,7 +40,7 @@ def begun(shape: str, settings: TrainSettings = TINY) -> Any:
     from tocsin.training.ppo import make_learner
     from tocsin.training.train import SHAPES
 
-    made = SHAPES[shape](short_game(), settings)
+    made = SHAPES[shape](single(short_game()), settings, 0)
     made.begin(make_learner(short_game(), settings).state(), 0.1, {})
     return made
 
