@@ -23,7 +23,7 @@ from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .family import Chain, dealt
 from .imitate import IMITATED_LEVEL
-from .worth import Worth
+from .worth import Watchful
 
 Array = npt.NDArray[Any]
 Observation = Array | dict[str, Array]  # as the policy's observation space has it
@@ -146,7 +146,7 @@ def _spread(part: ActiveWorlds, offset: float) -> Array:
     """
     length = part.game.decisions
     start: Array = ((np.arange(part.count) + offset) * length // part.count).astype(np.int64)
-    rule = Worth(part.game, IMITATED_LEVEL)
+    rule = Watchful(part.game, IMITATED_LEVEL)
     for number in range(length):
         rows = np.flatnonzero(start == number)
         if len(rows):
