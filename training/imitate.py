@@ -23,7 +23,13 @@ from .settings import TrainSettings
 from .streams import STREAM_IMITATION
 from .worth import Watchful
 
-LEVELS = (0.5, 1.0, 2.0, 4.0)  # gains from which the rule may act; the best of them on the imitation worlds teaches
+LEVELS = (
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)  # gains from which the rule may act; the best of them on the imitation worlds teaches
 IMITATED_LEVEL = 1.0  # where none was tuned
 SOFTNESS = 0.25  # gain that makes a choice e times as likely in the lesson; assumed
 SLOW = 0.3  # share of worlds in which the rule acts in one decision of four, so that the lesson holds its mistakes

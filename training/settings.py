@@ -43,7 +43,9 @@ class TrainSettings:
     stages: int = _number(1, 1, 1000, "equal parts of the run, each with new chains; sizes grow over the first half")
     attackers: str = _word(AS_WRITTEN, "of generated chains: the scenario's, or presets in turn", (AS_WRITTEN, MIXED))
     unit: str = _word(
-        PER_CHAIN, "of rewards on generated chains: what is lost there undefended, or owner-hours", (PER_CHAIN, HOURS)
+        PER_CHAIN,
+        "of rewards on generated chains: what is lost there without this policy, or hours",
+        (PER_CHAIN, HOURS),
     )
     judges: int = _number(8, 1, 1000, "generated chains of their own, of all sizes, by which the best weights are kept")
     seconds: float = _number(60.0, 0, 31_536_000, "wall time in all, Ray's start and validation too; 0: no limit")
@@ -52,7 +54,9 @@ class TrainSettings:
     workers: int = _number(2, 1, 4096, "Ray actors that roll out; in the decentralised shape they learn too")
     worlds: int = _number(48, 1, 4096, "worlds a worker plays side by side")
     steps: int = _number(30, 1, 4096, "decisions a world makes per iteration")
-    threads: int = _number(1, 1, 256, "torch threads of a worker, and processors Ray sets aside for it")
+    threads: int = _number(
+        1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it"
+    )
     gpus: int = _number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
     seed: int = _number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
     imitation_worlds: int = _number(64, 1, 4096, "worlds in all in which the rule by worth is watched for one episode")

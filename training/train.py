@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -19,16 +18,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
-import numpy as np
 import torch
 
 from ..envs.active import ACTIVE_FEATURES
-from ..envs.learned import Learned
-from ..envs.policy_file import OBSERVATION_VERSION, NumpyPolicy, save_policy
+from ..envs.policy_file import OBSERVATION_VERSION, save_policy
 from ..envs.scenario import Scenario
 from .central import Central
 from .checkpoint import CheckpointError
-from .cluster import start_ray, stop_ray
+from .cluster import settle_in, start_ray, stop_ray
 from .decentralised import Decentralised
 from .family import Chains, Curriculum
 from .imitate import imitate
@@ -155,7 +152,7 @@ class _Run:
         stage = report.chains_stage = 0 if kept is None else int(kept["curriculum"]["stage"])
         chains = self.curriculum.chains(stage)
         shape = self.shape = SHAPES[settings.shape](chains, settings, stage)
-        torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers load or wait while the driver computes
+        settle_in(settings)  # batches here are small: more threads gain little, and lose much on a loaded machine
         self.learner = make_learner(chains[0].game, settings)
         played: dict[int, Any] = {}
         if kept is None:
@@ -245,21 +242,14 @@ class _Run:
             assert self.shape is not None
             self.learner.restore(self.shape.learned())
         weights = self.learner.policy.network.numpy_weights()
-        loss = self._judged(NumpyPolicy(weights, {}))
+        judges = self.curriculum.judges
+        losses = validation_losses(judges, self.learner.policy.network, self.curriculum.judged_worlds)
+        loss = float(losses.mean())  # each in its chain's unit, so that none outweighs the others
         report.validation.append((report.clock(), loss))
         self._validated_at, self._validation_s = report.iterations, time.monotonic() - began
         if loss < report.best_loss:
             report.best_loss, self.best = loss, weights
         self.progress(report)
-
-    def _judged(self, policy: NumpyPolicy) -> float:
-        """Mean over the judging chains of what is lost there, each in its unit, so that none outweighs the others."""
-        worlds = range(self.curriculum.judged_worlds)
-        losses = [
-            validation_losses(chain.game, Learned(chain.game, policy), worlds).mean() / chain.unit
-            for chain in self.curriculum.judges
-        ]
-        return float(np.mean(losses))
 
     def _keep(self) -> None:
         if self.folder is None:
