@@ -12,8 +12,11 @@ from typing import Any
 PUBLIC = (
     "active",
     "active_worlds",
+    "assumptions",
+    "campaigns",
     "game",
     "learned",
+    "numbers",
     "policy_file",
     "policy_network",
     "reward",

@@ -14,7 +14,7 @@ import numpy as np
 from ..envs.game import Game, make_game
 from ..envs.learned import Learned
 from ..envs.policy_file import NumpyPolicy
-from ..envs.scenario import Calls
+from ..envs.scenario import Calls, Scenario
 from ..envs.scripted import ISOLATE as ISOLATING
 from ..envs.scripted import RESTORE, ByTheBook, Clairvoyant, Defender, IsolateOnFinding, Threshold, at_random, nothing
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
@@ -104,9 +104,18 @@ def _loss(games: Sequence[Game], policy: Callable[[Game], Defender], worlds: int
     return float(np.mean([one.total.mean() for one in played]))
 
 
-def contenders(game: Game, tuned: Tuned, learned: Mapping[str, NumpyPolicy]) -> dict[str, Contender]:
-    """All policies on a chain, the one that sees the truth last."""
-    calling = by_phone(game)
+def contenders(
+    game: Game, tuned: Tuned, learned: Mapping[str, NumpyPolicy], *, calling: Game | None = None
+) -> dict[str, Contender]:
+    """All policies on a chain, the one that sees the truth last.
+
+    Args:
+        game: the chain.
+        tuned: numbers of the baselines.
+        learned: policies by name.
+        calling: the same chain where owners call each other; `by_phone` of it if left out.
+    """
+    calling = calling or by_phone(game)
     policies: dict[str, Defender] = {
         NOTHING: nothing,
         RANDOM: at_random,
@@ -128,7 +137,11 @@ def by_phone(game: Game) -> Game:
     """The same chain where owners call each other; the defender sits with the owner that has the most assets."""
     if game.scenario.between_owners == "phone":
         return game
+    return make_game(calling_scenario(game), game.compiled.twin, game.library)
+
+
+def calling_scenario(game: Game) -> Scenario:
+    """The scenario of `by_phone`."""
     compiled = game.compiled
     desk = compiled.twin.owners[int(np.bincount(compiled.arrays.asset["owner"]).argmax())].id
-    scenario = game.scenario.model_copy(update={"between_owners": "phone", "phone": Calls(desk=desk)})
-    return make_game(scenario, game.compiled.twin, game.library)
+    return game.scenario.model_copy(update={"between_owners": "phone", "phone": Calls(desk=desk)})
