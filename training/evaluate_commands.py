@@ -107,10 +107,8 @@ def _judge(
     progress: Progress,
 ) -> Evaluation:
     from .judging import judge
-    from .planned_contenders import with_planner
 
-    extra = with_planner(list(learned)) if planner else None
-    return judge(suite, learned, chains=first, episodes=episodes, budget=budget, extra=extra, progress=progress)
+    return judge(suite, learned, chains=first, episodes=episodes, budget=budget, planner=planner, progress=progress)
 
 
 def _compare(
