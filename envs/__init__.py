@@ -12,10 +12,13 @@ from typing import Any
 PUBLIC = (
     "active",
     "active_worlds",
+    "assumptions",
     "attackers",
+    "campaigns",
     "game",
     "joined",
     "learned",
+    "numbers",
     "policy_file",
     "policy_network",
     "reward",

@@ -54,9 +54,7 @@ class TrainSettings:
     workers: int = _number(2, 1, 4096, "Ray actors that roll out; in the decentralised shape they learn too")
     worlds: int = _number(48, 1, 4096, "worlds a worker plays side by side")
     steps: int = _number(30, 1, 4096, "decisions a world makes per iteration")
-    threads: int = _number(
-        1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it"
-    )
+    threads: int = _number(1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it")
     gpus: int = _number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
     seed: int = _number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
     imitation_worlds: int = _number(64, 1, 4096, "worlds in all in which the rule by worth is watched for one episode")
