@@ -19,6 +19,7 @@ import httpx
 import rfc8785
 
 from ..addresses import check_url
+from ..openc2.tocsin_profile import normalised
 from .base import Malformed, Order, Outcome, Refused, Unavailable
 
 CONTENT_TYPE: Final = "application/openc2+json;version=1.0"
@@ -96,6 +97,7 @@ class OpenC2Http:
             "Accept": CONTENT_TYPE,
             "Accept-Encoding": "identity",  # a small answer must not unpack to a large one
             "Authorization": f"Bearer {endpoint.token}",
+            "X-Request-ID": order.key.encode("ascii", "replace").decode(),  # beside the message's own, as 3.3.3 asks
         }
         body, content = rfc8785.dumps(request_message(order)), bytearray()
         async with (
@@ -111,24 +113,26 @@ class OpenC2Http:
 
 
 def request_message(order: Order) -> dict[str, Any]:
-    """Give the OpenC2 request message of an order: equal for every try, so that it carries no time of its own."""
+    """Give the OpenC2 request message of an order: equal for every try, so that it carries no time of its own.
+
+    It sets no `command_id`, which has at most 36 characters: the consumer takes the request_id in its place (Language
+    Specification v1.0, 3.3.1).
+    """
     return {
         "headers": {"request_id": order.key, "from": "tocsin", "to": [order.owner]},
-        "body": {"openc2": {"request": {**order.command, "command_id": order.key}}},
+        "body": {"openc2": {"request": dict(normalised(order.command))}},
     }
 
 
 def _read_answer(place: str, code: int, answer: bytes) -> Outcome:
     if code == NOT_IMPLEMENTED:
-        raise Refused(f"{place}: not implemented there; mend the playbook's command")
+        raise Refused(f"{place}: not implemented there: {_told(answer)!r}; mend the playbook's command")
     if code >= 500 or code in NOT_NOW:
         raise Unavailable(f"{place}: HTTP {code}; try again later")
     if code in (401, 403):
         raise Refused(f"{place}: HTTP {code}; give the node a token that the owner takes")
     if code >= 400:
-        raise Refused(
-            f"{place}: HTTP {code}: {_plain(answer[:200].decode(errors='replace'))!r}; mend the playbook's command"
-        )
+        raise Refused(f"{place}: HTTP {code}: {_told(answer)!r}; mend the playbook's command")
     stranger = Malformed(f"{place}: HTTP {code} without an OpenC2 response; is it an OpenC2 consumer?")
     if code != 200:
         raise stranger
@@ -149,6 +153,14 @@ def _read_answer(place: str, code: int, answer: bytes) -> Outcome:
     if status not in DONE:
         raise Malformed(f"{place}: OpenC2 status {status} is none that it may answer a command with; mend the consumer")
     return Outcome(status, text, results)
+
+
+def _told(answer: bytes) -> str:
+    """Why a consumer says no: its OpenC2 status text, else the beginning of what came."""
+    try:
+        return _plain(json.loads(answer)["body"]["openc2"]["response"]["status_text"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _plain(answer[:200].decode(errors="replace"))
 
 
 def _plain(text: object) -> str:
