@@ -7,12 +7,14 @@ OpenC2's status. Source: OpenC2 Language Specification v1.0 (OASIS), transfer ov
     {"action": "contain", "target": {"x-tocsin": {"asset": "shop/host/web"}},
      "args": {"x-tocsin": {"playbook": "playbook--...", "response": "...", "undo": false}}}
 
-The target is an `asset`, a boundary `link` or an `owner`, by its name in the twin. Nothing is carried out here.
+The target is an `asset`, a boundary `link` or an `owner`, by its name in the twin. Actions that only look (`LOOKING`)
+change nothing and are answered with `results` under the same profile. Nothing is carried out here.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Annotated, Any, Final
 
@@ -25,6 +27,8 @@ ACTIONS: Final = frozenset(  # OpenC2 Language Specification v1.0, 3.3.1.1
     {"scan", "locate", "query", "deny", "contain", "allow", "start", "stop", "restart", "cancel"}
     | {"set", "update", "redirect", "create", "delete", "detonate", "restore", "copy", "investigate", "remediate"}
 )
+
+LOOKING: Final = frozenset({"query", "scan", "locate", "copy"})  # they tell, or copy, what is there
 
 
 class CommandRefused(ValueError):  # noqa: N818
@@ -121,11 +125,12 @@ def read_command(body: bytes) -> Command:
     return Command(request_id, request.action, wish.playbook, names[0], wish.response, wish.undo)
 
 
-def answer(request_id: str, status: int, text: str) -> dict[str, Any]:
-    """Give an OpenC2 response message."""
+def answer(request_id: str, status: int, text: str, told: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Give an OpenC2 response message; what is `told` goes out as results of our profile."""
+    results = {"results": {PROFILE: dict(told)}} if told else {}
     return {
         "headers": {"request_id": request_id, "from": "simulated-plant"},
-        "body": {"openc2": {"response": {"status": status, "status_text": text}}},
+        "body": {"openc2": {"response": {"status": status, "status_text": text, **results}}},
     }
 
 
