@@ -15,6 +15,7 @@ PUBLIC = (
     "effects",
     "execute",
     "signatures",
+    "targets",
     "trust",
     "vetting",
 )

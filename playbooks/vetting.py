@@ -14,6 +14,7 @@ from typing import Any
 
 from .cacao import Playbook
 from .signatures import PublicKey, SignatureFault, verify
+from .validity import is_within
 
 
 class VettingRole(StrEnum):
@@ -60,7 +61,7 @@ def refusal(
     where = f"playbook {playbook.name} for owner {owner}"
     if playbook.revoked:
         return Refusal("revoked", f"{where}: it is revoked; use its successor")
-    if not _is_valid(playbook.valid_from, playbook.valid_until, now):
+    if not is_within(playbook.valid_from, playbook.valid_until, now):
         return Refusal("expired", f"{where}: {now:%Y-%m-%dT%H:%M:%SZ} is outside its validity; publish a new version")
     ours = [one for one in signatures if one.get("related_to") == playbook.id]
     if not ours:
@@ -82,7 +83,7 @@ def refusal(
         name = f"{signature.get('thumbprint')} {signature.get('id')}"
         if signature.get("revoked"):
             revoked.add(name)
-        if signature.get("revoked") or not _is_valid(signature.get("valid_from"), signature.get("valid_until"), now):
+        if signature.get("revoked") or not is_within(signature.get("valid_from"), signature.get("valid_until"), now):
             fault = f"the signature of {signatory.person} is revoked or outside its validity"
         else:
             counted.append((name, signatory))
@@ -111,13 +112,3 @@ def _missing(where: str, persons: Mapping[VettingRole, set[str]], fault: str) ->
         if not persons[role]:
             return Refusal(f"no_{role}", f"{where}: no {role}{others} has signed it ({fault}); ask one to sign")
     return Refusal("same_person", f"{where}: author, reviewer and approver must be three persons; ask another to sign")
-
-
-def _is_valid(start: Any, end: Any, now: datetime) -> bool:
-    """Whether now lies in [start, end); a bound that is no CACAO time stamp makes it invalid."""
-    try:
-        return (start is None or datetime.fromisoformat(start) <= now) and (
-            end is None or now < datetime.fromisoformat(end)
-        )
-    except (TypeError, ValueError):
-        return False

@@ -11,6 +11,7 @@ EXPORTS = {
     "Malformed": "base",
     "Order": "base",
     "Outcome": "base",
+    "Pending": "base",
     "Refused": "base",
     "Unavailable": "base",
     "OpenC2Http": "openc2_http",

@@ -22,7 +22,7 @@ from tocsin.orchestrator.node import Node
 from tocsin.orchestrator.proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
 from tocsin.orchestrator.records import Response
 from tocsin.orchestrator.revocable import LiveTokens, LiveTrust
-from tocsin.orchestrator.run import StepOrder, StepOutcome
+from tocsin.orchestrator.run import NO_TIME, Moment, StepOrder, StepOutcome
 from tocsin.orchestrator.shelf import Shelved
 from tocsin.orchestrator.store import open_store, sqlite_url
 from tocsin.orchestrator.terms import Terms
@@ -77,18 +77,30 @@ def shelf(*, hold_s: float = 0.0) -> dict[str, Shelved]:
 class ListScript:
     """Reads a document as a list of (action, undo action), carried out in order on every target."""
 
-    def next_order(self, document: Any, response: Response, outcomes: Sequence[StepOutcome]) -> StepOrder | None:
+    def next_order(
+        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> StepOrder | None:
         """Give the next of the list; a failure ends it."""
         steps = [(i, target, pair[0]) for target in response.targets for i, pair in enumerate(document)]
         if len(outcomes) >= len(steps) or any(not outcome.succeeded for outcome in outcomes):
             return None
         return _order(*steps[len(outcomes)])
 
-    def succeeded(self, document: Any, response: Response, outcomes: Sequence[StepOutcome]) -> bool:
+    def succeeded(
+        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> bool:
         """All steps succeeded."""
         return all(outcome.succeeded for outcome in outcomes)
 
-    def undo_orders(self, document: Any, response: Response, outcomes: Sequence[StepOutcome]) -> Sequence[StepOrder]:
+    def why_failed(
+        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> str:
+        """What was said of the last step that failed."""
+        return next((one.text for one in reversed(outcomes) if not one.succeeded), "")
+
+    def undo_orders(
+        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> Sequence[StepOrder]:
         """Give the undo actions of what was done, in reverse."""
         steps = [(i, target, pair[1]) for target in response.targets for i, pair in enumerate(document)]
         done = {outcome.step for outcome in outcomes if outcome.succeeded or outcome.perhaps}

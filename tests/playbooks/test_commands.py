@@ -128,7 +128,7 @@ def test_nobody_signs_what_no_node_could_run(tmp_path: Path, people: dict[str, P
     path = tmp_path / "full.json"
     path.write_text(json.dumps(full()))
     assert _run("lint", path).exit_code == 0
-    _refused(_sign(tmp_path, "ada", path), "full.json", "not yet executable")
+    _refused(_sign(tmp_path, "ada", path), "full.json", "no actuator for")
 
 
 def test_list_names_every_playbook_of_the_library() -> None:
