@@ -176,7 +176,7 @@ def _order(run: _Run, command: Command) -> StepOrder:
         arguments=command.arguments,
         returns=command.returns,
         until=None if command.until is None else _time(command.until),
-        playbook=command.playbook,
+        playbook="" if command.playbook == run.program.playbook.id else f"{command.playbook} {command.version}",
     )
 
 

@@ -133,7 +133,8 @@ def _command(
     kind = Ask if filled.type == "manual" else Command
     return kind(
         key=key, attempt=attempt, step=step_id, path=path, type=filled.type, command=filled.command, agent=agent,
-        target=whole, arguments=filled.arguments, returns=returns, until=until, is_undo=is_undo, playbook=playbook.id,
+        target=whole, arguments=filled.arguments, returns=returns, until=until, is_undo=is_undo,
+        playbook=playbook.id, version=playbook.modified,
     )  # fmt: skip
 
 

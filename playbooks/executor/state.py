@@ -189,6 +189,7 @@ class Command:
     returns: Mapping[str, str]  # out_args asked back: name -> type
     until: int | None  # when its step's time is over, ms
     playbook: str = ""  # id of the playbook that asks for it
+    version: str = ""  # its `modified`
     is_undo: bool = False
 
 
@@ -212,7 +213,8 @@ class Fact:
     """Something that happened in a run, for its trace."""
 
     at: int
-    what: str  # entered, waits, sends, answered, chose, returned, failed, ended, undoes, withdrawn
+    what: str  # entered, waits, sends, answered, chose, returned, succeeded, failed, withdrawn
     step: str
     path: str = ""
     text: str = ""
+    playbook: str = ""  # id

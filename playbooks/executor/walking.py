@@ -77,7 +77,7 @@ class Walker:
 
     def tell(self, what: str, frame: Frame, text: str = "") -> None:
         """Add to the facts."""
-        self.facts.append(Fact(self.state.now, what, frame.step, frame.path, text))
+        self.facts.append(Fact(self.state.now, what, frame.step, frame.path, text, self.playbook(frame).id))
 
     def enter(self, frame: Frame, first: str, label: str | int) -> None:
         """Begin a branch of the step where a frame stands.
@@ -105,6 +105,7 @@ class Walker:
 
     def succeed(self, frame: Frame, step: AnyStep) -> None:
         """The step has succeeded: go on after it."""
+        self.tell("succeeded", frame)
         after = step.on_completion or step.on_success
         if after is None:
             self.leave(frame, None)
@@ -195,7 +196,8 @@ class Walker:
         """Take what became of an undo command."""
         state = self.state
         command = undo_command(self.program, state, state.undone)
-        self.facts.append(Fact(state.now, "answered", command.step, command.path, event.text))
+        told = event.text or ("taken back" if event.succeeded else "not taken back")
+        self.facts.append(Fact(state.now, "answered", command.step, command.path, told, command.playbook))
         if not event.succeeded:
             state.phase = Phase.STUCK
             return

@@ -45,7 +45,7 @@ from tocsin.orchestrator.targets import resolve
 from tocsin.orchestrator.terms import Terms
 from tocsin.orchestrator.views import View
 from tocsin.playbooks.actions import encode, load_library
-from tocsin.playbooks.cacao import Playbook
+from tocsin.playbooks.execute import among
 from tocsin.tests.orchestrator.fakes import START
 from tocsin.tests.orchestrator.openc2_consumer import serving
 from tocsin.twin.compiled import Int32
@@ -90,11 +90,6 @@ class Wish:
     def __call__(self, situation: Situation) -> Int32:
         """The action where it is legal."""
         return np.where(situation.masks[:, self.action], self.action, 0).astype(np.int32)
-
-
-def called(name: str, _version: str | None) -> Playbook | None:
-    """A playbook of the library that another one calls."""
-    return next((one for one in LIBRARY.playbooks if one.id == name), None)
 
 
 @dataclass
@@ -246,7 +241,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 frozenset({"isolate-asset", "suspend-update-channel"}),
             ),
             actuator=actuator,
-            script=CacaoScript(resolve=called),
+            script=CacaoScript(among(LIBRARY.playbooks)),
             lease=NoLease(),
             terms=Terms(
                 budgets={one: Budget(1000, 1000.0) for one in owners},
