@@ -98,6 +98,7 @@ class OpenC2Http:
             "Accept": CONTENT_TYPE,
             "Accept-Encoding": "identity",  # a small answer must not unpack to a large one
             "Authorization": f"Bearer {endpoint.token}",
+            "X-Request-ID": order.key.encode("ascii", "replace").decode(),  # beside the message's own, as 3.3.3 asks
         }
         body, content = rfc8785.dumps(request_message(order)), bytearray()
         async with (
@@ -113,24 +114,26 @@ class OpenC2Http:
 
 
 def request_message(order: Order) -> dict[str, Any]:
-    """Give the OpenC2 request message of an order: equal for every try, so that it carries no time of its own."""
+    """Give the OpenC2 request message of an order: equal for every try, so that it carries no time of its own.
+
+    It sets no `command_id`, which has at most 36 characters: the consumer takes the request_id in its place (Language
+    Specification v1.0, 3.3.1).
+    """
     return {
         "headers": {"request_id": order.key, "from": "tocsin", "to": [order.owner]},
-        "body": {"openc2": {"request": {**order.command, "command_id": order.key}}},
+        "body": {"openc2": {"request": dict(order.command)}},
     }
 
 
 def _read_answer(place: str, code: int, answer: bytes) -> Outcome:
     if code == NOT_IMPLEMENTED:
-        raise Refused(f"{place}: not implemented there; mend the playbook's command")
+        raise Refused(f"{place}: not implemented there: {_told(answer)!r}; mend the playbook's command")
     if code >= 500 or code in NOT_NOW:
         raise Unavailable(f"{place}: HTTP {code}; try again later")
     if code in (401, 403):
         raise Refused(f"{place}: HTTP {code}; give the node a token that the owner takes")
     if code >= 400:
-        raise Refused(
-            f"{place}: HTTP {code}: {_plain(answer[:200].decode(errors='replace'))!r}; mend the playbook's command"
-        )
+        raise Refused(f"{place}: HTTP {code}: {_told(answer)!r}; mend the playbook's command")
     stranger = Malformed(f"{place}: HTTP {code} without an OpenC2 response; is it an OpenC2 consumer?")
     if code != 200:
         raise stranger
@@ -155,10 +158,19 @@ def _read_answer(place: str, code: int, answer: bytes) -> Outcome:
 
 def _asked_for(order: Order, results: Mapping[str, Any]) -> dict[str, str]:
     """The values that a step asks back, told under our profile by the names of its variables."""
-    told = results.get(PROFILE)
+    part = results.get(PROFILE)
+    told = part.get("values") if isinstance(part, dict) else None
     if not isinstance(told, dict):
         return {}
     return {name: _plain(told[name]) for name in order.returns if isinstance(told.get(name), (str, int, float))}
+
+
+def _told(answer: bytes) -> str:
+    """Why a consumer says no: its OpenC2 status text, else the beginning of what came."""
+    try:
+        return _plain(json.loads(answer)["body"]["openc2"]["response"]["status_text"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _plain(answer[:200].decode(errors="replace"))
 
 
 def _plain(text: object) -> str:
