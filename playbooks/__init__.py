@@ -16,6 +16,7 @@ PUBLIC = (
     "effects",
     "execute",
     "signatures",
+    "targets",
     "trust",
     "vetting",
 )

@@ -12,7 +12,7 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import httpx
@@ -25,6 +25,7 @@ from .base import Malformed, Order, Outcome, Refused, Unavailable
 CONTENT_TYPE: Final = "application/openc2+json;version=1.0"
 PAUSES_S: Final = (0.1, 0.5)  # seconds before the second and the third try; assumed
 MAX_ANSWER: Final = 1_000_000  # bytes
+PROFILE: Final = "x-tocsin"  # whose results fill a step's variables
 NOT_IMPLEMENTED: Final = 501  # as HTTP and as OpenC2 status; no repetition mends it
 DONE: Final = frozenset({102, 200})  # processing, OK: OpenC2 Language Specification v1.0, section 3.3.2.2
 NOT_NOW: Final = frozenset({408, 425, 429})  # "try later" among the 4xx codes (RFC 9110, RFC 8470, RFC 6585)
@@ -90,7 +91,8 @@ class OpenC2Http:
             ) from None
         except httpx.HTTPError as error:
             raise Unavailable(f"{place}: not reached ({type(error).__name__}); is it running?") from None
-        return _read_answer(place, code, content)
+        outcome = _read_answer(place, code, content)
+        return replace(outcome, arguments=_asked_for(order, outcome.results))
 
     def _patience(self, order: Order) -> float:
         """Seconds for one try: ours, or what is left of the step's time where that is less."""
@@ -159,6 +161,15 @@ def _read_answer(place: str, code: int, answer: bytes) -> Outcome:
     if status not in DONE:
         raise Malformed(f"{place}: OpenC2 status {status} is none that it may answer a command with; mend the consumer")
     return Outcome(status, text, results)
+
+
+def _asked_for(order: Order, results: Mapping[str, Any]) -> dict[str, str]:
+    """The values that a step asks back, told under our profile by the names of its variables."""
+    part = results.get(PROFILE)
+    told = part.get("values") if isinstance(part, dict) else None
+    if not isinstance(told, dict):
+        return {}
+    return {name: _plain(told[name]) for name in order.returns if isinstance(told.get(name), (str, int, float))}
 
 
 def _told(answer: bytes) -> str:

@@ -26,6 +26,7 @@ class TocsinArgs(Filled):
     playbook: Name | None = None
     response: Annotated[str, Field(max_length=512)] = ""
     undo: bool = False
+    what: Name | None = None  # which of several things of its kind, e.g. the evidence memory
 
 
 class TocsinSpecifiers(Part):
@@ -35,9 +36,10 @@ class TocsinSpecifiers(Part):
 
 
 class TocsinResults(Part):
-    """The numbers of the rules that an order made or took away."""
+    """Numbers of the rules that an order made or took away; what a step asked for, by the names of its variables."""
 
     rules: list[int] = Field(default_factory=list)
+    values: dict[str, str] = Field(default_factory=dict)
 
 
 TOCSIN: Final = Profile(

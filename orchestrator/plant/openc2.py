@@ -7,11 +7,13 @@ OpenC2's status. Source: OpenC2 Language Specification v1.0 (OASIS), transfer ov
     {"action": "contain", "target": {"x-tocsin:asset": "shop/host/web"},
      "args": {"x-tocsin": {"playbook": "playbook--...", "response": "...", "undo": false}}}
 
-The target is an `asset`, a boundary `link` or an `owner`, by its name in the twin. Nothing is carried out here.
+The target is an `asset`, a boundary `link` or an `owner`, by its name in the twin. Actions that only look (`LOOKING`)
+change nothing and are answered with `results` under the same profile. Nothing is carried out here.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Final
 
@@ -22,9 +24,11 @@ from ..openc2.reading import MAX_BYTES as MAX_BODY
 from ..openc2.reading import OpenC2Error, read_json
 from ..openc2.tocsin_profile import TOCSIN, TocsinArgs, normalised
 
-__all__ = ["CONTENT_TYPE", "MAX_BODY", "Command", "CommandRefused", "answer", "read_command"]
+__all__ = ["CONTENT_TYPE", "LOOKING", "MAX_BODY", "Command", "CommandRefused", "answer", "read_command"]
 LANGUAGE: Final = Language({TOCSIN.nsid: TOCSIN})
 NAME: Final = "simulated-plant"
+
+LOOKING: Final = frozenset({"query", "scan", "locate", "copy"})  # they tell, or copy, what is there
 
 
 class CommandRefused(ValueError):  # noqa: N818
@@ -72,9 +76,10 @@ def read_command(body: bytes) -> Command:
     return Command(request_id, command.action, wish.playbook, command.target, wish.response, wish.undo)
 
 
-def answer(request_id: str, status: int, text: str) -> dict[str, Any]:
-    """Give an OpenC2 response message."""
-    return pack_response(request_id, {"status": status, "status_text": text}, NAME)
+def answer(request_id: str, status: int, text: str, told: Mapping[str, str] | None = None) -> dict[str, Any]:
+    """Give an OpenC2 response message; what is `told` goes out as values in the results of our profile."""
+    results = {"results": {TOCSIN.nsid: {"values": dict(told)}}} if told else {}
+    return pack_response(request_id, {"status": status, "status_text": text, **results}, NAME)
 
 
 def _request_id(content: Any) -> str:
