@@ -14,7 +14,7 @@ attackers:
 judged: {first_seed: 7, chains: [{assets: 12, owners: 2}, {assets: 14, owners: 2}]}
 tuned_on: {first_seed: 7, chains: [{assets: 12, owners: 2}]}
 tuning_attacks: 2
-tuned: {restore: 0.4, isolate: 0.8, worth: 1.0, stops: [0.4, 0.6]}
+tuned: {restore: 0.4, isolate: 0.8, worth: 1.0, watchful: 1.0, stops: [0.4, 0.6]}
 """
 
 

@@ -34,7 +34,7 @@ def test_what_an_attacker_stops_is_no_downtime_of_responses() -> None:
 
 
 def test_without_an_attacker_all_that_is_lost_is_downtime() -> None:
-    """Isolating what serves: downtime is the service that was lost, but for the last interval, which is not looked at."""
+    """Downtime is the service that was lost, but for the last interval, after which nobody looks."""
     game = unattacked()
     played = play(game, at_random, range(10), stream=STREAM_EVALUATION)
     lost = played.loss[:, :, SERVICE].sum(axis=1)

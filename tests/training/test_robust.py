@@ -56,14 +56,14 @@ def test_a_run_goes_on_where_it_stopped(
     assert {one["policy"] for one in first["losses"]} == set(BASELINES) and first["draws"] == 3
     assert len(first["claims"]) == len(BASELINES) * (len(BASELINES) - 1) // 2
     lines = keep.read_text().splitlines()
-    assert [json.loads(line)["draw"] for line in lines[1:]] == [DEFAULT, 0, 1, 2]
-    assert json.loads(lines[2])["means"][NOTHING] != json.loads(lines[4])["means"][NOTHING]
+    assert [json.loads(line)["draw"] for line in lines[1:]] == [0, 1, 2, DEFAULT]
+    assert json.loads(lines[1])["means"][NOTHING] != json.loads(lines[3])["means"][NOTHING]
     keep.write_text("\n".join(lines[:4]) + "\n" + lines[4][:30])
     played: list[int] = []
     play_draw = module.play_draw
     monkeypatch.setattr(module, "play_draw", lambda *a: played.append(a[-1]) or play_draw(*a))
     run(*arguments)
-    assert json.loads(capsys.readouterr().out) == first and played == [2]
+    assert json.loads(capsys.readouterr().out) == first and played == [DEFAULT]
     with pytest.raises(ValueError, match="another run"):
         run(*arguments, "--seed", "4")
     assert len(keep.read_text().splitlines()) == 5

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 import yaml
+from tocsin.envs.game import Game
 from tocsin.tests.training.small_suites import SMALL, small_suite
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.training import contenders as tuning
@@ -131,7 +133,9 @@ def test_baselines_are_tuned_where_the_suite_says_no_numbers(tmp_path: Path, mon
     assert suite.tuned is None
     seen = []
     play = tuning.play
-    monkeypatch.setattr(tuning, "play", lambda game, *a, **k: seen.append(game.scenario.made.seed) or play(game, *a, **k))
+    monkeypatch.setattr(
+        tuning, "play", lambda game, *a, **k: seen.append(game.scenario.made.seed) or play(game, *a, **k)
+    )
     found = judge(suite, {}, chains=1, episodes=2)
     assert set(seen) == {7} and found.tuned["small"].restore in (0.3, 0.6)
     assert found.differences[0].reference == THRESHOLD
