@@ -19,8 +19,10 @@ from joserfc.jwk import OKPKey
 from starlette.testclient import TestClient
 from tocsin.envs.game import make_game
 from tocsin.envs.scenario import read_scenario
-from tocsin.orchestrator.actuators.base import Order, Outcome
+from tocsin.orchestrator.actuators.base import Actuator, Order, Outcome
+from tocsin.orchestrator.actuators.manual import Tasks
 from tocsin.orchestrator.actuators.openc2_http import Endpoint, OpenC2Http
+from tocsin.orchestrator.actuators.router import build
 from tocsin.orchestrator.advise import Situation, TwinAdvisor
 from tocsin.orchestrator.api import create_app
 from tocsin.orchestrator.asking import BY_TABLE, case_of, rule_consents
@@ -45,7 +47,7 @@ from tocsin.orchestrator.targets import resolve
 from tocsin.orchestrator.terms import Terms
 from tocsin.orchestrator.views import View
 from tocsin.playbooks.actions import encode, load_library
-from tocsin.playbooks.execute import among
+from tocsin.playbooks.execute import among, installed
 from tocsin.tests.orchestrator.fakes import START
 from tocsin.tests.orchestrator.openc2_consumer import serving
 from tocsin.twin.compiled import Int32
@@ -96,7 +98,7 @@ class Wish:
 class Watched:
     """The actuator, with what it was asked for and what came back."""
 
-    inside: OpenC2Http
+    inside: Actuator
     sent: list[tuple[Order, Outcome]] = field(default_factory=list)
     removes_duplicates: bool = True
 
@@ -223,7 +225,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
     plant = Plant(world, deliver)
     with serving(create_plant(plant, tokens, tick_s=60.0, lockstep=True)) as url:
         endpoints = {one: Endpoint(f"{url}/.well-known/openc2", tokens.actuator[one]) for one in owners}
-        actuator = Watched(OpenC2Http(endpoints))
+        actuator = Watched(build(home, OpenC2Http(endpoints)))
         node = Node(
             twin=twin,
             shelf=shelf_of(LIBRARY),
@@ -241,7 +243,7 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Site]:
                 frozenset({"isolate-asset", "suspend-update-channel"}),
             ),
             actuator=actuator,
-            script=CacaoScript(among(LIBRARY.playbooks)),
+            script=CacaoScript(among(LIBRARY.playbooks), supported=installed()),
             lease=NoLease(),
             terms=Terms(
                 budgets={one: Budget(1000, 1000.0) for one in owners},
