@@ -19,6 +19,7 @@ import httpx
 import rfc8785
 
 from ..addresses import check_url
+from ..openc2.tocsin_profile import normalised
 from .base import Malformed, Order, Outcome, Refused, Unavailable
 
 CONTENT_TYPE: Final = "application/openc2+json;version=1.0"
@@ -121,7 +122,7 @@ def request_message(order: Order) -> dict[str, Any]:
     """
     return {
         "headers": {"request_id": order.key, "from": "tocsin", "to": [order.owner]},
-        "body": {"openc2": {"request": dict(order.command)}},
+        "body": {"openc2": {"request": dict(normalised(order.command))}},
     }
 
 

@@ -98,6 +98,7 @@ class Gate:
     memory: Memory
     name: str = "tocsin"
     rate_limit: int = 600  # commands a minute; assumed, a storm of responses is some dozens
+    held: object = None  # what must live as long, such as a lock
     _lock: threading.Lock = field(default_factory=threading.Lock)
     _recent: deque[float] = field(default_factory=deque)
 

@@ -19,7 +19,13 @@ from ..enforcement.nft import Place, run
 from .topology import ALLOWED, Plan, RangeError
 
 TIMEOUT_S: Final = 20.0
-TOOLS: Final = {"ip": "iproute2", "nft": "nftables", "sshd": "openssh-server", "ssh": "openssh-client"}
+TOOLS: Final = {
+    "ip": "iproute2",
+    "nft": "nftables",
+    "sshd": "openssh-server",
+    "ssh": "openssh-client",
+    "unshare": "util-linux",
+}
 
 
 def find(tool: str) -> str | None:
@@ -32,7 +38,10 @@ def lacking() -> str:
     if os.geteuid() != 0:
         return "root is needed for network namespaces"
     missing = [f"{tool} (package {package})" for tool, package in TOOLS.items() if find(tool) is None]
-    return f"not installed: {', '.join(missing)}" if missing else ""
+    if missing:
+        return f"not installed: {', '.join(missing)}"
+    tried = subprocess.run(["unshare", "--net", "true"], capture_output=True)
+    return "network namespaces are not permitted here" if tried.returncode != 0 else ""
 
 
 def call(words: Sequence[str], *, given: str = "", check: bool = True) -> str:

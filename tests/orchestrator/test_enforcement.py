@@ -14,6 +14,7 @@ from tocsin.orchestrator.enforcement.names import MapError, NameMap, read_map
 from tocsin.orchestrator.enforcement.nft import NftError, Place, transaction
 from tocsin.orchestrator.enforcement.point import EnforcementPoint
 from tocsin.orchestrator.enforcement.rules import Flow, Rule
+from tocsin.orchestrator.enforcement.serving import InUse, take
 from tocsin.orchestrator.enforcement.store import RuleStore, StoreError
 from tocsin.orchestrator.enforcement.tokens import TokenFileError, read_token_file
 from tocsin.orchestrator.openc2.consumer import Asked
@@ -279,6 +280,17 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     path.write_text("no database, but long enough to be taken for a file of some kind" * 20)
     with pytest.raises(StoreError):
         RuleStore(path)
+
+
+def test_one_state_is_served_by_one_process(tmp_path: Path) -> None:
+    """A second one is told, and the lock goes with its holder."""
+    lock = take(tmp_path / "state.db")
+    with pytest.raises(InUse, match="another actuator"):
+        take(tmp_path / "state.db")
+    lock.close()
+    take(tmp_path / "state.db").close()
+    with pytest.raises(StoreError, match="folder"):
+        take(tmp_path / "no" / "state.db")
 
 
 def test_rules_are_listed(tmp_path: Path) -> None:

@@ -30,6 +30,7 @@ class RealFilter:
     netns: str
     names: Path | None = None
     options: tuple[str, ...] = ()
+    ca: Path | None = None  # trust this authority; the options hold a certificate by it
     url: str = ""
     count: int = 0
     process: subprocess.Popen[str] | None = field(default=None, repr=False)
@@ -45,7 +46,7 @@ class RealFilter:
         self.process = subprocess.Popen(words, stderr=subprocess.PIPE, text=True, cwd="/")
         assert self.process.stderr is not None
         line = self.process.stderr.readline()
-        found = re.search(r"http://\S+?openc2", line)
+        found = re.search(r"https?://\S+?openc2", line)
         assert found, line + self.process.stderr.read()
         self.url = found[0]
 
@@ -61,7 +62,8 @@ class RealFilter:
     def send(self, command: Mapping[str, Any], key: str = "", *, token: str = TOKEN) -> Outcome:
         """Send a command as the node does."""
         self.count += 1
-        producer = OpenC2Http({"edge": Endpoint(self.url, token)}, sleep=lambda _s: None)
+        ca_file = str(self.ca) if self.ca else None
+        producer = OpenC2Http({"edge": Endpoint(self.url, token)}, ca_file=ca_file, sleep=lambda _s: None)
         return producer.carry_out(Order(key or f"{self.folder.name}-{self.count}", "edge", command))
 
     def filter(self, action: str, target: Mapping[str, Any], **args: Any) -> int:

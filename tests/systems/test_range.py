@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tocsin.orchestrator.actuators.base import Refused
+from tocsin.orchestrator.actuators.base import Refused, Unavailable
 from tocsin.orchestrator.actuators.openc2_http import Endpoint, OpenC2Http
 from tocsin.orchestrator.assemble import load_twin
 from tocsin.orchestrator.lifecycle import State
@@ -26,6 +26,7 @@ from tocsin.orchestrator.range.topology import HTTP, SSH, Host, Plan, RangeError
 from tocsin.orchestrator.range.twin_of import predicted
 from tocsin.orchestrator.script import CacaoScript
 from tocsin.playbooks.actions import load_library
+from tocsin.tests.orchestrator.certificates import make_authority, make_server
 from tocsin.tests.orchestrator.fakes import ISOLATE, house, isolate
 from tocsin.tests.orchestrator.test_node import caller, kinds, only, signed
 from tocsin.tests.systems.real_filter import COMPLETE, TOKEN, RealFilter, library_commands
@@ -202,6 +203,24 @@ def test_the_newer_allow_counteracts_a_deny(plan: Plan, wall: RealFilter) -> Non
     assert opens(plan, "shop/web", "edge/gateway") and not opens(plan, "shop/office", "edge/gateway")
     wall.delete(number)
     assert not opens(plan, "shop/web", "edge/gateway")
+
+
+def test_over_tls_with_a_verified_certificate(plan: Plan, place: Path, tmp_path: Path) -> None:
+    """HTTPS as the command line serves it: our authority is needed, and then a rule is made."""
+    trusted = make_authority(tmp_path, "trusted")
+    server = make_server(tmp_path, "server", by=trusted)
+    options = ("--tls-cert", str(server.cert), "--tls-key", str(server.key))
+    wall = RealFilter(tmp_path / "wall", plan.router, options=options)
+    wall.start()
+    try:
+        assert wall.url.startswith("https://")
+        with pytest.raises(Unavailable, match="not reached"):
+            wall.filter("deny", {"ipv4_net": plan.host("edge/gateway").ipv4})
+        wall.ca = trusted.cert
+        wall.delete(wall.filter("deny", {"ipv4_net": plan.host("edge/gateway").ipv4}))
+    finally:
+        wall.stop()
+        call([*_in(plan.router), "nft", "delete", "table", "inet", "tocsin"])
 
 
 def test_strangers_and_repetitions_change_nothing(plan: Plan, wall: RealFilter) -> None:
