@@ -49,7 +49,6 @@ def command_now(program: Program, state: State, frame: Frame, step: ActionStep) 
     scope = scope_of(playbook, state, frame, step)
     number, slot = divmod(frame.number, len(frame.targets))
     filled = fill_command(step.commands[number], scope, tuple(step.in_args))
-    prefix = f"{hashlib.sha256(frame.path.encode()).hexdigest()[:12]}." if frame.path else ""
     until = [
         deadline
         for one in state.frames[: state.frames.index(frame) + 1]
@@ -58,9 +57,16 @@ def command_now(program: Program, state: State, frame: Frame, step: ActionStep) 
     returns = {name: one.type for name in step.out_args if (one := scope.declared(name)) is not None}
     return _command(
         program, playbook, step, filled, scope, frame.targets[slot] or None,
-        key=f"{prefix}{frame.step}.{frame.walked}.{number}.{slot}", step_id=frame.step, path=frame.path,
+        key=key_now(frame), step_id=frame.step, path=frame.path,
         returns=returns, until=min(until, default=None),
     )  # fmt: skip
+
+
+def key_now(frame: Frame) -> str:
+    """The key of the command that is due: of path, step, visit, command and target."""
+    number, slot = divmod(frame.number, len(frame.targets))
+    prefix = f"{hashlib.sha256(frame.path.encode()).hexdigest()[:12]}." if frame.path else ""
+    return f"{prefix}{frame.step}.{frame.walked}.{number}.{slot}"
 
 
 def undo_commands(program: Program, state: State) -> list[Command]:
@@ -75,6 +81,12 @@ def undo_commands(program: Program, state: State) -> list[Command]:
 def undo_count(program: Program, state: State) -> int:
     """How many commands take back what a run did."""
     return len(_undo_plan(program, state))
+
+
+def undo_key(program: Program, state: State, index: int) -> str:
+    """The key of an undo command, the same at every attempt."""
+    number, place = _undo_plan(program, state)[index]
+    return f"{state.done[number].step}.undo.{number}.{place}"
 
 
 def undo_command(program: Program, state: State, index: int) -> Command:
@@ -93,7 +105,7 @@ def undo_command(program: Program, state: State, index: int) -> Command:
     scope = Scope(playbook, values, own, step.step_variables)
     return _command(
         program, playbook, step, fill_command(program.undo(playbook, done.step)[place], scope), scope, done.target,
-        key=f"{done.step}.undo.{number}.{place}", step_id=done.step, path=done.path, returns={}, until=None,
+        key=undo_key(program, state, index), step_id=done.step, path=done.path, returns={}, until=None,
         attempt=state.attempt, is_undo=True,
     )  # fmt: skip
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..cacao import PlaybookError
 from ..validity import fault_of_time
 from .checking import check_executable, step_of
-from .commanding import command_now, deadline_of, playbook_of, undo_command
+from .commanding import command_now, deadline_of, key_now, playbook_of, undo_command, undo_key
 from .program import Program
 from .state import ENDED, Answered, Command, Event, Fact, Frame, Order, Phase, ScopeState, State, Time, Wait, Withdrawn
 from .stepping import BEHAVIOURS
@@ -68,12 +68,12 @@ def advance(program: Program, state: State, event: Event) -> Advance:
         case Withdrawn(why=why):
             walker.withdraw(why)
         case Answered(key=key):
-            due = _command(program, state)
-            if due is None or due.key != key:
+            due = _key(program, state)
+            if due != key:
                 raise PlaybookError(
-                    f"playbook {program.playbook.name}: answer to {key} where {due.key if due else 'nothing'} is due"
+                    f"playbook {program.playbook.name}: answer to {key} where {due or 'nothing'} is due"
                 )
-            if due.is_undo:
+            if state.phase is Phase.UNDOING:
                 walker.undone(event)
             else:
                 walker.answer(event)
@@ -83,9 +83,7 @@ def advance(program: Program, state: State, event: Event) -> Advance:
 
 def orders(program: Program, state: State) -> tuple[Order, ...]:
     """What a state asks for: equal states ask for equal things, so it can be asked for again."""
-    command = _command(program, state)
-    wake = _wake(program, state)
-    return (*([command] if command else []), *([Wait(wake)] if wake is not None else []))
+    return _orders(program, state, _command(program, state))
 
 
 def has_ended(state: State) -> bool:
@@ -95,11 +93,24 @@ def has_ended(state: State) -> bool:
 
 def _advanced(walker: Walker) -> Advance:
     try:
-        asked = orders(walker.program, walker.state)
+        asked = _orders(walker.program, walker.state, walker.command or _command(walker.program, walker.state))
     except StepFault as fault:  # only an undo can come to this: a step fails by it before it asks
         walker.state.phase, asked = Phase.STUCK, ()
         walker.facts.append(Fact(walker.state.now, "failed", "", "", f"undo: {fault}"))
     return Advance(walker.state, asked, tuple(walker.facts))
+
+
+def _orders(program: Program, state: State, command: Command | None) -> tuple[Order, ...]:
+    wake = _wake(program, state)
+    return (*([command] if command else []), *([Wait(wake)] if wake is not None else []))
+
+
+def _key(program: Program, state: State) -> str:
+    """The key of the command under way; empty where none is."""
+    if state.phase is Phase.UNDOING:
+        return undo_key(program, state, state.undone)
+    is_asked = state.phase is Phase.RUNNING and state.frames[-1].is_asked
+    return key_now(state.frames[-1]) if is_asked else ""
 
 
 def _command(program: Program, state: State) -> Command | None:

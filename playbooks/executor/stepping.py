@@ -57,7 +57,7 @@ def action(walker: Walker, frame: Frame, step: ActionStep) -> bool:
     command = command_now(walker.program, walker.state, frame, step)
     if command.type not in walker.program.supported:
         raise StepFault(f"no actuator for {command.type} commands is installed; install one")
-    frame.is_asked = True
+    frame.is_asked, walker.command = True, command
     on = command.target.get("asset") or command.target.get("name") or ""
     walker.tell("sends", frame, command.type + (f" on {on}" if on else ""))
     return False

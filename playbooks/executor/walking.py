@@ -23,7 +23,7 @@ from ..cacao import ActionStep, AnyStep, Playbook, PlaybookError
 from ..cacao_steps import PlaybookActionStep
 from .commanding import deadline_of, playbook_of, scope_of, undo_command, undo_count
 from .program import Program
-from .state import Answered, Done, Fact, Failure, Frame, Phase, ScopeState, State
+from .state import Answered, Command, Done, Fact, Failure, Frame, Phase, ScopeState, State
 from .values import Scope, StepFault, initial_own, names_in
 
 TOLD = ("__failure__", "__failed_step__")  # variables that are told the code and the step, where a playbook has them
@@ -36,6 +36,7 @@ class Walker:
         self.program = program
         self.state = state
         self.facts: list[Fact] = []
+        self.command: Command | None = None  # asked for by this event
         state.now = max(state.now, at)
 
     def walk(self, behaviours: Mapping[str, Behaviour]) -> None:
