@@ -167,6 +167,15 @@ class Site:
                 jws = sign_for(approver, id_, Decision.APPROVE, key, owner=owner, person=person, valid=valid)
                 approver.post(f"/v1/responses/{id_}/consent", {"jws": jws})
 
+    def answers(self) -> None:
+        """A person answers every open task."""
+        tasks = Tasks(self.home / "actuators" / "manual.sqlite")
+        for task in tasks.all():
+            if task.state == "open":
+                values = dict.fromkeys(task.returns, "the account is locked")
+                tasks.answer(task.key, "done", person="second@telecom", answer="done", values=values)
+        tasks.close()
+
     def row(self, id_: str) -> dict[str, Any]:
         """A response as one that is asked sees it."""
         found: dict[str, Any] = self.client(f"{self.askers[id_]}.viewer").get(f"/v1/responses/{id_}")
@@ -178,6 +187,7 @@ class Site:
             if (state := str(self.row(id_)["state"])) in states:
                 return state
             self.tick()
+            self.answers()
         return str(self.row(id_)["state"])
 
     def orders(self, id_: str) -> list[tuple[str, str]]:
