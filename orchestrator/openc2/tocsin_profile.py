@@ -36,7 +36,7 @@ class TocsinSpecifiers(Part):
 
 
 class TocsinResults(Part):
-    """The numbers of the rules that an order made or took away; values that a step asked for, by name."""
+    """Numbers of the rules that an order made or took away; what a step asked for, by the names of its variables."""
 
     rules: list[int] = Field(default_factory=list)
     values: dict[str, str] = Field(default_factory=dict)

@@ -18,6 +18,7 @@ from tocsin.training.contenders import (
     RANDOM,
     STOPPING,
     THRESHOLD,
+    WATCHFUL,
     WORTH,
 )
 
@@ -47,7 +48,7 @@ def test_json_has_every_policy_with_its_interval(
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert err == "" and chart.read_bytes().startswith(b"\x89PNG")
-    names = [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, STOPPING, PHONE, CLAIRVOYANT]
+    names = [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, WATCHFUL, STOPPING, PHONE, CLAIRVOYANT]
     assert list(told["policies"]) == names
     for row in told["policies"].values():
         assert row["low"] <= row["mean"] <= row["high"] and row["episodes"] == 6
