@@ -4,6 +4,7 @@ Flows in: a twin, the home, a policy file, the clock. Flows out: a `Supply`. Sig
 
     HOME/vetting/signatures/*.json  detached signatures of playbooks
     HOME/vetting/trust/OWNER.json   whose signatures that owner counts, and for what
+    HOME/vetting/playbooks/*.json   playbooks that others call, versions side by side
 
 A home without them has no active playbook: the node observes and proposes, and every execution is refused.
 """
@@ -17,7 +18,9 @@ from pathlib import Path
 from ..envs.game import Game, make_game
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
-from ..playbooks.trust import read_signatures, read_trust
+from ..playbooks.execute import among, installed
+from ..playbooks.targets import expand_in
+from ..playbooks.trust import read_signatures, read_trust, read_versions
 from ..twin.compiled import Int32
 from ..twin.graph import Twin
 from ..twin.rulebook.parameters import assumable
@@ -26,6 +29,7 @@ from .assemble import Supply
 from .clock import Clock
 from .revocable import Fresh
 from .rules_policy import ThresholdPolicy
+from .script import CacaoScript
 from .settings import Home, insiders_of
 from .shelf import Vetting, active_by_signatures, shelf_of
 
@@ -41,9 +45,11 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     game = make_game(scenario, twin, library)
     game = replace(game, assumed=assumable(game.compiled, game.parameters, inside=insiders_of()))
     read_vetting(home.path / "vetting")  # once, to say what is wrong
+    versions = read_versions(home.path / "vetting" / "playbooks")
     return Supply(
         shelf=shelf_of(library),
-        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock),
+        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions),
+        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), installed()),
         advisor=TwinAdvisor(
             game.compiled,
             library,

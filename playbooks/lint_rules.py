@@ -135,7 +135,7 @@ effect-missing | 8 | warning | a playbook declares its effect on a twin; without
 effect-form | 8 | error | a declared effect is as the schema says, and does not contradict itself
 effect-source | 8 | warning | each number of an effect says where it is from
 effect-undo | 8 | error | an undo that is possible has commands in a step, and the other way round
-effect-undo-form | 8 | error | the undo of a step is of openc2-http commands
+effect-undo-form | 8 | error | the undo of a step is of commands that an actuator carries out
 effect-contains | 8 | error | what contains an asset has an undo or says why not, and a time to live
 effect-consent | 8 | error | a physical process is in the consent class safety
 not-executable | 4, 5 | warning | the step is run by this version (else no owner's node runs the playbook)

@@ -171,19 +171,30 @@ def evaluate_cells(
     )
     bound = {}
     for number, cell in enumerate(cells):
-        bound[cell.name] = _play_cell(
-            first if number == 0 else cell.field(),
-            results,
+        here = first if number == 0 else cell.field()
+        played, bound[cell.name] = play_field(
+            here,
             episodes,
             lambda name, share, n=number, c=cell: progress(f"{c.name}: {name}", (n + share) / len(cells)),  # type: ignore[misc]
         )
+        for name, one in here.items():
+            results.games[name].append(one.game)
+            results.played[name].append(played[name])
     chains = ", ".join(dict.fromkeys(results.chains))
     scores = scores_of(results, worst=NOTHING, best=CLAIRVOYANT, budget=budget)
     return Evaluation(chains, {}, scores, differences_of(results, reference), bound)
 
 
-def _play_cell(field: Mapping[str, Contender], results: Results, episodes: int, progress: Progress) -> str:
-    """Let all play one cell; gives the name of the script that the clairvoyant is there."""
+def play_field(
+    field: Mapping[str, Contender], episodes: int, progress: Progress = lambda name, share: None
+) -> tuple[dict[str, Played], str]:
+    """Let all policies of one cell play; the second value names the script that the clairvoyant is there.
+
+    Args:
+        field: policies by name, the bound last.
+        episodes: attacks.
+        progress: called with each name before it plays, and how much is done, 0..1.
+    """
     here: dict[str, Played] = {}
     chosen = CLAIRVOYANT
     for place, (name, one) in enumerate(field.items()):
@@ -195,9 +206,7 @@ def _play_cell(field: Mapping[str, Contender], results: Results, episodes: int, 
             here[name] = tried[chosen]
         else:
             here[name] = _play(one, episodes)
-        results.games[name].append(one.game)
-        results.played[name].append(here[name])
-    return chosen
+    return here, chosen
 
 
 def _play(one: Contender, episodes: int) -> Played:

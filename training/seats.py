@@ -19,7 +19,7 @@ from ..envs.vector import ResponseWorlds
 from .imitate import IMITATED_LEVEL
 from .owners_rule import OwnersThreshold
 from .settings import OWNERS, TrainSettings
-from .worth import Worth
+from .worth import Watchful
 
 PHASES = 4  # batches of worlds with seats, which begin and end together, that a roller has at least
 
@@ -64,7 +64,7 @@ def _start_spread(part: ActiveWorlds, episode: int, offset: float) -> npt.NDArra
     part.reset(episode)
     length = part.game.decisions
     first = ((np.arange(part.count) + offset) * length // part.count).astype(np.int64)
-    rule = Worth(part.game, IMITATED_LEVEL)
+    rule = Watchful(part.game, IMITATED_LEVEL)
     for number in range(length):
         rows = np.flatnonzero(first == number)
         if len(rows):
