@@ -8,7 +8,7 @@ against the last defender alone.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence, Set
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -124,7 +124,9 @@ def play_league(
         pools.learned_attackers,
         pools.learned_defenders,
         told,
-        exploited(pools, last, {attacker: played[attacker, last] for attacker in pools.attackers}),
+        exploited(
+            last, {attacker: played[attacker, last] for attacker in pools.attackers}, set(pools.learned_attackers)
+        ),
     )
 
 
@@ -229,17 +231,16 @@ def _estimate(losses: Float64) -> Estimate:
     return estimates(table, [mean_of(table, losses)])[0]
 
 
-def exploited(pools: Any, last: str, losses: Mapping[str, Float64]) -> dict[str, Any]:
+def exploited(last: str, losses: Mapping[str, Float64], learned: Set[str]) -> dict[str, Any]:
     """How much more the best response found takes from a defender than any scripted attacker does.
 
     Args:
-        pools: with `learned_attackers`.
         last: name of the defender.
         losses: float64[n] under each attacker, on equal numbers of attacks.
+        learned: names of the attackers that were trained; the others are scripts.
     """
-    learned = [name for name in losses if name in pools.learned_attackers]
-    scripted = [name for name in losses if name not in pools.learned_attackers]
-    best, worst = (max(names, key=lambda name: float(losses[name].mean())) for names in (learned, scripted))
+    scripted = [name for name in losses if name not in learned]
+    best, worst = (max(names, key=lambda name: float(losses[name].mean())) for names in (sorted(learned), scripted))
     table = Losses.of([np.stack([losses[best], losses[worst]], axis=1)])
     gap = estimates(table, [mean_of(table, losses[best] - losses[worst])])[0]
     mean = float(np.mean([losses[name].mean() for name in scripted]))
