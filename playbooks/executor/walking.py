@@ -24,9 +24,7 @@ from ..cacao_steps import PlaybookActionStep
 from .commanding import deadline_of, playbook_of, scope_of, undo_command, undo_count
 from .program import Program
 from .state import Answered, Command, Done, Fact, Failure, Frame, Phase, ScopeState, State
-from .values import Scope, StepFault, initial_own, names_in
-
-TOLD = ("__failure__", "__failed_step__")  # variables that are told the code and the step, where a playbook has them
+from .values import TOLD, Scope, StepFault, initial_own, names_in
 
 
 class Walker:
