@@ -50,6 +50,8 @@ def action(walker: Walker, frame: Frame, step: ActionStep) -> bool:
     if frame.is_asked:
         return False
     if not frame.targets:
+        if not walker.begin_now(frame):  # what is sent is sent now, however long ago it could have been
+            return True
         frame.targets = _targets(walker, frame, step)
     if frame.number == len(step.commands) * len(frame.targets):
         walker.succeed(frame, step)
