@@ -76,8 +76,14 @@ class Walker:
 
     def begin_now(self, frame: Frame) -> bool:
         """Let a step begin at the time of the event; False if the time of one around it was over by then."""
-        self.state.now = frame.since = max(self.state.now, self.at)
-        return not self.expire()
+        frame.since = max(self.state.now, self.at)
+        over = wake_of(self.program, self.state)
+        if over is None or over > frame.since:
+            self.state.now = frame.since
+            return True
+        self.state.now = max(self.state.now, over)
+        self.expire()
+        return False
 
     def playbook(self, frame: Frame) -> Playbook:
         """The playbook whose steps a frame walks."""
