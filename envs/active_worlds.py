@@ -6,6 +6,7 @@ losses, episode ends. Worlds of several games may be put side by side in one bat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -73,6 +74,19 @@ class ActiveWorlds:
         sees_active(self.worlds.observed, game.graph, settings=self.settings, into=self._active)
         legal_active(self._lanes, game.always, game.compiled.arrays, game.effects, state, self._active)
 
+    def snapshot(self) -> dict[str, UInt8]:
+        """All that the worlds' future depends on, see `ResponseWorlds.snapshot`."""
+        return self.worlds.snapshot()
+
+    def restore(self, snapshot: Mapping[str, npt.ArrayLike]) -> None:
+        """Stand where the worlds stood then; see `ResponseWorlds.restore`.
+
+        Raises:
+            ValueError: it is of another game or number of worlds; nothing has changed then.
+        """
+        self.worlds.restore(snapshot)
+        self.look()
+
     def masks(self) -> Bools:
         """bool[B, 1 + P * K] of legal actions over slots; a new array."""
         return self._active.legal.copy()
@@ -94,9 +108,14 @@ class ActiveWorlds:
         Raises:
             ValueError: wrong shape or type, out of range, or illegal; no world has changed then.
         """
-        return self.advance(self.dense(self._checked(actions)))
+        return self.advance(self.dense(self.checked(actions)))
 
-    def _checked(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def checked(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """Actions over slots that are legal, as they were given; see `step`.
+
+        Raises:
+            ValueError: wrong shape or type, out of range, or illegal.
+        """
         given = np.asarray(actions)
         if given.shape != (self.count,) or given.dtype.kind not in "iu":
             raise ValueError(

@@ -77,24 +77,37 @@ class Game:
 
 
 def load_game(scenario: Scenario, library: Library | None = None) -> Game:
-    """Load the chain of a scenario and compile it.
+    """Load the chain of a scenario and compile it, with the playbooks that it names, or with another library.
 
     Raises:
-        ScenarioError: the chain is not there; or an error of the sources, naming file and mend.
+        ScenarioError: the chain or a playbook is not there; or an error of the sources, naming file and mend.
     """
-    return make_game(scenario, load_chain(scenario), library or load_library())
+    return make_game(scenario, load_chain(scenario), library or playbooks_of(scenario))
+
+
+def playbooks_of(scenario: Scenario) -> Library:
+    """The shipped playbooks that may be proposed in a scenario.
+
+    Raises:
+        ScenarioError: the library does not have one; names those that there are.
+    """
+    try:
+        return load_library().only(scenario.playbooks)
+    except KeyError as error:
+        raise ScenarioError(f"scenario {scenario.name}: playbooks: {error.args[0]}; name those") from None
 
 
 def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
     """Compile a twin and a library into a game."""
     compiled = compile_twin(twin, derive_steps(twin), tick_s=scenario.tick_s)
     profiles = profiles_of(scenario.attackers, compiled, scenario.folder)
-    parameters = build_parameters(compiled, profiles, shipped_confusion(), _settings(scenario))
+    parameters = build_parameters(compiled, profiles, shipped_confusion(), game_settings(scenario))
     effects, assumed = library.effect_table(scenario.tick_s), assumable(compiled, parameters)
     return Game(scenario, library, compiled, effects, parameters, assumed)
 
 
-def _settings(scenario: Scenario) -> GameSettings:
+def game_settings(scenario: Scenario) -> GameSettings:
+    """The scenario's numbers for the rulebook."""
     calls = scenario.phone or Calls()
     phone = Phone(calls.call_h, calls.late_s, calls.part, calls.desk)
     return GameSettings(

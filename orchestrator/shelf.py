@@ -43,6 +43,11 @@ def shelf_of(library: Library) -> Shelf:
     }
 
 
+def find(shelf: Shelf, name: str) -> Shelved | None:
+    """The playbook of this id, or of this name; None where there is none."""
+    return shelf.get(name) or next((one for one in shelf.values() if one.name == name), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Vetting:
     """What the owners' files say of signatures at one moment."""

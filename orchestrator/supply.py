@@ -18,7 +18,7 @@ from pathlib import Path
 from ..envs.game import Game, make_game
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
-from ..playbooks.execute import among
+from ..playbooks.execute import among, installed
 from ..playbooks.targets import expand_in
 from ..playbooks.trust import read_signatures, read_trust, read_versions
 from ..twin.compiled import Int32
@@ -41,15 +41,23 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
         ValueError: a class of ours: a broken library, policy file, signature or trust file; names file and mend.
     """
     library = load_library()
-    game = make_game(read_scenario(), twin, library)
+    scenario = read_scenario()
+    game = make_game(scenario, twin, library)
     game = replace(game, assumed=assumable(game.compiled, game.parameters, inside=insiders_of()))
     read_vetting(home.path / "vetting")  # once, to say what is wrong
     versions = read_versions(home.path / "vetting" / "playbooks")
     return Supply(
         shelf=shelf_of(library),
         is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions),
-        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin)),
-        advisor=TwinAdvisor(game.compiled, library, game.effects, game.assumed, policy_of(game, policy)),
+        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), installed()),
+        advisor=TwinAdvisor(
+            game.compiled,
+            library,
+            game.effects,
+            game.assumed,
+            policy_of(game, policy),
+            proposed=frozenset(scenario.playbooks),
+        ),
     )
 
 

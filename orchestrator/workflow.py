@@ -94,7 +94,7 @@ class Workflow:
     def recall(self) -> None:
         """After a start, tell the advisor which responses were sent and are not verified yet, and which hold."""
         with reading(self.engine) as conn:
-            sent = [(row, time_of(conn, row.id, Event.COMPLETE)) for row in list_responses(conn, State.VERIFYING)]
+            sent = [(row, time_of(conn, row.id, Event.EXECUTE)) for row in list_responses(conn, State.VERIFYING)]
             succeeded = list_responses(conn, State.SUCCEEDED)
         for response, since in sent:
             self.advisor.applied(response.proposal, holds=True, since=parse_iso(since))
@@ -257,7 +257,8 @@ class Workflow:
             with writing(self.engine, response.id, self.clock) as conn:
                 update_response(conn, response.id, holds_until=until)
                 self._record_in(conn, response, Event.COMPLETE, {"holds_until": until})
-            self.advisor.applied(response.proposal, holds=True, since=self._now())
+                began = parse_iso(time_of(conn, response.id, Event.EXECUTE))
+            self.advisor.applied(response.proposal, holds=True, since=began)
         elif result.ending is Ending.FAILED:
             self._fail(response, result.reason)
             self._want_back(response, shelved.document)
@@ -293,9 +294,9 @@ class Workflow:
 
     def _verify(self, response: Response) -> None:
         with reading(self.engine) as conn:
-            since = parse_iso(time_of(conn, response.id, Event.COMPLETE))
-        found = self.advisor.verify(response.proposal, since)
-        waited_s = (self._now() - since).total_seconds()
+            began, ended = (parse_iso(time_of(conn, response.id, one)) for one in (Event.EXECUTE, Event.COMPLETE))
+        found = self.advisor.verify(response.proposal, began)  # a playbook may wait for its own work
+        waited_s = (self._now() - ended).total_seconds()
         if found is Verification.CONFIRMED:
             self._confirm(response)
         elif found is Verification.CONTRADICTED:

@@ -12,6 +12,7 @@ from typing import Any
 PUBLIC = (
     "actions",
     "cacao",
+    "cacao_reading",
     "effects",
     "execute",
     "signatures",

@@ -111,7 +111,7 @@ def test_it_is_a_command_that_an_actuator_carries_out(library: Library) -> None:
         for order in (order_of(library), order_of(library, undo=True)):
             assert actuator.carry_out(order).status == actuator.carry_out(order).status == 200
     assert [command["action"] for command in consumer.done] == ["contain", "allow"]
-    assert {command["target"]["x-tocsin"]["asset"] for command in consumer.done} == {HOST}
+    assert {command["target"]["x-tocsin:asset"] for command in consumer.done} == {HOST}
 
 
 def test_it_is_what_the_plant_understands(library: Library) -> None:

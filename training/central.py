@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..envs.game import Game
 from .cluster import options, ray, settle_in, shared, unshared
+from .family import Chains
 from .peer import GRADIENT, ROLLING, WAITING, Iteration, make_roller
 from .ppo import make_learner
 from .rollout import Rollout
@@ -29,10 +29,10 @@ ATTEMPTS = 10  # at one iteration; assumed
 class CentralLearner:
     """The learner as a Ray actor."""
 
-    def __init__(self, game: bytes, settings: TrainSettings) -> None:
+    def __init__(self, chains: bytes, settings: TrainSettings) -> None:
         """Make a fresh learner."""
         settle_in(settings)
-        self._learner = make_learner(unshared(game), settings)
+        self._learner = make_learner(unshared(chains)[0].game, settings)
 
     def process(self) -> int:
         """Its process id."""
@@ -60,28 +60,35 @@ class CentralLearner:
 class RollWorker:
     """A `Roller` with a copy of the policy as a Ray actor."""
 
-    def __init__(self, game: bytes, settings: TrainSettings, number: int) -> None:
+    def __init__(self, chains: bytes, settings: TrainSettings, number: int, stage: int) -> None:
         """Make fresh worlds; see `Peer`."""
         settle_in(settings)
-        self._steps = settings.steps
-        played = unshared(game)
-        self._policy = make_learner(played, settings).policy
-        self._roller = make_roller(played, settings, number)
+        self._settings, self._number, self._stage = settings, number, stage
+        played = unshared(chains)
+        self._policy = make_learner(played[0].game, settings).policy
+        self._roller = make_roller(played, settings, number, stage)
 
     def process(self) -> int:
         """Its process id."""
         return os.getpid()
 
-    def roll(self, weights: Mapping[str, Any], scale: float) -> tuple[tuple[int, Any, float], Rollout]:
-        """(samples, losses of ended episodes, seconds), and the rollout, which stays in the object store."""
+    def roll(
+        self, weights: Mapping[str, Any], scale: float, prices: Any
+    ) -> tuple[tuple[int, Any, float, Any], Rollout]:
+        """(samples, losses of ended episodes, seconds, costs), and the rollout, which stays in the object store."""
         began = time.perf_counter()
         self._policy.load_state_dict({name: tensor.to(self._policy.device) for name, tensor in weights.items()})
-        rollout = self._roller.roll(self._policy, self._steps, scale)
-        return (rollout.actions.size, rollout.losses, time.perf_counter() - began), rollout
+        rollout = self._roller.roll(self._policy, self._settings.steps, scale, prices)
+        return (rollout.actions.size, rollout.losses, time.perf_counter() - began, rollout.costs), rollout
 
     def played(self) -> dict[str, Any]:
         """See `Peer.played`."""
         return self._roller.state()
+
+    def play(self, chains: bytes, stage: int) -> None:
+        """See `Peer.play`."""
+        if stage != self._stage:
+            self._roller, self._stage = make_roller(unshared(chains), self._settings, self._number, stage), stage
 
     def play_on(self, state: dict[str, Any]) -> None:
         """See `Peer.play_on`."""
@@ -91,16 +98,20 @@ class RollWorker:
 class Central:
     """Drives learner and roll-out workers of one run; lives as long as the run."""
 
-    def __init__(self, game: Game, settings: TrainSettings) -> None:
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int = 0) -> None:
         """Ask Ray for all of them; they load while the caller does something else."""
-        packed, learner, worker = shared(game), ray.remote(CentralLearner), ray.remote(RollWorker)
+        learner, worker = ray.remote(CentralLearner), ray.remote(RollWorker)
+        self._chains, self._stage = shared(chains), stage
+        self._in_stage: set[int] = set()  # numbers of the workers that play the present stage
         self.learner = Crew(
-            lambda number: learner.options(**options(settings, gpus=settings.gpus)).remote(packed, settings),
+            lambda number: learner.options(**options(settings, gpus=settings.gpus)).remote(self._chains, settings),
             1,
             settings,
         )
         self.crew = Crew(
-            lambda number: worker.options(**options(settings, gpus=0)).remote(packed, settings, number),
+            lambda number: worker.options(**options(settings, gpus=0)).remote(
+                self._chains, settings, number, self._stage
+            ),
             settings.workers,
             settings,
         )
@@ -119,7 +130,13 @@ class Central:
         self.learner.gather(until)
         self.crew.gather(until)
 
-    def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
+    def play(self, chains: Chains, stage: int) -> None:
+        """As `Decentralised.play`."""
+        self._chains, self._stage = shared(chains), stage
+        self._in_stage.clear()
+        self._played.clear()
+
+    def iterate(self, left: float, until: float = math.inf, prices: Any = None) -> Iteration | None:
         """As `Decentralised.iterate`."""
         for _ in range(ATTEMPTS):
             self.learner.wait_for_one(until)
@@ -131,7 +148,8 @@ class Central:
             asked: dict[Member, Any] = {}
             rollouts: dict[Member, Any] = {}
             for one in self.crew.members:
-                asked[one], rollouts[one] = one.actor.roll.options(num_returns=2).remote(self._weights, self._scale)
+                roll = one.actor.roll.options(num_returns=2)
+                asked[one], rollouts[one] = roll.remote(self._weights, self._scale, prices)
             began = time.perf_counter()
             notes = self.crew.ask(asked, until)
             rolled = time.perf_counter()
@@ -179,16 +197,20 @@ class Central:
 
     def _take_in(self) -> None:
         self.crew.welcome()
+        behind = [one for one in self.crew.members if one.number not in self._in_stage]
+        come = self.crew.ask({one: one.actor.play.remote(self._chains, self._stage) for one in behind})
+        self._in_stage |= {one.number for one in come}
         worlds = {one: self._played.pop(one.place) for one in self.crew.members if one.place in self._played}
         self.crew.ask({one: one.actor.play_on.remote(kept) for one, kept in worlds.items()})
 
 
 def _iteration(
-    notes: list[tuple[int, Any, float]], told: tuple[dict[str, float], str, float], rolling: float, learning: float
+    notes: list[tuple[int, Any, float, Any]], told: tuple[dict[str, float], str, float], rolling: float, learning: float
 ) -> Iteration:
     """What all did; waiting is what neither roll-out nor gradient took: messages, scheduling, the slower workers."""
     figures, digest, gradient = told
-    longest = max(seconds for _, _, seconds in notes)
+    longest = max(seconds for _, _, seconds, _ in notes)
     seconds = {ROLLING: longest, GRADIENT: gradient, WAITING: max(0.0, rolling + learning - longest - gradient)}
-    losses = np.concatenate([one for _, one, _ in notes])
-    return Iteration(sum(samples for samples, _, _ in notes), losses, digest, seconds, figures)
+    losses = np.concatenate([one for _, one, _, _ in notes])
+    costs = np.mean([one for _, _, _, one in notes], axis=0)
+    return Iteration(sum(samples for samples, _, _, _ in notes), losses, digest, seconds, figures, costs)

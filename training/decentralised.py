@@ -15,8 +15,8 @@ from typing import Any
 
 import numpy as np
 
-from ..envs.game import Game
 from .cluster import options, ray, settle_in, shared, unshared
+from .family import Chains
 from .group import Alone, GroupError, TorchGroup, find_store, open_store, speak_from
 from .peer import Iteration, Lost, Peer
 from .settings import TrainError, TrainSettings
@@ -28,11 +28,11 @@ ATTEMPTS = 10  # at one iteration, or at one group; assumed
 class PeerWorker:
     """A `Peer` in a Ray actor's process."""
 
-    def __init__(self, game: bytes, settings: TrainSettings, number: int) -> None:
+    def __init__(self, chains: bytes, settings: TrainSettings, number: int, stage: int) -> None:
         """See `Peer`."""
         settle_in(settings)
         speak_from(ray.util.get_node_ip_address())
-        self._peer = Peer(unshared(game), settings, number)
+        self._peer = Peer(unshared(chains), settings, number, stage)
         self._patience_s, self._device = settings.patience_s, "cuda" if settings.gpus else "cpu"
         self._store: Any = None
 
@@ -58,9 +58,9 @@ class PeerWorker:
             return False
         return True
 
-    def iterate(self, left: float) -> Iteration | Lost:
+    def iterate(self, left: float, prices: Any) -> Iteration | Lost:
         """See `Peer`."""
-        return self._peer.iterate(left)
+        return self._peer.iterate(left, prices)
 
     def learned(self) -> dict[str, Any]:
         """See `Peer`."""
@@ -74,6 +74,10 @@ class PeerWorker:
         """See `Peer`."""
         return self._peer.played()
 
+    def play(self, chains: bytes, stage: int) -> None:
+        """See `Peer`."""
+        self._peer.play(unshared(chains), stage)
+
     def play_on(self, state: dict[str, Any]) -> None:
         """See `Peer`."""
         self._peer.play_on(state)
@@ -82,11 +86,12 @@ class PeerWorker:
 class Decentralised:
     """Drives the peers of one run; lives as long as the run."""
 
-    def __init__(self, game: Game, settings: TrainSettings) -> None:
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int = 0) -> None:
         """Ask Ray for the workers; they load while the caller does something else."""
-        packed, actor = shared(game), ray.remote(PeerWorker)
+        self._chains, self._stage, actor = shared(chains), stage, ray.remote(PeerWorker)
+        asked = options(settings, gpus=settings.gpus)
         self.crew = Crew(
-            lambda number: actor.options(**options(settings, gpus=settings.gpus)).remote(packed, settings, number),
+            lambda number: actor.options(**asked).remote(self._chains, settings, number, self._stage),
             settings.workers,
             settings,
         )
@@ -107,7 +112,12 @@ class Decentralised:
         self._state, self._scale, self._played = state, scale, dict(played)
         self.crew.gather(until)
 
-    def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
+    def play(self, chains: Chains, stage: int) -> None:
+        """Go over to the chains of another stage before the next iteration."""
+        self._chains, self._stage, self._whole = shared(chains), stage, False
+        self._played.clear()  # worlds that nobody has taken on are of the stage before
+
+    def iterate(self, left: float, until: float = math.inf, prices: Any = None) -> Iteration | None:
         """Let all roll out and learn once; None if `until` (monotonic, seconds) came first.
 
         Raises:
@@ -117,7 +127,7 @@ class Decentralised:
             self._form(until)
             if not self.crew.members:
                 return None
-            asked = {member: member.actor.iterate.remote(left) for member in self.crew.members}
+            asked = {member: member.actor.iterate.remote(left, prices) for member in self.crew.members}
             answers = self.crew.ask(asked, until, lambda answer: isinstance(answer, Lost))
             done = {member: told for member, told in answers.items() if isinstance(told, Iteration)}
             if answers:
@@ -162,6 +172,7 @@ class Decentralised:
                 return
             state = ray.put(self.learned())
             members = list(self.crew.members)
+            self.crew.ask({one: one.actor.play.remote(self._chains, self._stage) for one in members})
             given = self.crew.ask({one: one.actor.learn_from.remote(state, self._scale) for one in members})
             worlds = {one: self._played.pop(one.place) for one in members if one.place in self._played}
             self.crew.ask({one: one.actor.play_on.remote(kept) for one, kept in worlds.items()})
@@ -186,4 +197,6 @@ def joined(told: Sequence[Iteration]) -> Iteration:
         return {name: float(np.mean([getattr(one, of)[name] for one in told])) for name in getattr(told[0], of)}
 
     losses = np.concatenate([one.losses for one in told])
-    return Iteration(sum(one.samples for one in told), losses, told[0].digest, means("seconds"), means("figures"))
+    costs = np.mean([one.costs for one in told], axis=0)
+    samples, digest = sum(one.samples for one in told), told[0].digest
+    return Iteration(samples, losses, digest, means("seconds"), means("figures"), costs)

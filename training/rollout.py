@@ -17,12 +17,11 @@ import torch
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.utils import obs_as_tensor
 
-from ..envs.active_worlds import ActiveWorlds
-from ..envs.game import Game
-from ..envs.vector import ResponseWorlds
+from ..envs.joined import JoinedWorlds, Part
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
-from .imitate import IMITATED_LEVEL
-from .worth import Worth
+from .family import Chain, dealt
+from .metering import COSTS, Metering
+from .seats import PHASES, Seating, start
 
 Array = npt.NDArray[Any]
 Observation = Array | dict[str, Array]  # as the policy's observation space has it
@@ -41,7 +40,8 @@ class Rollout:
     log_probs: Array  # float32[S, B]
     last_values: Array  # float32[B] after the last step
     last_starts: Array  # bool[B]
-    losses: Array  # float64[episodes] coalition loss of the episodes that ended
+    costs: Array  # float64[3] of an attack, the mean, as `metering.COSTS`; nan where they were not metered
+    losses: Array  # float64[episodes] coalition loss of the episodes that ended, in their chains' units
 
 
 def each(work: Callable[..., Array], *observations: Observation) -> Observation:
@@ -58,61 +58,79 @@ def stacked(observations: Sequence[Observation]) -> Observation:
 
 
 class Roller:
-    """A batch of worlds; lives as long as its worker."""
+    """A batch of worlds of one chain or several; lives as long as its worker or its stage."""
 
-    def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
+    def __init__(
+        self,
+        chains: Sequence[Chain],
+        *,
+        worlds: int,
+        first_world: int,
+        seed: int,
+        gamma: float,
+        seating: Seating = Seating(),  # noqa: B008  frozen
+    ) -> None:
         """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
-        self._worlds = ActiveWorlds(
-            ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
-        )
+        parts, units, first = list[Part](), list[Array](), first_world
+        for chain, count in zip(chains, dealt(worlds, chains), strict=True):
+            if not count:
+                continue
+            batches = -(-PHASES // len(chains))
+            made = seating.parts(chain.game, range(first, first + count), stream=STREAM_ENVIRONMENT, batches=batches)
+            units += [np.full(part.count, chain.unit, np.float64) for part in made]
+            parts += made
+            first += count
+        self._worlds = JoinedWorlds(parts)
+        self._metering = Metering(self._worlds)
+        self._units = np.concatenate(units)
         self._draws = torch.Generator().manual_seed(seed).get_state()
         self._gamma = gamma
-        self._worlds.reset(int(np.random.SeedSequence(seed).generate_state(1)[0]) % 20_000 * 100_000)
-        self._spread(worlds)
+        episode = int(np.random.SeedSequence(seed).generate_state(1)[0]) % 20_000 * 100_000
+        self._starts: Array = np.concatenate([start(part, episode, n / len(parts)) for n, part in enumerate(parts)])
+        self._observation: Observation = self._worlds.look()
 
-    def _spread(self, worlds: int) -> None:
-        """Let the worlds stand at different times of an episode, so that each rollout holds all of them.
+    def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float, prices: Array | None = None) -> Rollout:
+        """Play `steps` decisions in every world.
 
-        The imitated rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
+        Args:
+            policy: chooses actions.
+            steps: decisions.
+            scale: rewards are multiplied by it.
+            prices: float64[3], taken off rewards per cost, in the chains' units; costs are then metered.
         """
-        length = self._worlds.game.decisions
-        start: Array = np.arange(worlds) * length // worlds
-        rule = Worth(self._worlds.game, IMITATED_LEVEL)
-        for number in range(length):
-            rows = np.flatnonzero(start == number)
-            if len(rows):
-                self._worlds.worlds.begin_next(rows)
-            step = self._worlds.advance(rule(self._worlds.worlds))
-        self._observation, self._starts = step.observation, step.truncated.copy()
-
-    def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float) -> Rollout:
-        """Play `steps` decisions in every world; rewards are multiplied by `scale`."""
         policy.set_training_mode(False)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.set_rng_state(self._draws)
-            rollout = self._roll(policy, steps, np.float32(scale))
+            rollout = self._roll(policy, steps, np.float32(scale), prices)
             self._draws = torch.get_rng_state()
         return rollout
 
-    def _roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: np.float32) -> Rollout:
+    def _roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: np.float32, prices: Array | None) -> Rollout:
         rows: list[tuple[Any, ...]] = []
+        costs: list[Array] = []
         losses: list[Array] = []
         for _ in range(steps):
             observation, starts, masks = self._observation, self._starts, self._worlds.masks()
             actions, values, log_probs = policy(obs_as_tensor(observation, policy.device), action_masks=masks)
             chosen = actions.cpu().numpy()
+            if prices is not None:
+                costs.append(self._metering.read(chosen))
             step = self._worlds.step(chosen)
-            rewards = step.reward * scale
+            worth = step.reward / self._units
+            if prices is not None:
+                worth = worth - costs[-1] @ prices
+            rewards = worth.astype(np.float32) * scale
             if len(step.ended):
                 rewards[step.ended] += self._gamma * _values(policy, step.terminal_observation)
-                losses.append(step.terminal_loss.sum(axis=(1, 2)))
+                losses.append(step.terminal_loss / self._units[step.ended])
             rows.append((masks, chosen, rewards, starts, values.cpu().numpy()[:, 0], log_probs.cpu().numpy()))
             rows[-1] = (observation, *rows[-1])
             self._observation, self._starts = step.observation, step.truncated.copy()
         seen, *columns = zip(*rows, strict=True)
         ended = np.concatenate(losses) if losses else np.zeros(0)
         last = _values(policy, self._observation)
-        arrays: list[Any] = [stacked(seen), *[np.stack(column) for column in columns], last, self._starts, ended]
+        spent = np.full(len(COSTS), np.nan) if prices is None else self._metering.per_attack(costs)
+        arrays: list[Any] = [stacked(seen), *[np.stack(column) for column in columns], last, self._starts, spent, ended]
         return Rollout(*arrays)
 
     def state(self) -> dict[str, Any]:
@@ -120,18 +138,18 @@ class Roller:
         return {
             "draws": self._draws.numpy().copy(),
             "starts": self._starts.copy(),
-            "worlds": self._worlds.worlds.snapshot(),
+            "worlds": self._worlds.snapshot(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from where a roller of the same game and number of worlds stood.
+        """Go on from where a roller of the same chains and number of worlds stood.
 
         Raises:
             ValueError: it was of other sizes; nothing has changed then.
         """
-        self._worlds.worlds.restore(state["worlds"])
-        self._observation, self._starts = self._worlds.look(), np.array(state["starts"], bool)
-        self._draws = torch.from_numpy(np.array(state["draws"], np.uint8))
+        self._observation = self._worlds.restore(state["worlds"])
+        self._starts = np.asarray(state["starts"], bool).copy()
+        self._draws = torch.from_numpy(np.asarray(state["draws"], np.uint8).copy())
 
 
 def _values(policy: MaskableActorCriticPolicy, observation: Observation) -> Array:

@@ -1,16 +1,16 @@
 """One training run, readable top to bottom: imitate, let Ray workers roll out and learn, keep the best, write it down.
 
-Flows in: a scenario and settings. Flows out: a policy file and what was measured on the way. The first part of the time
-goes into imitating a rule (behaviour cloning), while Ray's workers load; then PPO improves on it. Weights
-are kept by their loss on worlds of a stream that neither training nor evaluation uses. A run with a folder writes
-checkpoints, and goes on from the newest: parameters, optimizer, draws, worlds, counters, curves and best weights.
+Flows in: a scenario and settings; `family` says which chains are played. Flows out: a policy file and what was measured
+on the way. The first part of the time goes into imitating a rule (behaviour cloning), while Ray's workers load; then
+PPO improves on it. Weights are kept by their loss on worlds of a stream that neither training nor evaluation uses. A
+run with a folder writes checkpoints, and goes on from the newest: parameters, optimizer, draws, stage, worlds,
+counters, curves and best weights.
 """
 
 from __future__ import annotations
 
 import hashlib
 import math
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -18,30 +18,34 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from ..envs.active import ACTIVE_FEATURES
-from ..envs.game import Game, load_game
-from ..envs.learned import Learned
-from ..envs.policy_file import OBSERVATION_VERSION, NumpyPolicy, save_policy
+from ..envs.policy_file import OBSERVATION_VERSION, save_policy
 from ..envs.scenario import Scenario
 from .central import Central
-from .chains import kept_for_judging
 from .checkpoint import CheckpointError
-from .cluster import start_ray, stop_ray
+from .cluster import settle_in, start_ray, stop_ray
 from .decentralised import Decentralised
+from .family import Chains, Curriculum
 from .imitate import imitate
+from .metering import COSTS, is_bound, next_multipliers, overrun, prices
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder
-from .settings import CENTRAL, DECENTRALISED, TrainError, TrainSettings, as_dict
-from .validate import validation_losses
+from .seats import Seating
+from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
+from .validate import validated
 from .workers import Crew
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
-BOUND = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")  # kept on resuming
+BUDGETS = ("downtime_budget", "false_budget", "consents_budget", "budget_rate")
+FAMILY = ("seats", "own_share", "cooperation", "chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
+RECIPE = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")
+BOUND = (*RECIPE, *FAMILY, *BUDGETS)  # settings that stay when a run is resumed
 LEAST_LEFT = 0.05  # of the learning rate, at the end
 
 Progress = Callable[[Report], None]
@@ -57,7 +61,11 @@ class Shape(Protocol):
         """Start from a learner's state, and worlds by place."""
         ...
 
-    def iterate(self, left: float, until: float = ...) -> Iteration | None:
+    def play(self, chains: Chains, stage: int) -> None:
+        """Go over to the chains of another stage."""
+        ...
+
+    def iterate(self, left: float, until: float = ..., prices: Any = ...) -> Iteration | None:
         """Roll out and learn once; None if `until` came first."""
         ...
 
@@ -74,7 +82,7 @@ class Shape(Protocol):
         ...
 
 
-SHAPES: Mapping[str, Callable[[Game, TrainSettings], Shape]] = {DECENTRALISED: Decentralised, CENTRAL: Central}
+SHAPES: Mapping[str, Callable[[Chains, TrainSettings, int], Shape]] = {DECENTRALISED: Decentralised, CENTRAL: Central}
 
 
 def train(
@@ -99,19 +107,16 @@ def train(
         CheckpointError: the newest checkpoint cannot be used; nothing was overwritten.
         PolicyFileError: the file cannot be written.
     """
-    fault = kept_for_judging(scenario)
-    if fault:
-        raise TrainError(fault)
-    report = Report()
-    game = load_game(scenario)
+    report, curriculum = Report(), Curriculum(scenario, settings)
     folder = RunFolder(settings, resume=resume) if settings.run else None
     kept = folder.checkpoint if folder is not None else None
     if kept is not None:
-        _check_same(kept["of"], _of(game, settings), settings.run)
+        _check_same(kept["of"], _of(scenario, curriculum, settings), settings.run)
+        _check_chains(kept["curriculum"], curriculum, settings.run)
         report.go_on(kept["report"])
     if folder is not None:
         folder.begin()
-    run = _Run(game, settings, report, folder, progress)
+    run = _Run(scenario, curriculum, settings, report, folder, progress)
     progress(report)
     started = start_ray(settings)
     try:
@@ -132,7 +137,8 @@ def train(
 class _Run:
     """One life of a run."""
 
-    game: Game
+    scenario: Scenario
+    curriculum: Curriculum
     settings: TrainSettings
     report: Report
     folder: RunFolder | None
@@ -141,22 +147,26 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.best: dict[str, Any] = {}
+        self.best_costs: dict[str, float] = {}
         self._validated_at = -1  # iteration
         self._validation_s = self._iteration_s = 0.0  # how long the last took
 
     def learn(self, kept: Any) -> None:
         """Imitate or go on, then PPO until the end, validating now and then, and at the end."""
         report, settings = self.report, self.settings
-        shape = self.shape = SHAPES[settings.shape](self.game, settings)
-        torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers load or wait while the driver computes
-        self.learner = make_learner(self.game, settings)
+        stage = report.chains_stage = 0 if kept is None else int(kept["curriculum"]["stage"])
+        chains = self.curriculum.chains(stage)
+        shape = self.shape = SHAPES[settings.shape](chains, settings, stage)
+        settle_in(settings)  # batches here are small: more threads gain little, and lose much on a loaded machine
+        self.learner = make_learner(chains[0].game, settings)
         played: dict[int, Any] = {}
         if kept is None:
             self._say("imitating")
-            report.scale = imitate(self.learner.policy.network, self.game, settings)
+            report.scale = self._imitate()
             self._validate()
         else:
             self.learner.restore(kept["learner"])
+            self.best_costs = dict(kept["best_costs"])
             self.best, played = kept["best"], {int(place): one for place, one in kept["played"].items()}
             shape.crew.next_number = max(kept["next_number"], shape.crew.next_number)
         self._say("waiting for workers")
@@ -166,8 +176,9 @@ class _Run:
             report.learning_since = report.clock()
         replaced = report.replaced_workers
         while self._goes_on():
+            self._go_over(shape)
             began = time.monotonic()
-            told = shape.iterate(self._left(), self._end())
+            told = shape.iterate(self._left(), self._end(), self._prices())
             self._iteration_s = time.monotonic() - began
             if told is None:
                 break
@@ -176,11 +187,25 @@ class _Run:
             self._validate()
         self._keep()
 
+    def _imitate(self) -> float:
+        """Clone the rule on chains of all sizes, as the last stages have them; gives the scale of rewards."""
+        stages = Curriculum(self.scenario, self.settings)
+        return imitate(self.learner.policy.network, stages.chains(stages.last), self.settings)
+
+    def _go_over(self, shape: Shape) -> None:
+        """Play the chains of the stage that is due."""
+        stage = self.curriculum.stage_at(self._part())
+        if stage > self.report.chains_stage:
+            self.report.chains_stage = stage
+            shape.play(self.curriculum.chains(stage), stage)
+
     def _note(self, told: Iteration, replaced: int) -> None:
         assert self.shape is not None
         figures, report = self.report.note(told), self.report
         report.replaced_workers = replaced + self.shape.crew.replaced
         report.lost_iterations = self.shape.lost
+        if is_bound(self.settings):
+            report.multipliers = next_multipliers(np.array(report.multipliers), told.costs, self.settings).tolist()
         if self.folder is not None:
             self.folder.note(report.iterations, figures)
         if self._is_due():
@@ -188,6 +213,10 @@ class _Run:
         if report.iterations % self.settings.checkpoint_every == 0:
             self._keep()
         self.progress(report)
+
+    def _prices(self) -> Any:
+        """What costs count as in rewards; None where there is no budget."""
+        return prices(np.array(self.report.multipliers), self.settings) if is_bound(self.settings) else None
 
     def _goes_on(self) -> bool:
         if self.settings.iterations and self.report.iterations >= self.settings.iterations:
@@ -219,18 +248,24 @@ class _Run:
         return part < 1.0 and len(self.report.validation) < 1 + int(part * (self.settings.validations - 1))
 
     def _validate(self) -> None:
-        """Keep the present weights if they lose least so far."""
+        """Keep the present weights if they lose least so far; those that keep the budgets go before others."""
         began, report = time.monotonic(), self.report
         if report.iterations:
             assert self.shape is not None
             self.learner.restore(self.shape.learned())
         weights = self.learner.policy.network.numpy_weights()
-        policy = Learned(self.game, NumpyPolicy(weights, {}))
-        loss = float(validation_losses(self.game, policy, range(self.settings.validation_worlds)).mean())
+        judges = self.curriculum.judges
+        judged = validated(
+            judges, self.learner.policy.network, self.curriculum.judged_worlds, Seating.of(self.settings)
+        )
+        loss = float(judged.losses.mean())  # each in its chain's unit, so that none outweighs the others
+        broken = overrun(judged.costs, self.settings)
         report.validation.append((report.clock(), loss))
         self._validated_at, self._validation_s = report.iterations, time.monotonic() - began
-        if loss < report.best_loss:
-            report.best_loss, self.best = loss, weights
+        if (broken, loss) < (report.best_overrun, report.best_loss):
+            report.best_overrun, report.best_loss, self.best = broken, loss, weights
+            told = zip(COSTS, judged.costs.tolist(), strict=True)
+            self.best_costs = {name: cost for name, cost in told if math.isfinite(cost)}
         self.progress(report)
 
     def _keep(self) -> None:
@@ -238,12 +273,13 @@ class _Run:
             return
         assert self.shape is not None
         state = {
-            "of": _of(self.game, self.settings),
+            "of": _of(self.scenario, self.curriculum, self.settings),
             "learner": self.shape.learned(),
             "played": {str(place): one for place, one in self.shape.played().items()},
             "next_number": self.shape.crew.next_number,
             "best": self.best,
-            "curriculum": {"stage": 0},  # one chain so far
+            "best_costs": self.best_costs,
+            "curriculum": self.curriculum.told(self.report.chains_stage),
             "report": self.report.kept(),
         }
         self.folder.keep(self.report.iterations, state)
@@ -253,16 +289,16 @@ class _Run:
         self.progress(self.report)
 
 
-def _of(game: Game, settings: TrainSettings) -> dict[str, Any]:
+def _of(scenario: Scenario, curriculum: Curriculum, settings: TrainSettings) -> dict[str, Any]:
     """What a checkpoint is bound to."""
+    game = curriculum.judges[0].game
     return {
-        "scenario": game.scenario.name,
-        "targets": game.compiled.targets,
+        "scenario": scenario.name,
+        **{name: getattr(settings, name) for name in BOUND},
         "library": game.library.digest,
         "observation version": OBSERVATION_VERSION,
-        "chain": game.compiled.twin.digest,
-        "game": hashlib.sha256(game.scenario.model_dump_json(exclude={"folder"}).encode()).hexdigest()[:16],
-        **{name: getattr(settings, name) for name in BOUND},
+        "chain": [chain.game.compiled.twin.digest for chain in curriculum.judges],
+        "game": hashlib.sha256(scenario.model_dump_json(exclude={"folder"}).encode()).hexdigest()[:16],
     }
 
 
@@ -275,9 +311,22 @@ def _check_same(kept: Mapping[str, Any], wanted: Mapping[str, Any], run: str) ->
             )
 
 
+def _check_chains(kept: Mapping[str, Any], curriculum: Curriculum, run: str) -> None:
+    """Refuse a checkpoint whose stage this version would play on other chains.
+
+    Raises:
+        CheckpointError: naming the run and the mend.
+    """
+    if curriculum.told(int(kept["stage"])) != kept:
+        raise CheckpointError(
+            f"run {run}: stage {kept['stage']} of its checkpoint had other chains; go on with the version that began "
+            "it, or name another folder"
+        )
+
+
 def _write(run: _Run, out: Path | None) -> None:
     weights = {name: torch.as_tensor(one).numpy() for name, one in run.best.items()}
-    card = _card(run.game, run.settings, run.report)
+    card = _card(run)
     if out is not None:
         save_policy(out, weights, card)
     if run.folder is not None:
@@ -287,19 +336,23 @@ def _write(run: _Run, out: Path | None) -> None:
             run.folder.put("policy.tocsin", made.read_bytes())
 
 
-def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]:
+def _card(run: _Run) -> dict[str, Any]:
     from .. import __version__
 
+    settings, report = run.settings, run.report
+    library = run.curriculum.judges[0].game.library
     return {
         "tocsin": __version__,
-        "scenario": game.scenario.name,
-        "library": game.library.digest,
-        "playbooks": list(game.library.names),
+        "scenario": run.scenario.name,
+        "library": library.digest,
+        "playbooks": list(library.names),
         "settings": {name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario")},
         "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,
+        "judged by": [chain.told for chain in run.curriculum.judges],
         "validation_loss": report.best_loss,
+        "validation_costs": run.best_costs,
         "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
     }

@@ -26,6 +26,8 @@ def train(
     iterations: Annotated[int | None, typer.Option(help="Updates in all; default: what the time allows.")] = None,
     workers: Annotated[int | None, typer.Option(help="Workers on Ray; default: 2.")] = None,
     shape: Annotated[str | None, typer.Option(help="decentralised (default) or central.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Generated chains played side by side; default: 0, one.")] = None,
+    stages: Annotated[int | None, typer.Option(help="Parts of the run, each with new, larger chains.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, sampling and worlds; default: 0.")] = None,
     run: Annotated[str | None, typer.Option(help="Folder or URL for checkpoints and figures.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
@@ -45,6 +47,8 @@ def train(
         "iterations": iterations,
         "workers": workers,
         "shape": shape,
+        "chains": chains,
+        "stages": stages,
         "seed": seed,
         "run": run,
     }
@@ -91,11 +95,14 @@ def _train_here(settings: TrainSettings, out: Path, chart: Path | None, *, resum
 
 def summary(report: Report, settings: TrainSettings, out: Path) -> dict[str, Any]:
     """What `--json` prints."""
+    from .metering import COSTS
+
     spent = sum(report.spent.values())
     return {
         "policy": str(out),
         "shape": settings.shape,
         "workers": settings.workers,
+        "stage": report.chains_stage,
         "samples": report.samples,
         "iterations": report.iterations,
         "seconds": round(report.seconds, 1),
@@ -103,6 +110,8 @@ def summary(report: Report, settings: TrainSettings, out: Path) -> dict[str, Any
         "learning_samples_per_s": round(report.samples / spent, 1) if spent else 0.0,
         "shares_of_time": {name: round(seconds / spent, 3) for name, seconds in report.spent.items()},
         "validation_loss": round(report.best_loss, 4),
+        "multipliers": dict(zip(COSTS, report.multipliers, strict=True)),
+        "costs": dict(zip(COSTS, report.costs, strict=False)),
         "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
         "replaced_workers": report.replaced_workers,
         "lost_iterations": report.lost_iterations,
@@ -158,6 +167,6 @@ def _draw(report: Report, chart: Path) -> None:
     axes = figure.add_subplot()
     axes.plot(*zip(*report.losses, strict=True), label="episodes in training") if report.losses else None
     axes.plot(*zip(*report.validation, strict=True), "o-", label="validation")
-    axes.set(xlabel="seconds", ylabel="loss per attack, owner-hours", title="Training")
+    axes.set(xlabel="seconds", ylabel="loss per attack, owner-hours or in units of the chains", title="Training")
     axes.legend()
     figure.savefig(chart, dpi=120)

@@ -15,6 +15,8 @@ EXPORTS = {
     "Refused": "base",
     "Unavailable": "base",
     "OpenC2Http": "openc2_http",
+    "Router": "router",
+    "Setup": "setup",
 }
 
 

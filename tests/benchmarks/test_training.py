@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 from tocsin.envs.game import load_game
 from tocsin.envs.scenario import read_scenario
+from tocsin.training.family import single
 from tocsin.training.settings import CENTRAL, DECENTRALISED, TrainSettings
 
 ROUNDS = 5
@@ -27,7 +28,7 @@ def shapes() -> Iterator[dict[tuple[str, int], Any]]:
     state = make_learner(game, TrainSettings()).state()
     made = {}
     for shape, workers in KINDS:
-        made[shape, workers] = SHAPES[shape](game, TrainSettings(workers=workers, patience_s=600))
+        made[shape, workers] = SHAPES[shape](single(game), TrainSettings(workers=workers, patience_s=600), 0)
         made[shape, workers].begin(state, 0.1, {})
     yield made
     for one in made.values():

@@ -15,6 +15,7 @@ from typing import Any
 import pytest
 from tocsin.envs.policy_file import load_policy
 from tocsin.tests.envs.games import short_game
+from tocsin.training.family import single
 from tocsin.training.settings import CENTRAL, DECENTRALISED, TrainSettings
 
 pytestmark = pytest.mark.systems
@@ -39,7 +40,7 @@ def begun(shape: str, settings: TrainSettings = TINY) -> Any:
     from tocsin.training.ppo import make_learner
     from tocsin.training.train import SHAPES
 
-    made = SHAPES[shape](short_game(), settings)
+    made = SHAPES[shape](single(short_game()), settings, 0)
     made.begin(make_learner(short_game(), settings).state(), 0.1, {})
     return made
 
@@ -198,8 +199,9 @@ def test_a_run_writes_a_policy_that_plays(own_ray: None, tmp_path: Path) -> None
     from tocsin.envs.learned import Learned
     from tocsin.envs.scenario import read_scenario
     from tocsin.envs.scripted import nothing
+    from tocsin.training.family import mean_loss
     from tocsin.training.train import train
-    from tocsin.training.validate import validation_losses
+    from tocsin.twin.rulebook.worlds import STREAM_EVALUATION
 
     out, scenario = tmp_path / "policy.tocsin", read_scenario()
     settings = TrainSettings(iterations=3, seconds=0, worlds=8, validation_worlds=16, validations=2)
@@ -208,6 +210,5 @@ def test_a_run_writes_a_policy_that_plays(own_ray: None, tmp_path: Path) -> None
     assert [at > 0 for at, _ in report.validation] == [True, True], "after imitation and at the end"
     game, policy = load_game(scenario), load_policy(out)
     assert policy.card["scenario"] == scenario.name
-    worlds = range(1000, 1032)
-    learned = validation_losses(game, Learned(game, policy), worlds).mean()
-    assert learned < validation_losses(game, nothing, worlds).mean()
+    learned, idle = (mean_loss(game, rule, STREAM_EVALUATION, 32) for rule in (Learned(game, policy), nothing))
+    assert learned < idle

@@ -12,8 +12,10 @@ import numpy as np
 import pytest
 from tocsin.envs.scenario import Scenario
 from tocsin.tests.envs.games import short_game
+from tocsin.training import family
 from tocsin.training import train as module
 from tocsin.training.checkpoint import CheckpointError
+from tocsin.training.family import Chains
 from tocsin.training.peer import GRADIENT, ROLLING, WAITING, Iteration
 from tocsin.training.report import Report
 from tocsin.training.settings import DECENTRALISED, TrainSettings
@@ -28,7 +30,8 @@ class Counting:
 
     lost = 0
 
-    def __init__(self, game: Any, settings: TrainSettings) -> None:
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int) -> None:
+        self.stages = [(stage, chains)]
         self.crew = SimpleNamespace(next_number=2, replaced=0)
         self.left: list[float] = []
         self.comes = True
@@ -36,7 +39,10 @@ class Counting:
     def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = 0.0) -> None:
         self.state, self.began_with = state, dict(played)
 
-    def iterate(self, left: float, until: float = 0.0) -> Iteration | None:
+    def play(self, chains: Chains, stage: int) -> None:
+        self.stages.append((stage, chains))
+
+    def iterate(self, left: float, until: float = 0.0, prices: Any = None) -> Iteration | None:
         if not self.comes:
             time.sleep(max(0.0, until - time.monotonic()))
             return None
@@ -58,12 +64,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Counting]:
     """Shapes that runs make, in place of Ray; the short game in place of the scenario's."""
     shapes: list[Counting] = []
 
-    def make(game: Any, settings: TrainSettings) -> Counting:
-        shapes.append(Counting(game, settings))
+    def make(chains: Chains, settings: TrainSettings, stage: int) -> Counting:
+        shapes.append(Counting(chains, settings, stage))
         return shapes[-1]
 
     monkeypatch.setattr(module, "SHAPES", {DECENTRALISED: make})
-    monkeypatch.setattr(module, "load_game", lambda scenario: short_game())
+    monkeypatch.setattr(family, "load_game", lambda scenario: short_game())
     monkeypatch.setattr(module, "start_ray", lambda settings: False)
     return shapes
 

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import NANO, Compiled
+from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.state import WorldState
-from ..rulebook.worlds import Worlds
 from ..sensing.belief import BeliefState
 from ..vocabulary import ConsentMode
+from .rollouts import roll_options
 from .sampling import draw_worlds
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
@@ -105,7 +105,7 @@ def rehearse(
             count=LEAST_WORLDS,
             seed=seed * 64 + losses.shape[2] // LEAST_WORLDS,
         )
-        more = np.stack([_roll(drawn, option, ticks) for option in every], axis=1)
+        more = np.concatenate([roll_options(drawn, [option], ticks) for option in every], axis=1)
         losses = np.concatenate([losses, more], axis=2)
         if losses.shape[2] >= MOST_WORLDS or _is_told_apart(losses[0]):
             break
@@ -113,21 +113,6 @@ def rehearse(
         Rehearsal(horizon, rows.shape[1], tuple(_outcome(a, row, rows[0]) for a, row in zip(every, rows, strict=True)))
         for horizon, rows in zip(horizons_s, losses, strict=True)
     )
-
-
-def _roll(drawn: Worlds, actions: tuple[int, ...], ticks: Sequence[int]) -> npt.NDArray[np.float64]:
-    """float64[horizons, worlds]: coalition's loss after so many ticks, the actions being proposed one a tick."""
-    future = drawn.fork(np.arange(drawn.count))
-    decision = np.zeros((future.count, future.state.seat_owner.shape[1]), np.int32)
-    for action in actions:
-        decision[:, 0] = action
-        future.tick(decision)
-    losses, gone = [], len(actions)
-    for tick in ticks:
-        future.roll(max(0, tick - gone))
-        gone = max(tick, gone)
-        losses.append(future.state.loss.sum(axis=(1, 2)) / NANO)
-    return np.stack(losses)
 
 
 def _is_told_apart(losses: npt.NDArray[np.float64]) -> bool:
