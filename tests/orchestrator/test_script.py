@@ -76,8 +76,7 @@ def test_many_targets_are_served_in_order_and_taken_back_in_reverse() -> None:
         seen.append(order.command["target"]["x-tocsin:asset"])
         outcomes.append(StepOutcome(order.step, succeeded=True))
     undone = [
-        order.command["target"]["x-tocsin:asset"]
-        for order in SCRIPT.undo_orders(isolate.document, response, outcomes)
+        order.command["target"]["x-tocsin:asset"] for order in SCRIPT.undo_orders(isolate.document, response, outcomes)
     ]
     assert seen == [GATEWAY, CONTROLLER] and undone == [CONTROLLER, GATEWAY]
 
