@@ -145,8 +145,8 @@ def robustness(
     check(suite)
     means = dict(known or {})
     tuned = suite.tuned or tune_suite(suite, lambda share: progress("tuning", 0.0))
-    for number in range(DEFAULT, extent.draws):
-        progress("as assumed" if number == DEFAULT else f"draw {number}", (number + 1) / (extent.draws + 1))
+    for done, number in enumerate((*range(extent.draws), DEFAULT)):
+        progress("as assumed" if number == DEFAULT else f"draw {number}", done / (extent.draws + 1))
         if number not in means:
             means[number] = play_draw(suite, tuned, learned, extent, number)
             keep(number, means[number])
