@@ -48,7 +48,7 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     versions = read_versions(home.path / "vetting" / "playbooks")
     return Supply(
         shelf=shelf_of(library),
-        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions),
+        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions, installed()),
         script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), installed()),
         advisor=TwinAdvisor(
             game.compiled,

@@ -239,6 +239,9 @@ class Workflow:
             refused = self._refusal(conn, response, now)
         if response.expires <= iso(now):
             self._fail(response, "its time ran out before it was carried out whole")
+            shelved = self.shelf.get(response.playbook)
+            if shelved is not None and shelved.digest == response.playbook_digest:
+                self._want_back(response, shelved.document)
             return
         if refused is not None and refused.name != "budget_spent":  # its own cost is booked already
             self._fail(response, f"{refused.name}: {refused.reason}")
