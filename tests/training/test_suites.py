@@ -3,11 +3,9 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
 import pytest
 import yaml
-from tocsin.envs.game import Game
 from tocsin.tests.training.small_suites import SMALL, small_suite
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.training import contenders as tuning
