@@ -15,8 +15,10 @@ PUBLIC = (
     "assumptions",
     "attackers",
     "campaigns",
+    "cooperation",
     "game",
     "joined",
+    "owner_lanes",
     "learned",
     "numbers",
     "policy_file",
@@ -27,6 +29,7 @@ PUBLIC = (
     "target_graph",
     "vector",
     "response",
+    "views",
     "owners",
     "replay",
 )

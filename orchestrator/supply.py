@@ -18,7 +18,7 @@ from pathlib import Path
 from ..envs.game import Game, make_game
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
-from ..playbooks.execute import among
+from ..playbooks.execute import among, installed
 from ..playbooks.targets import expand_in
 from ..playbooks.trust import read_signatures, read_trust, read_versions
 from ..twin.compiled import Int32
@@ -49,7 +49,7 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     return Supply(
         shelf=shelf_of(library),
         is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions),
-        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin)),
+        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), installed()),
         advisor=TwinAdvisor(
             game.compiled,
             library,

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from ..envs.attackers import PRESETS, Attacker
+from ..envs.cooperation import ARMS, with_cooperation
 from ..envs.game import Game, load_game
 from ..envs.scenario import SMALL_SITE, Generator, Scenario
 from ..envs.scripted import Defender, Threshold, nothing, worlds_for
@@ -105,11 +106,13 @@ class Curriculum:
     def _made(self, stage: int) -> Chains:
         settings, scenario = self._settings, self._scenario
         if not self.is_family:
-            return single(load_game(scenario))
+            return tuple(Chain(game) for game in _cooperating([load_game(scenario)], settings, each=True))
         largest = largest_at(stage, settings)
         return tuple(
             _with_unit(game, STREAM_IMITATION, UNIT_WORLDS, settings.unit)
-            for game in _drawn(scenario, settings, stage * settings.chains, settings.chains, largest)
+            for game in _cooperating(
+                _drawn(scenario, settings, stage * settings.chains, settings.chains, largest), settings
+            )
         )
 
     @cached_property
@@ -119,12 +122,15 @@ class Curriculum:
         if not self.is_family:
             return self.chains(0)
         games = _drawn(self._scenario, settings, settings.stages * settings.chains, settings.judges, settings.largest)
-        return tuple(_with_unit(game, STREAM_VALIDATION, self.judged_worlds, PER_CHAIN) for game in games)
+        return tuple(
+            _with_unit(game, STREAM_VALIDATION, self.judged_worlds, PER_CHAIN) for game in _cooperating(games, settings)
+        )
 
     @property
     def judged_worlds(self) -> int:
         """Attacks by which weights are kept, for each chain."""
-        return self._settings.validation_worlds // (self._settings.judges if self.is_family else 1)
+        alone = 1 if self._settings.cooperation == AS_WRITTEN else len(ARMS)
+        return max(1, self._settings.validation_worlds // (self._settings.judges if self.is_family else alone))
 
     def told(self, stage: int) -> dict[str, Any]:
         """For a checkpoint: which stage, and its chains."""
@@ -148,6 +154,16 @@ def _drawn(scenario: Scenario, settings: TrainSettings, first: int, count: int, 
         load_game(_variant(scenario, made, made.seed + first + number, round(size), first + number, settings))
         for number, size in enumerate(sizes.tolist())
     ]
+
+
+def _cooperating(games: Sequence[Game], settings: TrainSettings, *, each: bool = False) -> list[Game]:
+    """Games with owners that cooperate as settings say: every kind in turn, or of each game every kind."""
+    if settings.cooperation == AS_WRITTEN:
+        return list(games)
+    kinds = list(ARMS.values())
+    if each:
+        return [with_cooperation(game, kind) for game in games for kind in kinds]
+    return [with_cooperation(game, kinds[number % len(kinds)]) for number, game in enumerate(games)]
 
 
 def _variant(

@@ -17,6 +17,7 @@ from ..twin.sources.safe_yaml import read_yaml
 
 DECENTRALISED, CENTRAL = "decentralised", "central"
 AS_WRITTEN, MIXED = "as-written", "mixed"  # attackers
+COALITION, OWNERS = "coalition", "owners"  # seats
 PER_CHAIN, HOURS = "chain", "hours"  # units of rewards
 
 
@@ -48,6 +49,13 @@ class TrainSettings:
         (PER_CHAIN, HOURS),
     )
     judges: int = _number(8, 1, 1000, "generated chains of their own, of all sizes, by which the best weights are kept")
+    seats: str = _word(
+        COALITION, "who decides: one for all owners, or each by its own view; one network", (COALITION, OWNERS)
+    )
+    own_share: float = _number(0.0, 0, 1, "of an owner's reward that is its own loss; the rest is all owners' together")
+    cooperation: str = _word(
+        AS_WRITTEN, "between owners: as the chains have it, or findings and consent in turn", (AS_WRITTEN, MIXED)
+    )
     seconds: float = _number(60.0, 0, 31_536_000, "wall time in all, Ray's start and validation too; 0: no limit")
     iterations: int = _number(0, 0, 10**9, "updates in all, by which the learning rate then falls; 0: by the time")
     shape: str = _word(DECENTRALISED, "who computes gradients: every worker, or one learner", (DECENTRALISED, CENTRAL))
@@ -68,6 +76,10 @@ class TrainSettings:
     gradient_norm: float = _number(0.5, 1e-6, 1e6, "greatest norm of a gradient; longer ones are cut to it")
     epochs: int = _number(4, 1, 100, "passes over each iteration's data")
     minibatches: int = _number(4, 1, 1024, "per pass, over all workers together")
+    downtime_budget: float = _number(0.0, 0, 1e9, "owner-hours per attack that responses alone may cost; 0: no bound")
+    false_budget: float = _number(0.0, 0, 1e9, "containments per attack of what no attacker held; 0: no bound")
+    consents_budget: float = _number(0.0, 0, 1e9, "answers per attack that people may be asked for; 0: no bound")
+    budget_rate: float = _number(0.05, 1e-6, 100, "by which a multiplier rises per iteration and share overrun")
     validation_worlds: int = _number(256, 2, 4096, "worlds of their own stream, in all, by which the best are kept")
     validations: int = _number(6, 2, 100, "after imitation, at the end, and the others evenly between")
     start_s: float = _number(600.0, 1, 3600, "patience with workers that start: a node first compiles the kernels")
@@ -92,10 +104,21 @@ class TrainSettings:
                 f"give worlds x steps of {least} or more"
             )
         self._check_family()
+        self._check_seats()
         if _PASSWORD.match(self.run):
             raise TrainError("run: its URL holds a password, which would be kept with the run; give it by environment")
         if self.tensorboard and not self.run:
             raise TrainError("tensorboard: events need a run folder; give run too")
+
+    def _check_seats(self) -> None:
+        if self.seats == COALITION:
+            for name in ("own_share", "cooperation"):
+                if getattr(self, name) != _DEFAULTS[name]:
+                    raise TrainError(f"{name} {getattr(self, name)}: is for owners' seats; give seats: owners too")
+            return
+        for name in ("downtime_budget", "false_budget", "consents_budget"):
+            if getattr(self, name):
+                raise TrainError(f"{name} {getattr(self, name)}: is for the coalition's seat; leave it out")
 
     def _check_family(self) -> None:
         if not self.chains:

@@ -18,6 +18,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from ..envs.active import ACTIVE_FEATURES
@@ -29,19 +30,22 @@ from .cluster import settle_in, start_ray, stop_ray
 from .decentralised import Decentralised
 from .family import Chains, Curriculum
 from .imitate import imitate
+from .metering import COSTS, is_bound, next_multipliers, overrun, prices
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder
+from .seats import Seating
 from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
-from .validate import validation_losses
+from .validate import validated
 from .workers import Crew
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
-FAMILY = ("chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
+BUDGETS = ("downtime_budget", "false_budget", "consents_budget", "budget_rate")
+FAMILY = ("seats", "own_share", "cooperation", "chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
 RECIPE = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")
-BOUND = (*RECIPE, *FAMILY)  # settings that stay when a run is resumed
+BOUND = (*RECIPE, *FAMILY, *BUDGETS)  # settings that stay when a run is resumed
 LEAST_LEFT = 0.05  # of the learning rate, at the end
 
 Progress = Callable[[Report], None]
@@ -61,7 +65,7 @@ class Shape(Protocol):
         """Go over to the chains of another stage."""
         ...
 
-    def iterate(self, left: float, until: float = ...) -> Iteration | None:
+    def iterate(self, left: float, until: float = ..., prices: Any = ...) -> Iteration | None:
         """Roll out and learn once; None if `until` came first."""
         ...
 
@@ -143,6 +147,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.best: dict[str, Any] = {}
+        self.best_costs: dict[str, float] = {}
         self._validated_at = -1  # iteration
         self._validation_s = self._iteration_s = 0.0  # how long the last took
 
@@ -161,6 +166,7 @@ class _Run:
             self._validate()
         else:
             self.learner.restore(kept["learner"])
+            self.best_costs = dict(kept["best_costs"])
             self.best, played = kept["best"], {int(place): one for place, one in kept["played"].items()}
             shape.crew.next_number = max(kept["next_number"], shape.crew.next_number)
         self._say("waiting for workers")
@@ -172,7 +178,7 @@ class _Run:
         while self._goes_on():
             self._go_over(shape)
             began = time.monotonic()
-            told = shape.iterate(self._left(), self._end())
+            told = shape.iterate(self._left(), self._end(), self._prices())
             self._iteration_s = time.monotonic() - began
             if told is None:
                 break
@@ -198,6 +204,8 @@ class _Run:
         figures, report = self.report.note(told), self.report
         report.replaced_workers = replaced + self.shape.crew.replaced
         report.lost_iterations = self.shape.lost
+        if is_bound(self.settings):
+            report.multipliers = next_multipliers(np.array(report.multipliers), told.costs, self.settings).tolist()
         if self.folder is not None:
             self.folder.note(report.iterations, figures)
         if self._is_due():
@@ -205,6 +213,10 @@ class _Run:
         if report.iterations % self.settings.checkpoint_every == 0:
             self._keep()
         self.progress(report)
+
+    def _prices(self) -> Any:
+        """What costs count as in rewards; None where there is no budget."""
+        return prices(np.array(self.report.multipliers), self.settings) if is_bound(self.settings) else None
 
     def _goes_on(self) -> bool:
         if self.settings.iterations and self.report.iterations >= self.settings.iterations:
@@ -236,19 +248,24 @@ class _Run:
         return part < 1.0 and len(self.report.validation) < 1 + int(part * (self.settings.validations - 1))
 
     def _validate(self) -> None:
-        """Keep the present weights if they lose least so far."""
+        """Keep the present weights if they lose least so far; those that keep the budgets go before others."""
         began, report = time.monotonic(), self.report
         if report.iterations:
             assert self.shape is not None
             self.learner.restore(self.shape.learned())
         weights = self.learner.policy.network.numpy_weights()
         judges = self.curriculum.judges
-        losses = validation_losses(judges, self.learner.policy.network, self.curriculum.judged_worlds)
-        loss = float(losses.mean())  # each in its chain's unit, so that none outweighs the others
+        judged = validated(
+            judges, self.learner.policy.network, self.curriculum.judged_worlds, Seating.of(self.settings)
+        )
+        loss = float(judged.losses.mean())  # each in its chain's unit, so that none outweighs the others
+        broken = overrun(judged.costs, self.settings)
         report.validation.append((report.clock(), loss))
         self._validated_at, self._validation_s = report.iterations, time.monotonic() - began
-        if loss < report.best_loss:
-            report.best_loss, self.best = loss, weights
+        if (broken, loss) < (report.best_overrun, report.best_loss):
+            report.best_overrun, report.best_loss, self.best = broken, loss, weights
+            told = zip(COSTS, judged.costs.tolist(), strict=True)
+            self.best_costs = {name: cost for name, cost in told if math.isfinite(cost)}
         self.progress(report)
 
     def _keep(self) -> None:
@@ -261,6 +278,7 @@ class _Run:
             "played": {str(place): one for place, one in self.shape.played().items()},
             "next_number": self.shape.crew.next_number,
             "best": self.best,
+            "best_costs": self.best_costs,
             "curriculum": self.curriculum.told(self.report.chains_stage),
             "report": self.report.kept(),
         }
@@ -335,5 +353,6 @@ def _card(run: _Run) -> dict[str, Any]:
         "iterations": report.iterations,
         "judged by": [chain.told for chain in run.curriculum.judges],
         "validation_loss": report.best_loss,
+        "validation_costs": run.best_costs,
         "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
     }

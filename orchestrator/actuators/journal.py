@@ -36,6 +36,7 @@ class Journal:
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+            self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=FULL")
             self._file.execute("CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, outcome TEXT, refusal TEXT)")
         except (sqlite3.Error, OSError) as error:

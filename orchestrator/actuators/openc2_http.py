@@ -86,11 +86,17 @@ class OpenC2Http:
         try:
             code, content = asyncio.run(self._exchange(endpoint, order, place))
         except TimeoutError:
-            raise Unavailable(f"{place}: its answer took longer than {self.timeout_s:g} s; try again later") from None
+            raise Unavailable(
+                f"{place}: its answer took longer than {self._patience(order):g} s; try again later"
+            ) from None
         except httpx.HTTPError as error:
             raise Unavailable(f"{place}: not reached ({type(error).__name__}); is it running?") from None
         outcome = _read_answer(place, code, content)
         return replace(outcome, arguments=_asked_for(order, outcome.results))
+
+    def _patience(self, order: Order) -> float:
+        """Seconds for one try: ours, or what is left of the step's time where that is less."""
+        return self.timeout_s if order.timeout_s is None else max(min(self.timeout_s, order.timeout_s), 0.01)
 
     async def _exchange(self, endpoint: Endpoint, order: Order, place: str) -> tuple[int, bytes]:
         """Status and body as they came, within a size and a time: who drips, headers too, must not hold up others."""
@@ -103,8 +109,8 @@ class OpenC2Http:
         }
         body, content = rfc8785.dumps(request_message(order)), bytearray()
         async with (
-            asyncio.timeout(self.timeout_s),
-            httpx.AsyncClient(verify=self._verify, timeout=self.timeout_s, trust_env=False) as client,
+            asyncio.timeout(self._patience(order)),
+            httpx.AsyncClient(verify=self._verify, timeout=self._patience(order), trust_env=False) as client,
             client.stream("POST", endpoint.url, content=body, headers=headers) as answer,
         ):
             async for chunk in answer.aiter_raw():

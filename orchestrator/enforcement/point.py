@@ -25,7 +25,7 @@ from ..openc2.tocsin_profile import ASSET, LINK, TOCSIN, TocsinArgs
 from .names import NameMap
 from .nft import NftError
 from .rules import Flow, Rule, filter_args, flows_of, next_number
-from .store import RuleStore
+from .store import RuleStore, StoreError
 
 MAX_RULES: Final = 10_000  # assumed; each change writes the whole list, a tenth of a second at this length
 PAIRS: Final[Mapping[str, tuple[str, ...]]] = {
@@ -94,6 +94,9 @@ class EnforcementPoint:
                 self.store.keep(key, response.as_json())
                 self.write(self.store.rules())
         except NftError as error:
+            raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
+        except StoreError as error:
+            self.write(self.store.rules())  # the kernel took what cannot be kept: back to what is
             raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
         return response
 

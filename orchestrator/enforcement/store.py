@@ -44,6 +44,7 @@ class RuleStore:
             self._file = sqlite3.connect(
                 str(path) if path else ":memory:", check_same_thread=False, isolation_level=None
             )
+            self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=FULL")
             for statement in SCHEMA:
                 self._file.execute(statement)
@@ -52,7 +53,11 @@ class RuleStore:
 
     @contextmanager
     def change(self) -> Iterator[None]:
-        """One transaction: kept at the end of the block, taken back where it raises."""
+        """One transaction: kept at the end of the block, taken back where it raises.
+
+        Raises:
+            StoreError: it cannot be kept, e.g. on a full disk; then nothing of it is.
+        """
         with self._lock:
             self._file.execute("BEGIN IMMEDIATE")
             try:
@@ -60,7 +65,11 @@ class RuleStore:
             except BaseException:
                 self._file.execute("ROLLBACK")
                 raise
-            self._file.execute("COMMIT")
+            try:
+                self._file.execute("COMMIT")
+            except sqlite3.Error as error:
+                self._file.execute("ROLLBACK")
+                raise StoreError(f"the state file: {error}; make room, then try again") from None
 
     def rules(self) -> list[Rule]:
         """The list, top-down."""

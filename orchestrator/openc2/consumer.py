@@ -124,18 +124,28 @@ class Gate:
     def _respond(self, producer: str, unpacked: Unpacked) -> tuple[Response, str]:
         command = read_command(normalised(unpacked.content), Language(self.enforcer.profiles))
         wanted = command.args.response_requested or "complete"
+        try:
+            response = self._recalled(producer, unpacked, command)
+        except OpenC2Error as error:
+            if wanted == "none":  # then nothing is said whatever happens (packet filter 3.2.1.7.1)
+                return Response(error.status, str(error)), wanted
+            raise
+        return (Response(102, STATUSES[102]) if wanted == "ack" else response), wanted
+
+    def _recalled(self, producer: str, unpacked: Unpacked, command: Command) -> Response:
+        """The first answer to this request, or a new one."""
         digest = digest_of(unpacked.content)
         try:
             known = self.memory.recall(producer, unpacked.request_id, digest)
         except ReusedId as error:
             raise OpenC2Error("headers.request_id", str(error)) from None
         if known is not None:
-            return Response(known["status"], known.get("status_text", ""), known.get("results", {})), wanted
+            return Response(known["status"], known.get("status_text", ""), known.get("results", {}))
         self._count()
         response = self._obey(Asked(command, producer, unpacked.request_id))
         if response.status in (102, 200):
             self.memory.keep(producer, unpacked.request_id, digest, response.as_json())
-        return (Response(102, STATUSES[102]) if wanted == "ack" else response), wanted
+        return response
 
     def _count(self) -> None:
         now = time.monotonic()

@@ -35,6 +35,7 @@ class Memory:
         self._lock = threading.Lock()
         try:
             self._file = sqlite3.connect(str(path) if path else ":memory:", check_same_thread=False)
+            self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=FULL")
             self._file.execute(
                 "CREATE TABLE IF NOT EXISTS answers (producer TEXT, request TEXT, digest TEXT, answer TEXT, at REAL,"

@@ -161,6 +161,14 @@ def test_an_answer_that_drips_is_given_up(consumer: Consumer) -> None:
         it.carry_out(ORDER)
 
 
+def test_what_is_left_of_a_steps_time_bounds_a_try(consumer: Consumer) -> None:
+    """The order's own bound is kept where it is the shorter one."""
+    consumer.drips = True
+    it = OpenC2Http({"edge": Endpoint(consumer.url, consumer.token)}, timeout_s=30, sleep=lambda _s: None)
+    with pytest.raises(Unavailable, match=r"longer than 0.4 s"):
+        it.carry_out(replace(ORDER, timeout_s=0.4))
+
+
 def test_headers_that_drip_are_given_up_too() -> None:
     """A byte of header now and then never ends; the order is given up after its time, every try of it."""
     with socket.create_server(("127.0.0.1", 0)) as listener:

@@ -75,7 +75,7 @@ def test_in_the_middle_of_all_ranges_is_the_game_as_assumed(phone: bool, monkeyp
 
 
 def test_worlds_differ_where_numbers_do() -> None:
-    """Attackers, detectors, owners, playbooks and the chain; what is believed of attackers and detectors stays."""
+    """Attackers, detectors, owners, playbooks, the chain itself; what is believed of attackers and detectors stays."""
     plain, other = load_game(made()), game_under(made(), Assumptions(3, 1))
     assert other.parameters.attacker["try_p"][0] != plain.parameters.attacker["try_p"][0]
     assert other.assumed.attacker["try_p"][0] == plain.assumed.attacker["try_p"][0]

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -148,6 +149,32 @@ def test_what_the_kernel_refuses_is_not_kept(bench: Bench) -> None:
     bench.kernel.refuses = False
     assert fault.value.status == 500 and not bench.point.store.rules()
     assert bench.send(NET, "k").status == 200 and len(bench.kernel.rules) == 1
+
+
+class FullDisk(RuleStore):
+    """A store whose transactions cannot be kept while its disk is full."""
+
+    full = False
+
+    @contextmanager
+    def change(self) -> Iterator[None]:
+        with super().change():
+            yield
+            if self.full:
+                raise StoreError("the state file: database or disk is full")
+
+
+def test_what_cannot_be_kept_is_taken_out_of_the_kernel_again(names: NameMap) -> None:
+    """500, and kernel and list agree; the same request succeeds once there is room."""
+    store = FullDisk()
+    bench = bench_on(store, names)
+    first = bench.number(NET)
+    store.full = True
+    with pytest.raises(OpenC2Error, match="disk is full") as fault:
+        bench.send(NET, "k")
+    assert fault.value.status == 500 and [rule.number for rule in bench.kernel.rules] == [first]
+    store.full = False
+    assert bench.send(NET, "k").status == 200 and len(bench.kernel.rules) == 2
 
 
 def test_rules_outlive_a_restart_unless_told_otherwise(names: NameMap, tmp_path: Path) -> None:

@@ -169,6 +169,7 @@ def test_features_are_told(client: Client) -> None:
 def test_a_producer_that_wants_no_answer_gets_none(client: Client, enforcer: Counter) -> None:
     """`none`: done, and nothing said; `ack`: 102."""
     assert client.send({**DENY, "args": {"response_requested": "none"}}) == (200, None)
+    assert client.send({**DENY, "action": "allow", "args": {"response_requested": "none"}}, "3") == (200, None)
     assert client.send({**DENY, "args": {"response_requested": "ack"}}, "2")[1]["status"] == 102
     assert len(enforcer.done) == 2
 

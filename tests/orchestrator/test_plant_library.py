@@ -64,7 +64,7 @@ def test_every_command_of_a_playbook_is_understood(world: PlantWorld, name: str)
 def test_looking_changes_nothing_and_tells_how_far_the_work_is(world: PlantWorld) -> None:
     """A query is answered with the kind of the target and the progress of the playbook's own work."""
     plant, patch = Plant(world, nowhere), PLAYBOOKS["patch-and-reboot"]
-    update, query = commands(patch)
+    update, query, *_ = commands(patch)
     assert (update["action"], query["action"]) == ("update", "query")
 
     def told(key: str) -> tuple[str, str]:

@@ -46,7 +46,7 @@ def test_isolate_names_the_asset_and_undoes_it() -> None:
     response = on(isolate, GATEWAY)
     order = SCRIPT.next_order(isolate.document, response, [])
     assert isinstance(order, StepOrder) and order.owner == "edge"
-    assert order.command["action"] == "contain" and order.command["target"] == {"x-tocsin": {"asset": GATEWAY}}
+    assert order.command["action"] == "contain" and order.command["target"] == {"x-tocsin:asset": GATEWAY}
     done = [StepOutcome(order.step, succeeded=True)]
     assert SCRIPT.next_order(isolate.document, response, done) is None
     assert SCRIPT.succeeded(isolate.document, response, done)
@@ -73,11 +73,10 @@ def test_many_targets_are_served_in_order_and_taken_back_in_reverse() -> None:
     outcomes: list[StepOutcome] = []
     seen = []
     while isinstance(order := SCRIPT.next_order(isolate.document, response, outcomes), StepOrder):
-        seen.append(order.command["target"]["x-tocsin"]["asset"])
+        seen.append(order.command["target"]["x-tocsin:asset"])
         outcomes.append(StepOutcome(order.step, succeeded=True))
     undone = [
-        order.command["target"]["x-tocsin"]["asset"]
-        for order in SCRIPT.undo_orders(isolate.document, response, outcomes)
+        order.command["target"]["x-tocsin:asset"] for order in SCRIPT.undo_orders(isolate.document, response, outcomes)
     ]
     assert seen == [GATEWAY, CONTROLLER] and undone == [CONTROLLER, GATEWAY]
 
@@ -97,7 +96,7 @@ def test_link_is_blocked_where_it_leads() -> None:
     """An order on a boundary link goes to the owner it leads to."""
     assert owner_of_target(key_of(CROSSING)) == "edge"
     order = SCRIPT.next_order(named("block-link").document, on(named("block-link"), key_of(CROSSING)), [])
-    assert isinstance(order, StepOrder) and order.command["target"] == {"x-tocsin": {"link": key_of(CROSSING)}}
+    assert isinstance(order, StepOrder) and order.command["target"] == {"x-tocsin:link": key_of(CROSSING)}
 
 
 @pytest.mark.parametrize("shelved", SHELF.values(), ids=lambda shelved: shelved.name)

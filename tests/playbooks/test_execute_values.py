@@ -31,14 +31,14 @@ def _sent(target: str) -> Any:
 @given(TEXT)
 def test_a_value_stays_a_value(target: str) -> None:
     """Quotes, braces and names of other variables arrive as they are; nothing else in the command changes."""
-    assert _sent(target)["target"] == {"x-tocsin": {"asset": target}}
+    assert _sent(target)["target"] == {"x-tocsin:asset": target}
     assert {**_sent(target), "target": None} == {**_sent("gateway"), "target": None}
 
 
 @pytest.mark.parametrize("target", HOSTILE)
 def test_a_value_cannot_break_out(target: str) -> None:
     """Said once more with the strings that people try."""
-    assert _sent(target)["target"] == {"x-tocsin": {"asset": target}}
+    assert _sent(target)["target"] == {"x-tocsin:asset": target}
     assert _sent(target)["action"] == "contain"
 
 
@@ -106,7 +106,7 @@ def test_a_value_from_outside_does_not_replace_one_of_the_playbook() -> None:
 def _asset(playbook: Any, given: dict[str, Any]) -> Any:
     due = begin(Program(playbook), given, 0).orders[0]
     assert isinstance(due, Command)
-    return due.command["target"]["x-tocsin"]["asset"]
+    return due.command["target"]["x-tocsin:asset"]
 
 
 def test_a_declared_value_may_name_another_variable() -> None:

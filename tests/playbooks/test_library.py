@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from tocsin.playbooks.actions import LOCK, Library, decode, encode, load_library, write_lock
 from tocsin.playbooks.cacao import Playbook, PlaybookError
 from tocsin.playbooks.effects import declaration_of, effect_of
-from tocsin.playbooks.execute import check_executable, undo_of
+from tocsin.playbooks.execute import check_executable, installed, undo_of
 from tocsin.playbooks.lint import lint
 from tocsin.tests.playbooks.makers import LIBRARY, content
 
@@ -49,7 +49,7 @@ def test_every_playbook_is_lint_clean_and_executable(library: Library) -> None:
     """Nothing ships that the linter has a word against."""
     for playbook in library.playbooks:
         assert lint(playbook) == []
-        check_executable(playbook)
+        check_executable(playbook, installed())
 
 
 def test_every_playbook_declares_its_effect_and_its_undo_or_why_not(library: Library) -> None:

@@ -99,8 +99,7 @@ def commands_of(playbook: Playbook) -> list[str]:
     undoes: list[str] = []
     for name, step in playbook.workflow.items():
         for command in step.commands if step.type == "action" else ():
-            assert isinstance(command, HttpCommand)
-            does.append(openc2_of(command)[0])
+            does.append(openc2_of(command)[0] if isinstance(command, HttpCommand) else command.type)
             undoes += [openc2_of(one)[0] for one in undo_of(playbook, name) if isinstance(one, HttpCommand)]
         if step.type == "playbook-action":
             does.append("isolate-asset")

@@ -142,11 +142,13 @@ def test_bad_input_is_refused_in_one_line(tmp_path: Path) -> None:
 
 
 def test_the_library_runs_dry() -> None:
-    """Every playbook of it, with a target alone."""
+    """Every playbook of it, with a target of its type alone."""
     from tocsin.playbooks.actions import load_library
 
-    for one in load_library().playbooks:
-        told = _run(one.name, *TARGET, "--json")
+    library = load_library()
+    for one, effect in zip(library.playbooks, library.effects, strict=True):
+        link = ("--var", "target=supplies cloud/host/registry shop/container/web 0")
+        told = _run(one.name, *(link if effect.target_type.word == "link" else TARGET), "--json")
         assert told.exit_code == 0, told.stderr
         assert any(row["commands"] for row in _rows(told))
 

@@ -23,16 +23,16 @@ from tocsin.envs.scenario import Generator, Scenario
 from tocsin.envs.scripted import Threshold, nothing
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.tests.envs.games import short_game
+from tocsin.tests.training.in_process import without_ray
 from tocsin.training import train as module
 from tocsin.training.chains import HELD_OUT
 from tocsin.training.checkpoint import CheckpointError
 from tocsin.training.family import LEAST_UNIT, Curriculum, dealt, largest_at, mean_loss
 from tocsin.training.imitate import LEVELS, imitate, tuned
-from tocsin.training.peer import Peer
 from tocsin.training.policy import PairPolicy
 from tocsin.training.ppo import make_learner
 from tocsin.training.rollout import Roller
-from tocsin.training.settings import DECENTRALISED, MIXED, TrainError, TrainSettings
+from tocsin.training.settings import MIXED, TrainError, TrainSettings
 from tocsin.training.streams import STREAM_IMITATION
 
 FAMILY = Scenario(name="family", generate=Generator(seed=7), horizon_ticks=30)
@@ -245,41 +245,9 @@ def test_the_rule_is_tuned_over_all_chains() -> None:
     assert imitate(learner.policy.network, chains, SETTINGS) > 0
 
 
-class InProcess:
-    """A shape of one peer in this process, in place of Ray."""
-
-    lost = 0
-
-    def __init__(self, chains: Any, settings: TrainSettings, stage: int) -> None:
-        torch.set_num_threads(1)
-        self.peer = Peer(chains, settings, 0, stage)
-        self.crew = type("Crew", (), {"next_number": 1, "replaced": 0})()
-
-    def begin(self, state: Any, scale: float, played: Any, until: float = 0.0) -> None:
-        self.peer.learn_from(state, scale)
-        for one in played.values():
-            self.peer.play_on(one)
-
-    def play(self, chains: Any, stage: int) -> None:
-        self.peer.play(chains, stage)
-
-    def iterate(self, left: float, until: float = 0.0) -> Any:
-        return self.peer.iterate(left)
-
-    def learned(self) -> Any:
-        return self.peer.learned()
-
-    def played(self) -> Any:
-        return {0: self.peer.played()}
-
-    def stop(self) -> None:
-        pass
-
-
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SHAPES", {DECENTRALISED: InProcess})
-    monkeypatch.setattr(module, "start_ray", lambda settings: False)
+    without_ray(monkeypatch)
 
 
 @pytest.mark.usefixtures("in_process")
