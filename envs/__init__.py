@@ -16,6 +16,7 @@ PUBLIC = (
     "attackers",
     "campaigns",
     "cooperation",
+    "discovery",
     "game",
     "joined",
     "owner_lanes",

@@ -18,12 +18,13 @@ from pathlib import Path
 from ..envs.game import Game, make_game
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
-from ..playbooks.execute import among, installed
+from ..playbooks.execute import among
 from ..playbooks.targets import expand_in
 from ..playbooks.trust import read_signatures, read_trust, read_versions
 from ..twin.compiled import Int32
 from ..twin.graph import Twin
 from ..twin.rulebook.parameters import assumable
+from .actuators.router import usable
 from .advise import Policy, Situation, TwinAdvisor
 from .assemble import Supply
 from .clock import Clock
@@ -46,10 +47,11 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     game = replace(game, assumed=assumable(game.compiled, game.parameters, inside=insiders_of()))
     read_vetting(home.path / "vetting")  # once, to say what is wrong
     versions = read_versions(home.path / "vetting" / "playbooks")
+    carried_out = usable(home.path)
     return Supply(
         shelf=shelf_of(library),
-        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions, installed()),
-        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), installed()),
+        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions, carried_out),
+        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), carried_out),
         advisor=TwinAdvisor(
             game.compiled,
             library,

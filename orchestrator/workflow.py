@@ -296,13 +296,14 @@ class Workflow:
         with reading(self.engine) as conn:
             began, ended = (parse_iso(time_of(conn, response.id, one)) for one in (Event.EXECUTE, Event.COMPLETE))
         found = self.advisor.verify(response.proposal, began)  # a playbook may wait for its own work
-        waited_s = (self._now() - ended).total_seconds()
+        waited_s, shelved = (self._now() - ended).total_seconds(), self.shelf.get(response.playbook)
+        patience_s = self.terms.verify_s + (shelved.effect.work_s if shelved else 0.0)  # its work comes first
         if found is Verification.CONFIRMED:
             self._confirm(response)
         elif found is Verification.CONTRADICTED:
             self._fail(response, "later telemetry shows that it did not take effect")
-        elif waited_s > self.terms.verify_s:
-            self._fail(response, f"no telemetry confirmed it within {self.terms.verify_s:.0f} s")
+        elif waited_s > patience_s:
+            self._fail(response, f"no telemetry confirmed it within {patience_s:.0f} s")
             self.advisor.applied(response.proposal, holds=False, since=self._now())  # no work goes on for good
 
     def _confirm(self, response: Response) -> None:

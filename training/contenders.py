@@ -19,7 +19,7 @@ from ..envs.scripted import ISOLATE as ISOLATING
 from ..envs.scripted import RESTORE, ByTheBook, Clairvoyant, Defender, IsolateOnFinding, Threshold, at_random, nothing
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .clairvoyants import seers
-from .playing import play
+from .playing import lost
 from .stopping import OptimalStopping, tune_stops
 from .worth import Watchful, Worth
 
@@ -102,8 +102,8 @@ def best_level(
 
 def _loss(games: Sequence[Game], policy: Callable[[Game], Defender], worlds: int) -> float:
     each = range(-(-worlds // len(games)))
-    played = [play(game, policy(game), each, stream=STREAM_ENVIRONMENT) for game in games]
-    return float(np.mean([one.total.mean() for one in played]))
+    losses = [lost(game, policy(game), each, stream=STREAM_ENVIRONMENT) for game in games]
+    return float(np.mean([one.mean() for one in losses]))
 
 
 def contenders(

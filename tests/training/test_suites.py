@@ -130,9 +130,9 @@ def test_baselines_are_tuned_where_the_suite_says_no_numbers(tmp_path: Path, mon
     suite = read_suite(small_suite(tmp_path, SMALL[: SMALL.index("tuned: {restore")]))
     assert suite.tuned is None
     seen = []
-    play = tuning.play
+    lost = tuning.lost
     monkeypatch.setattr(
-        tuning, "play", lambda game, *a, **k: seen.append(game.scenario.made.seed) or play(game, *a, **k)
+        tuning, "lost", lambda game, *a, **k: seen.append(game.scenario.made.seed) or lost(game, *a, **k)
     )
     found = judge(suite, {}, chains=1, episodes=2)
     assert set(seen) == {7} and found.tuned["small"].restore in (0.3, 0.6)
