@@ -39,10 +39,8 @@ def tables(kept: Mapping[str, Any]) -> str:
         for name, one in policies.items()
     ]
     chains = len(policies[best]["chains"])
-    rows += [
-        "",
-        f"{policies[best]['episodes']:,} attacks on {chains} chains, digest {kept['digest'][:16]}; gap from {best}.",
-    ]
+    attacks, digest = policies[best]["episodes"], (kept["digest"] or "none")[:16]
+    rows += ["", f"{attacks:,} attacks on {chains} chains, digest {digest}; gap from {best}."]
     return "\n".join(rows)
 
 
