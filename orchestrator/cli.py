@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 GROUP = "tocsin.commands"
 BAD_INPUT = 2
@@ -87,14 +88,32 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     command: Any = typer.main.get_command(app)
+    given = None if arguments is None else list(arguments)
     try:
-        command.main(args=None if arguments is None else list(arguments), prog_name="tocsin")
+        ended = command.main(args=given, prog_name="tocsin", standalone_mode=False)
+    except TyperException as error:  # a flag, command or value that there is not
+        _refuse(f"{_command_of(error)}: {error.format_message()}")
+    except typer.Abort:
+        typer.echo("tocsin: ended", err=True)
+        sys.exit(1)
     except ValueError as error:
         if not is_ours(error):
             raise
-        line = " ".join(str(error).split())
-        typer.echo(f"tocsin: {line}", err=True)
-        sys.exit(BAD_INPUT)
+        _refuse(str(error))
+    if isinstance(ended, int) and ended:
+        sys.exit(ended)
+
+
+def _refuse(message: str) -> NoReturn:
+    line = " ".join(message.split())
+    typer.echo(f"tocsin: {line.removeprefix('tocsin: ')}", err=True)
+    sys.exit(BAD_INPUT)
+
+
+def _command_of(error: TyperException) -> str:
+    """The command that was called, as it was typed; `tocsin` alone where none was."""
+    context = getattr(error, "ctx", None)
+    return "tocsin" if context is None else str(context.command_path)
 
 
 def is_ours(error: ValueError) -> bool:

@@ -91,8 +91,8 @@ class RollWorker:
 class Central:
     """Drives learner and roll-out workers of one run; lives as long as the run."""
 
-    def __init__(self, game: Game, settings: TrainSettings) -> None:
-        """Ask Ray for all of them; they load while the caller does something else."""
+    def __init__(self, game: Game, settings: TrainSettings, first_number: int = 0) -> None:
+        """Ask Ray for all of them; they load while the caller does something else. See `Decentralised`."""
         packed, learner, worker = shared(game), ray.remote(CentralLearner), ray.remote(RollWorker)
         self.learner = Crew(
             lambda number: learner.options(**options(settings, gpus=settings.gpus)).remote(packed, settings),
@@ -103,6 +103,7 @@ class Central:
             lambda number: worker.options(**options(settings, gpus=0)).remote(packed, settings, number),
             settings.workers,
             settings,
+            first_number,
         )
         self.lost = self.diverged = self.groups = 0
         self._scale = 1.0
@@ -146,6 +147,9 @@ class Central:
                     )
             elif time.monotonic() >= until:
                 return None
+            else:  # nobody rolled out: their weights may be gone with the learner
+                self._weights = learner.actor.weights.remote()
+                self.learner.ask({learner: learner.actor.process.remote()})
             self.lost += 1
         raise TrainError(f"an iteration was lost {ATTEMPTS} times in a row; see the logs of Ray's workers")
 

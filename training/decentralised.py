@@ -23,6 +23,7 @@ from .settings import TrainError, TrainSettings
 from .workers import Crew, Member
 
 ATTEMPTS = 10  # at one iteration, or at one group; assumed
+KEPT_EVERY_S = 10.0  # how old the driver's own copy of the state grows: what is lost if all members die at once
 
 
 class PeerWorker:
@@ -82,13 +83,20 @@ class PeerWorker:
 class Decentralised:
     """Drives the peers of one run; lives as long as the run."""
 
-    def __init__(self, game: Game, settings: TrainSettings) -> None:
-        """Ask Ray for the workers; they load while the caller does something else."""
+    def __init__(self, game: Game, settings: TrainSettings, first_number: int = 0) -> None:
+        """Ask Ray for the workers; they load while the caller does something else.
+
+        Args:
+            game: what is played.
+            settings: of the run.
+            first_number: above those that workers of earlier lives of the run had.
+        """
         packed, actor = shared(game), ray.remote(PeerWorker)
         self.crew = Crew(
             lambda number: actor.options(**options(settings, gpus=settings.gpus)).remote(packed, settings, number),
             settings.workers,
             settings,
+            first_number,
         )
         self.lost = self.diverged = self.groups = 0
         self._scale = 1.0
@@ -96,6 +104,7 @@ class Decentralised:
         self._played: dict[int, Any] = {}
         self._ahead: list[Member] = []  # that went furthest; all have the same state
         self._whole = False  # all members are in one group and state
+        self._kept = time.monotonic()  # when the driver's copy was made
         self.crew.start()
 
     def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = math.inf) -> None:
@@ -126,6 +135,8 @@ class Decentralised:
             self.diverged += len(digests) > 1
             self._whole = len(done) == len(asked) and len(digests) == 1
             if done:
+                if time.monotonic() > self._kept + KEPT_EVERY_S:
+                    self.learned()
                 return joined([done[one] for one in asked if one in done])
             if time.monotonic() >= until:
                 return None
@@ -133,11 +144,11 @@ class Decentralised:
         raise TrainError(f"an iteration was lost {ATTEMPTS} times in a row; see the logs of Ray's workers")
 
     def learned(self) -> dict[str, Any]:
-        """State of the learner, all members' alike."""
+        """State of the learner, all members' alike; if all have died, as the driver knew it last."""
         for member in self._ahead:
             told = self.crew.ask({member: member.actor.learned.remote()})
             if member in told:
-                self._state = told[member]
+                self._state, self._kept = told[member], time.monotonic()
                 break
         return self._state
 

@@ -119,6 +119,11 @@ def read_settings(path: Path, **given: Any) -> TrainSettings:
     return parse_settings(documents[0], str(path), folder=path.parent, **given)
 
 
+def names_in(path: Path) -> set[str]:
+    """Names of the settings that a file which `read_settings` takes says; all others have their defaults."""
+    return set(read_yaml(path.read_bytes(), str(path))[0])
+
+
 def parse_settings(content: Any, place: str, *, folder: Path | None = None, **given: Any) -> TrainSettings:
     """As `read_settings`, of what a file holds.
 

@@ -74,7 +74,7 @@ class Shape(Protocol):
         ...
 
 
-SHAPES: Mapping[str, Callable[[Game, TrainSettings], Shape]] = {DECENTRALISED: Decentralised, CENTRAL: Central}
+SHAPES: Mapping[str, Callable[[Game, TrainSettings, int], Shape]] = {DECENTRALISED: Decentralised, CENTRAL: Central}
 
 
 def train(
@@ -147,7 +147,8 @@ class _Run:
     def learn(self, kept: Any) -> None:
         """Imitate or go on, then PPO until the end, validating now and then, and at the end."""
         report, settings = self.report, self.settings
-        shape = self.shape = SHAPES[settings.shape](self.game, settings)
+        first = 0 if kept is None else int(kept["next_number"])  # numbers of earlier lives' workers are not used again
+        shape = self.shape = SHAPES[settings.shape](self.game, settings, first)
         torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers load or wait while the driver computes
         self.learner = make_learner(self.game, settings)
         played: dict[int, Any] = {}
@@ -158,7 +159,6 @@ class _Run:
         else:
             self.learner.restore(kept["learner"])
             self.best, played = kept["best"], {int(place): one for place, one in kept["played"].items()}
-            shape.crew.next_number = max(kept["next_number"], shape.crew.next_number)
         self._say("waiting for workers")
         shape.begin(self.learner.state(), report.scale, played, self._end())
         self._say("learning")

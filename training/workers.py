@@ -37,7 +37,7 @@ class Crew:
     make: Callable[[int], Any]  # an actor handle for a number; its method `process` answers once it has loaded
     workers: int
     settings: TrainSettings
-    next_number: int = 0
+    next_number: int = 0  # above those of the run's earlier lives
     replaced: int = 0
     members: list[Member] = field(default_factory=list)  # that can be asked, by place
     starting: list[Member] = field(default_factory=list)
@@ -116,6 +116,8 @@ class Crew:
     ) -> dict[Member, Any]:
         """Answers to references, of those that gave one in time; the others are replaced.
 
+        One whose arguments were lost with another's node gives no answer either, and is kept.
+
         Args:
             asked: one reference for each member.
             until: monotonic time at which to come back with what there is, in seconds; nobody is late then.
@@ -136,8 +138,10 @@ class Crew:
             try:
                 answers[member] = ray.get(done[0])
                 more = SLACK_S if is_broken(answers[member]) else patience
-            except ray.exceptions.RayTaskError:  # a fault in what it did, which another would repeat
-                raise
+            except ray.exceptions.RayTaskError as error:
+                if not isinstance(error.cause, ray.exceptions.RayError):
+                    raise  # a fault in what it did, which another would repeat
+                # what it was to work on lay on a node that is gone: no answer, and none of its own fault
             except ray.exceptions.RayError:
                 self.replace(member)
             last = min(last, time.monotonic() + more)

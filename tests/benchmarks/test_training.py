@@ -27,7 +27,7 @@ def shapes() -> Iterator[dict[tuple[str, int], Any]]:
     state = make_learner(game, TrainSettings()).state()
     made = {}
     for shape, workers in KINDS:
-        made[shape, workers] = SHAPES[shape](game, TrainSettings(workers=workers, patience_s=600))
+        made[shape, workers] = SHAPES[shape](game, TrainSettings(workers=workers, patience_s=600), 0)
         made[shape, workers].begin(state, 0.1, {})
     yield made
     for one in made.values():

@@ -83,6 +83,23 @@ def test_our_error_is_one_line_and_exit_two(capsys: pytest.CaptureFixture[str], 
     assert code == 2 and len(err.splitlines()) == 1 and "none.sqlite" in err
 
 
+@pytest.mark.parametrize(
+    ("arguments", "named"),
+    [
+        (("audit", "verify", "--dance"), "--dance"),
+        (("audit", "dance"), "dance"),
+        (("serve", "--port", "many"), "--port"),
+        (("serve", "--clock", "sun"), "--clock"),
+        (("--dance",), "--dance"),
+    ],
+)
+def test_bad_usage_is_one_line_too(capsys: pytest.CaptureFixture[str], arguments: tuple[str, ...], named: str) -> None:
+    """A flag, command or value that there is not: exit code 2 and one line that names it."""
+    code, out, err = run(capsys, *arguments)
+    assert code == 2 and out == "" and named in err
+    assert len(err.splitlines()) == 1 and err.startswith("tocsin")
+
+
 def test_fault_of_the_code_shows_itself(monkeypatch: pytest.MonkeyPatch) -> None:
     """A ValueError that is not a class of ours is a bug, and is not made a polite line."""
 

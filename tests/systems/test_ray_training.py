@@ -39,7 +39,7 @@ def begun(shape: str, settings: TrainSettings = TINY) -> Any:
     from tocsin.training.ppo import make_learner
     from tocsin.training.train import SHAPES
 
-    made = SHAPES[shape](short_game(), settings)
+    made = SHAPES[shape](short_game(), settings, 0)
     made.begin(make_learner(short_game(), settings).state(), 0.1, {})
     return made
 

@@ -28,8 +28,8 @@ class Counting:
 
     lost = 0
 
-    def __init__(self, game: Any, settings: TrainSettings) -> None:
-        self.crew = SimpleNamespace(next_number=2, replaced=0)
+    def __init__(self, game: Any, settings: TrainSettings, first_number: int) -> None:
+        self.crew = SimpleNamespace(next_number=first_number + 2, replaced=0)
         self.left: list[float] = []
         self.comes = True
 
@@ -58,8 +58,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Counting]:
     """Shapes that runs make, in place of Ray; the short game in place of the scenario's."""
     shapes: list[Counting] = []
 
-    def make(game: Any, settings: TrainSettings) -> Counting:
-        shapes.append(Counting(game, settings))
+    def make(game: Any, settings: TrainSettings, first_number: int) -> Counting:
+        shapes.append(Counting(game, settings, first_number))
         return shapes[-1]
 
     monkeypatch.setattr(module, "SHAPES", {DECENTRALISED: make})
@@ -104,7 +104,7 @@ def test_a_run_goes_on_from_its_checkpoint(made: list[Counting], tmp_path: Path)
     again = _run(replace(settings, iterations=7), resume=True)
     assert (again.iterations, again.samples) == (7, 70) and len(made[1].left) == 3
     assert again.validation[: len(first.validation)] == first.validation
-    assert set(made[1].began_with) == {0} and made[1].crew.next_number == 2
+    assert set(made[1].began_with) == {0} and made[1].crew.next_number == 4
     names = sorted(path.name for path in (tmp_path / "run").glob("checkpoint-*"))
     before = (tmp_path / "run" / "settings.yaml").read_bytes()
     with pytest.raises(CheckpointError, match="worlds 2, this run 5"):
