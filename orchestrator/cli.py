@@ -25,12 +25,19 @@ class LazyGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Give the names of all commands, sorted."""
-        return sorted(_entry_points())
+        return sorted({name.partition(".")[0] for name in _entry_points()})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Load one command; None where there is none of that name."""
-        target = _entry_points().get(cmd_name)
-        return None if target is None else load_command(cmd_name, target)
+        """Load one command, with what other rooms add to it as `NAME.SUB`; None where there is none of that name."""
+        entries = _entry_points()
+        if cmd_name not in entries:
+            return None
+        command = load_command(cmd_name, entries[cmd_name])
+        for name, target in entries.items():
+            group, _, sub = name.partition(".")
+            if sub and group == cmd_name:
+                command.add_command(load_command(sub, target), sub)
+        return command
 
 
 def load_command(name: str, target: str) -> Any:
