@@ -18,7 +18,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ..playbooks.actions import load_library
 from ..twin.attack.step import AttackStep
 from ..twin.compiled import compile_twin
 from ..twin.rulebook.parameters import AttackerProfile, Parameters, assumable, build_parameters
@@ -28,7 +27,7 @@ from ..twin.vocabulary import Access, AssetKind, Gain, StepClass
 from .attackers import PRESETS, Attacker
 from .filter_training import belief_of, train, truth_of
 from .filters import BeliefFilter, Filter
-from .game import Game, make_game
+from .game import Game, make_game, playbooks_of
 from .generate import generate_twin
 from .scenario import SITE, Generator, Scenario
 from .scores import CAP, Score
@@ -144,7 +143,7 @@ def cases(settings: Settings) -> dict[str, Game]:
     owners = min(OWNERS, max(2, settings.assets // SITE))
     generator = Generator(assets=settings.assets, owners=owners, seed=settings.seed)
     scenario = Scenario(name=f"generated, {settings.assets} assets", generate=generator, seed=settings.seed)
-    right = make_game(scenario, generate_twin(generator), load_library())
+    right = make_game(scenario, generate_twin(generator), playbooks_of(scenario))
     plain = Attacker().profile
     hour = plain.tries_per_hour
     return {

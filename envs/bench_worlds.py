@@ -19,7 +19,6 @@ import numba
 import numpy as np
 import numpy.typing as npt
 
-from ..playbooks.actions import load_library
 from ..twin.rulebook.attacking import TAKES_ITS_OWN
 from ..twin.rulebook.jit import entry
 from ..twin.rulebook.playing import choose_at_random, play_worlds
@@ -28,7 +27,7 @@ from ..twin.rulebook.worlds import STREAM_EVALUATION, Worlds
 from ..twin.sensing.belief import BeliefState, new_belief, reset_belief
 from ..twin.sensing.following import follow_worlds, watch_worlds
 from ..twin.sensing.observe import Observed, new_observation, reset_observation
-from .game import Game, make_game
+from .game import Game, make_game, playbooks_of
 from .generate import generate_twin
 from .scenario import Scenario, parse_scenario
 
@@ -89,7 +88,7 @@ def bench(settings: Settings, tell: Callable[[str, float], None] = lambda doing,
     scenario = check(settings)
     tell("making the chain", 0.0)
     assert scenario.generate is not None
-    game = make_game(scenario, generate_twin(scenario.generate), load_library())
+    game = make_game(scenario, generate_twin(scenario.generate), playbooks_of(scenario))
     threads = numba.get_num_threads()
     numba.set_num_threads(settings.threads)
     try:

@@ -77,12 +77,24 @@ class Game:
 
 
 def load_game(scenario: Scenario, library: Library | None = None) -> Game:
-    """Load the chain of a scenario and compile it.
+    """Load the chain of a scenario and compile it, with the playbooks that it names, or with another library.
 
     Raises:
-        ScenarioError: the chain is not there; or an error of the sources, naming file and mend.
+        ScenarioError: the chain or a playbook is not there; or an error of the sources, naming file and mend.
     """
-    return make_game(scenario, load_chain(scenario), library or load_library())
+    return make_game(scenario, load_chain(scenario), library or playbooks_of(scenario))
+
+
+def playbooks_of(scenario: Scenario) -> Library:
+    """The shipped playbooks that may be proposed in a scenario.
+
+    Raises:
+        ScenarioError: the library does not have one; names those that there are.
+    """
+    try:
+        return load_library().only(scenario.playbooks)
+    except KeyError as error:
+        raise ScenarioError(f"scenario {scenario.name}: playbooks: {error.args[0]}; name those") from None
 
 
 def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:

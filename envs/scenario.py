@@ -17,6 +17,8 @@ from .consent import ClassTable
 from .numbers import Real, Share, Whole, first_fault
 
 EXAMPLE = "charging"  # the shipped chain
+# Playbooks that defenders may propose unless a scenario says otherwise: what baselines and policies are judged with.
+PLAYED = ("block-link", "isolate-asset", "raise-monitoring", "release-asset", "restore-asset", "revoke-credentials")
 
 
 class ScenarioError(ValueError):
@@ -104,6 +106,7 @@ class Scenario(_Part):
         "shared"  # findings and requests reach other owners at once, or by phone
     )
     phone: Calls | None = None  # how they call; only with between_owners: phone
+    playbooks: Annotated[tuple[str, ...], Field(min_length=1, max_length=255)] = PLAYED  # of the library, by name
     consent: dict[str, ClassTable] = Field(default_factory=dict)  # in place of rows of the chain's consent table
     seed: Annotated[Whole, Field(ge=0, lt=2**31)] = 0  # of all draws; of a generated chain too, unless it has its own
     folder: Path | None = None  # where `chain` is relative to; never in a file

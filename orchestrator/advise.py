@@ -59,6 +59,7 @@ class TwinAdvisor:
     effects: EffectTable
     parameters: Parameters  # the assumed game
     policy: Policy
+    proposed: frozenset[str] | None = None  # names of what the policy may propose and rehearsals compare; None: all
     _since: datetime | None = field(default=None, init=False)
     _recent: list[Finding] = field(default_factory=list, init=False)
     _due_events: list[Event] = field(default_factory=list, init=False)  # came between ticks of the rulebook
@@ -77,6 +78,8 @@ class TwinAdvisor:
         self._belief = new_belief(self.compiled, 1 + len(self._views), sees=np.array(everything + sees))
         self._detectors = initial_state(twin)
         self._always = static_mask(self.compiled.arrays, self.effects)
+        may = np.array([self.proposed is None or name in self.proposed for name in self.library.names])
+        self._proposed = np.concatenate([[True], np.repeat(may, self.compiled.targets)])
 
     def observe(self, events: Sequence[Event], now: datetime) -> Sequence[SeenFinding]:
         """Take OCSF events in, bring evidence and belief up to `now`, give the findings concluded from them."""
@@ -111,6 +114,7 @@ class TwinAdvisor:
         observe_all(which, self.compiled.arrays, self.state.world, self._belief, observed)
         masks = np.zeros((1, len(self._always)), np.bool_)
         fill_masks(self._always, self.compiled.arrays, self.effects, self.state.world, masks)
+        masks &= self._proposed
         return Situation(observed.rows, masks, self._held(0)[None], self.state.world)
 
     def rehearse(self, proposal: Proposal) -> Forecast:

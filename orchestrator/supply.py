@@ -37,13 +37,21 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
         ValueError: a class of ours: a broken library, policy file, signature or trust file; names file and mend.
     """
     library = load_library()
-    game = make_game(read_scenario(), twin, library)
+    scenario = read_scenario()
+    game = make_game(scenario, twin, library)
     game = replace(game, assumed=assumable(game.compiled, game.parameters, inside=insiders_of()))
     read_vetting(home.path / "vetting")  # once, to say what is wrong
     return Supply(
         shelf=shelf_of(library),
         is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock),
-        advisor=TwinAdvisor(game.compiled, library, game.effects, game.assumed, policy_of(game, policy)),
+        advisor=TwinAdvisor(
+            game.compiled,
+            library,
+            game.effects,
+            game.assumed,
+            policy_of(game, policy),
+            proposed=frozenset(scenario.playbooks),
+        ),
     )
 
 

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 from importlib.resources import files
@@ -48,6 +49,19 @@ class Library:
             if name in (playbook.name, playbook.id):
                 return index
         raise KeyError(f"no playbook {name!r} in the library; it has {', '.join(self.names)}")
+
+    def only(self, names: Iterable[str]) -> Library:
+        """The playbooks of these names alone, in lock order.
+
+        Raises:
+            KeyError: one is not there; the message lists the names.
+        """
+        kept = sorted({self.index_of(name) for name in names})
+        return Library(
+            tuple(self.playbooks[index] for index in kept),
+            tuple(self.effects[index] for index in kept),
+            tuple(self.digests[index] for index in kept),
+        )
 
     def effect_table(self, tick_s: float = 60.0) -> EffectTable:
         """The effects as arrays in ticks."""

@@ -30,7 +30,7 @@ from ...twin.vocabulary import (
 )
 from ..attackers import Attacker
 from ..game import Game
-from ..scenario import Scenario
+from ..scenario import PLAYED, Scenario
 from .layout import Layout
 
 OWNER, OUTSIDE = "zone", "zone/external/others"
@@ -55,7 +55,7 @@ ESCALATION_SUCCESS = 0.6  # assumed
 @cache
 def zone_game(subnets: tuple[str, ...], hosts: tuple[str, ...]) -> Game:
     """The game of an agent's zones with these hosts."""
-    twin, library = _twin(subnets, hosts), load_library()
+    twin, library = _twin(subnets, hosts), load_library().only(PLAYED)
     compiled = compile_twin(twin, derive_steps(twin), tick_s=TICK_S)
     assumed, quiet = (
         build_parameters(compiled, [_attacker(len(subnets), absent)], table, GameSettings())
