@@ -84,11 +84,12 @@ class Window:
 def counted(rows: npt.NDArray[np.uint8]) -> Window:
     """Count what V active views uint8[V, K, width] show, one decision each."""
     filled = rows[:, :, PRESENT] > 0
-    stratum = (filled & (rows[:, :, _EVIDENCE] > 0)).any(axis=1).astype(np.int64)
+    stratum: Int64 = np.asarray((filled & (rows[:, :, _EVIDENCE] > 0)).any(axis=1), np.int64)
     view, slot = np.nonzero(filled)
     values = rows[view, slot, : INPUTS - 1].astype(np.int64)
-    bins = (values + (BINS - 1) * 4 - 1) // ((BINS - 1) * 4)  # 0, then 1 to 32, 33 to 64, ... 225 to 255
-    place = (stratum[view][:, None] * len(COUNTED) + np.arange(len(COUNTED))) * BINS + bins
+    bins = (values + 31) // 32  # 0, then 1 to 32, 33 to 64, ... 225 to 255
+    strata = stratum[view]
+    place = (strata[:, None] * len(COUNTED) + np.arange(len(COUNTED))) * BINS + bins
     shape = (len(STRATA), len(COUNTED), BINS)
     counts = np.bincount(place.ravel(), minlength=int(np.prod(shape))).reshape(shape)
     return Window(np.bincount(stratum, minlength=len(STRATA)).astype(np.int64), counts.astype(np.int64))

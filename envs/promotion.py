@@ -42,8 +42,8 @@ class Evaluated:
     digest: str  # SHA-256 of its content, 64 hex digits
 
 
-def playbooks_of(library: Library) -> list[dict[str, str]]:
-    """A library as promotions list it."""
+def listed(library: Library) -> list[dict[str, str]]:
+    """The playbooks of a library, as promotions list them."""
     rows = zip(library.playbooks, library.digests, strict=True)
     return [{"id": one.id, "name": one.name, "digest": digest} for one, digest in rows]
 
@@ -114,7 +114,7 @@ def check_promoted(policy: NumpyPolicy, trusted: Mapping[str, Signatory], now: d
     except SignatureFault as fault:
         message = f"{where}: the signature of {signatory.person} {fault}; copy it again"
         raise PromotionRefused("changed", message) from None
-    if not _holds(signature, now):
+    if not holds(policy, now):
         raise PromotionRefused("expired", f"{where}: its promotion does not hold at {_stamp(now)}; promote it again")
     return signatory
 
@@ -138,7 +138,9 @@ def may_propose(policy: NumpyPolicy, library: Library) -> frozenset[str]:
     return frozenset(playbook.id for playbook, digest in rows if (playbook.id, digest) in known)
 
 
-def _holds(signature: Mapping[str, Any], now: datetime) -> bool:
+def holds(policy: NumpyPolicy, now: datetime) -> bool:
+    """Whether the time lies within what the signature says; whose it is does not matter here."""
+    signature = policy.signature or {}
     try:
         until = signature.get("valid_until")
         return datetime.fromisoformat(signature["valid_from"]) <= now and (

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from tocsin.envs.policy_file import NumpyPolicy, load_policy, packed_policy, save_policy
 from tocsin.envs.policy_network import SHAPES
-from tocsin.envs.promotion import playbooks_of, promoted
+from tocsin.envs.promotion import listed, promoted
 from tocsin.playbooks.actions import load_library
 from tocsin.tests.playbooks.makers import Person
 
@@ -19,9 +19,10 @@ ROLE = "policy-promoter"
 
 
 def weights(seed: int = 0) -> dict[str, np.ndarray]:
-    """Random ones."""
+    """Random ones that act wherever they may."""
     rng = np.random.default_rng(seed)
-    return {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in SHAPES.items()}
+    found = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in SHAPES.items()}
+    return {**found, "wait.bias": np.full(SHAPES["wait.bias"], -100.0, np.float32)}
 
 
 def policy(folder: Path, seed: int = 0, **card: Any) -> NumpyPolicy:
@@ -35,7 +36,7 @@ def promoted_file(
     folder: Path, person: Person, seed: int = 0, shown: Mapping[str, Any] | None = None, **more: Any
 ) -> Path:
     """A file that the person has promoted; it may propose the whole library unless `shown` says otherwise."""
-    told = {"playbooks": playbooks_of(load_library()), **(shown or {})}
+    told = {"playbooks": listed(load_library()), **(shown or {})}
     path = folder / f"promoted-{seed}.tocsin"
     made = promoted(policy(folder, seed), told, person.key, person=person.name, **{"now": NOW, **more})
     path.write_bytes(packed_policy(made))

@@ -106,12 +106,12 @@ def test_a_promotion_holds_for_its_time(tmp_path: Path, grace: Person) -> None:
         assert refused.value.reason == "expired"
 
 
-def test_only_playbooks_of_the_same_content_may_be_proposed(tmp_path: Path, grace: Person) -> None:
+def test_only_listed_the_same_content_may_be_proposed(tmp_path: Path, grace: Person) -> None:
     """A playbook that was not evaluated, or was evaluated with another content, is not on the list."""
-    from tocsin.envs.promotion import playbooks_of
+    from tocsin.envs.promotion import listed
 
     library = load_library()
-    rows = playbooks_of(library)
+    rows = listed(library)
     rows = [{**rows[0], "digest": "0" * 64}, *rows[2:]]
     found = load_policy(promoted_file(tmp_path, grace, shown={"playbooks": rows}))
     assert may_propose(found, library) == {playbook.id for playbook in library.playbooks[2:]}

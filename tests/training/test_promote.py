@@ -66,9 +66,7 @@ def test_a_reason_names_baseline_and_figures() -> None:
 
 
 @given(st.floats(0, 20), st.floats(0, 5), st.floats(0, 5), st.floats(0, 5))
-def test_no_worse_figure_is_promoted_than_a_better(
-    loss: float, half: float, downtime: float, more: float
-) -> None:
+def test_no_worse_figure_is_promoted_than_a_better(loss: float, half: float, downtime: float, more: float) -> None:
     """Whoever loses more, less surely, or costs more has at least the reasons of one that does not."""
     better = _names(loss=Interval(loss, loss - half, loss + half), downtime=downtime)
     worse = _names(loss=Interval(loss + more, loss - half, loss + half + more), downtime=downtime + more)
