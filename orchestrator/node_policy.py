@@ -2,7 +2,7 @@
 
 Flows in: the home's folder of policies or a named file, situations. Flows out: an action per view. Files are read
 again when they change, so a rollback, or trust taken back, counts from the next decision on; while there is none whose
-promotion holds, the policy waits. What it sees is counted (`watching.Met`).
+promotion holds, the policy waits. What it sees is counted (`watching.Counts`).
 
     HOME/policies/trust.json     whom the node's operator trusts as promoters; without it no promotion can count
     HOME/policies/current.json   which policy is used, see envs.policy_shelf
@@ -30,7 +30,7 @@ from .advise import Policy, Situation
 from .revocable import Fresh
 from .rules_policy import ThresholdPolicy
 from .settings import Home, PolicyChoice
-from .watching import Met
+from .watching import Counts
 
 log = logging.getLogger("tocsin.policy")
 
@@ -55,7 +55,7 @@ class NodePolicy:
 
     game: Game
     loaded: Callable[[], Loaded]
-    met: Met = field(default_factory=Met)
+    met: Counts = field(default_factory=Counts)
 
     def __call__(self, situation: Situation) -> Int32:
         """int32[V]: the action worth proposing, 0 waits."""

@@ -30,7 +30,7 @@ from .revocable import Fresh
 from .rules_policy import ThresholdPolicy
 from .settings import Home, PolicyChoice, insiders_of
 from .shelf import Vetting, active_by_signatures, shelf_of
-from .watching import Met, Watcher
+from .watching import Counts, Watcher
 
 
 def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply:
@@ -53,7 +53,7 @@ def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply
         chosen,
         proposed=frozenset(scenario.playbooks),
     )
-    met = chosen.met if isinstance(chosen, NodePolicy) else Met()
+    met = chosen.met if isinstance(chosen, NodePolicy) else Counts()
     return Supply(
         shelf=shelf_of(library),
         is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock),

@@ -33,7 +33,7 @@ NOTHING, THIS = "nothing", "this"
 
 
 @dataclass
-class Met:
+class Counts:
     """Counts what a policy sees, window by window; lives as long as its node, used by the thread that ticks."""
 
     policy: str = ""  # SHA-256 of the file of the policy in use
@@ -62,7 +62,7 @@ class Met:
 class Watcher:
     """Keeps windows and outlooks of one node; lives as long as it, used by the thread that ticks."""
 
-    met: Met
+    met: Counts
     service_lost: Callable[[], float]  # per hour now, in the chain's unit of loss
     _lost: float = field(default=0.0, init=False)  # so far
     _rate: float = field(default=0.0, init=False)  # per hour, since the last look

@@ -25,7 +25,7 @@ from tocsin.orchestrator.proposals import Outlook, Proposal
 from tocsin.orchestrator.rules_policy import ThresholdPolicy
 from tocsin.orchestrator.settings import Home, PolicyChoice, home_of
 from tocsin.orchestrator.store import audit_records, open_store, outlooks, policy_windows, reading, sqlite_url
-from tocsin.orchestrator.watching import Met, Watcher
+from tocsin.orchestrator.watching import Counts, Watcher
 from tocsin.playbooks.actions import load_library
 from tocsin.tests.envs.promoting import ROLE, policy, promoted_file
 from tocsin.tests.orchestrator.fakes import ISOLATE, START, WEB, house
@@ -200,7 +200,7 @@ def test_a_running_node_counts_what_its_policy_meets(
 def watched(tmp_path: Path) -> tuple[Watcher, sa.Engine, list[float]]:
     """A watcher, its store, and the service lost per hour that it is told."""
     rate = [0.0]
-    return Watcher(Met("p"), lambda: rate[0]), open_store(sqlite_url(tmp_path / "store.sqlite")), rate
+    return Watcher(Counts("p"), lambda: rate[0]), open_store(sqlite_url(tmp_path / "store.sqlite")), rate
 
 
 def _rows(engine: sa.Engine) -> dict[str, tuple[str, str, float]]:
@@ -266,7 +266,7 @@ def test_what_was_not_watched_whole_says_nothing(
         if break_it == "undo":
             watcher.undone(conn)
     if break_it == "restart":
-        watcher = Watcher(Met("p"), lambda: 0.0)
+        watcher = Watcher(Counts("p"), lambda: 0.0)
     _through(watcher, engine, 11 if break_it == "pause" else 1, 70)
     assert _rows(engine)["r"][1] == "disturbed"
 
