@@ -12,7 +12,9 @@ from typing import Any
 PUBLIC = (
     "active",
     "active_worlds",
+    "attackers",
     "game",
+    "joined",
     "learned",
     "policy_file",
     "policy_shelf",
@@ -40,6 +42,7 @@ EXPORTS = {
     "ActiveSettings": "active",
     "ActiveWorlds": "active_worlds",
     "ActiveVecEnv": "active_sb3",
+    "JoinedVecEnv": "joined_sb3",
     "OwnerWorlds": "owners",
     "OwnersEnv": "parallel",
     "AttackEnv": "attack",

@@ -94,9 +94,14 @@ class ActiveWorlds:
         Raises:
             ValueError: wrong shape or type, out of range, or illegal; no world has changed then.
         """
-        return self.advance(self.dense(self._checked(actions)))
+        return self.advance(self.dense(self.checked(actions)))
 
-    def _checked(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+    def checked(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """Actions over slots that are legal, as they were given; see `step`.
+
+        Raises:
+            ValueError: wrong shape or type, out of range, or illegal.
+        """
         given = np.asarray(actions)
         if given.shape != (self.count,) or given.dtype.kind not in "iu":
             raise ValueError(

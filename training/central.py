@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
-from ..envs.game import Game
 from .cluster import options, ray, settle_in, shared, unshared
+from .family import Chains
 from .peer import GRADIENT, ROLLING, WAITING, Iteration, make_roller
 from .ppo import make_learner
 from .rollout import Rollout
 from .settings import TrainError, TrainSettings
-from .workers import Crew, Member
+from .workers import FIRST_LIFE, Crew, Earlier, Member
 
 ATTEMPTS = 10  # at one iteration; assumed
 
@@ -29,10 +29,10 @@ ATTEMPTS = 10  # at one iteration; assumed
 class CentralLearner:
     """The learner as a Ray actor."""
 
-    def __init__(self, game: bytes, settings: TrainSettings) -> None:
+    def __init__(self, chains: bytes, settings: TrainSettings) -> None:
         """Make a fresh learner."""
         settle_in(settings)
-        self._learner = make_learner(unshared(game), settings)
+        self._learner = make_learner(unshared(chains)[0].game, settings)
 
     def process(self) -> int:
         """Its process id."""
@@ -60,13 +60,13 @@ class CentralLearner:
 class RollWorker:
     """A `Roller` with a copy of the policy as a Ray actor."""
 
-    def __init__(self, game: bytes, settings: TrainSettings, number: int) -> None:
+    def __init__(self, chains: bytes, settings: TrainSettings, number: int, stage: int) -> None:
         """Make fresh worlds; see `Peer`."""
         settle_in(settings)
-        self._steps = settings.steps
-        played = unshared(game)
-        self._policy = make_learner(played, settings).policy
-        self._roller = make_roller(played, settings, number)
+        self._settings, self._number, self._stage = settings, number, stage
+        played = unshared(chains)
+        self._policy = make_learner(played[0].game, settings).policy
+        self._roller = make_roller(played, settings, number, stage)
 
     def process(self) -> int:
         """Its process id."""
@@ -76,12 +76,17 @@ class RollWorker:
         """(samples, losses of ended episodes, seconds), and the rollout, which stays in the object store."""
         began = time.perf_counter()
         self._policy.load_state_dict({name: tensor.to(self._policy.device) for name, tensor in weights.items()})
-        rollout = self._roller.roll(self._policy, self._steps, scale)
+        rollout = self._roller.roll(self._policy, self._settings.steps, scale)
         return (rollout.actions.size, rollout.losses, time.perf_counter() - began), rollout
 
     def played(self) -> dict[str, Any]:
         """See `Peer.played`."""
         return self._roller.state()
+
+    def play(self, chains: bytes, stage: int) -> None:
+        """See `Peer.play`."""
+        if stage != self._stage:
+            self._roller, self._stage = make_roller(unshared(chains), self._settings, self._number, stage), stage
 
     def play_on(self, state: dict[str, Any]) -> None:
         """See `Peer.play_on`."""
@@ -91,19 +96,24 @@ class RollWorker:
 class Central:
     """Drives learner and roll-out workers of one run; lives as long as the run."""
 
-    def __init__(self, game: Game, settings: TrainSettings, first_number: int = 0) -> None:
-        """Ask Ray for all of them; they load while the caller does something else. See `Decentralised`."""
-        packed, learner, worker = shared(game), ray.remote(CentralLearner), ray.remote(RollWorker)
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int = 0, earlier: Earlier = FIRST_LIFE) -> None:
+        """Ask Ray for all of them; they load while the caller does something else."""
+        learner, worker = ray.remote(CentralLearner), ray.remote(RollWorker)
+        self._chains, self._stage = shared(chains), stage
+        self._in_stage: set[int] = set()  # numbers of the workers that play the present stage
         self.learner = Crew(
-            lambda number: learner.options(**options(settings, gpus=settings.gpus)).remote(packed, settings),
+            lambda number: learner.options(**options(settings, gpus=settings.gpus)).remote(self._chains, settings),
             1,
             settings,
         )
         self.crew = Crew(
-            lambda number: worker.options(**options(settings, gpus=0)).remote(packed, settings, number),
+            lambda number: worker.options(**options(settings, gpus=0)).remote(
+                self._chains, settings, number, self._stage
+            ),
             settings.workers,
             settings,
-            first_number,
+            earlier.following,
+            dict(earlier.numbers),
         )
         self.lost = self.diverged = self.groups = 0
         self._scale = 1.0
@@ -119,6 +129,12 @@ class Central:
         self._state, self._scale, self._played = state, scale, dict(played)
         self.learner.gather(until)
         self.crew.gather(until)
+
+    def play(self, chains: Chains, stage: int) -> None:
+        """As `Decentralised.play`."""
+        self._chains, self._stage = shared(chains), stage
+        self._in_stage.clear()
+        self._played.clear()
 
     def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
         """As `Decentralised.iterate`."""
@@ -183,6 +199,9 @@ class Central:
 
     def _take_in(self) -> None:
         self.crew.welcome()
+        behind = [one for one in self.crew.members if one.number not in self._in_stage]
+        come = self.crew.ask({one: one.actor.play.remote(self._chains, self._stage) for one in behind})
+        self._in_stage |= {one.number for one in come}
         worlds = {one: self._played.pop(one.place) for one in self.crew.members if one.place in self._played}
         self.crew.ask({one: one.actor.play_on.remote(kept) for one, kept in worlds.items()})
 

@@ -18,7 +18,7 @@ if "RAY_AUTH_MODE" not in os.environ:
 
 import ray as ray  # noqa: E402
 
-from ..envs.game import Game  # noqa: E402
+from .family import Chains  # noqa: E402
 from .settings import CENTRAL, TrainSettings  # noqa: E402
 
 
@@ -46,18 +46,18 @@ def stop_ray() -> None:
     ray.shutdown()
 
 
-def shared(game: Game) -> Any:
-    """A reference to a game for actors, so that no node needs the scenario's files; see `unshared`.
+def shared(chains: Chains) -> Any:
+    """A reference to chains for actors, so that no node needs the scenario's files; see `unshared`.
 
     As bytes: arrays that Ray itself unpacks are read-only, for which the kernels would be compiled anew, and lose their
     record type.
     """
-    return ray.put(pickle.dumps(game))
+    return ray.put(pickle.dumps(chains))
 
 
-def unshared(game: bytes) -> Game:
-    """The game, in an actor."""
-    loaded: Game = pickle.loads(game)  # from our own driver
+def unshared(chains: bytes) -> Chains:
+    """The chains, in an actor."""
+    loaded: Chains = pickle.loads(chains)  # from our own driver
     return loaded
 
 

@@ -15,12 +15,12 @@ from typing import Any
 
 import numpy as np
 
-from ..envs.game import Game
 from .cluster import options, ray, settle_in, shared, unshared
+from .family import Chains
 from .group import Alone, GroupError, TorchGroup, find_store, open_store, speak_from
 from .peer import Iteration, Lost, Peer
 from .settings import TrainError, TrainSettings
-from .workers import Crew, Member
+from .workers import FIRST_LIFE, Crew, Earlier, Member
 
 ATTEMPTS = 10  # at one iteration, or at one group; assumed
 KEPT_EVERY_S = 10.0  # how old the driver's own copy of the state grows: what is lost if all members die at once
@@ -29,11 +29,11 @@ KEPT_EVERY_S = 10.0  # how old the driver's own copy of the state grows: what is
 class PeerWorker:
     """A `Peer` in a Ray actor's process."""
 
-    def __init__(self, game: bytes, settings: TrainSettings, number: int) -> None:
+    def __init__(self, chains: bytes, settings: TrainSettings, number: int, stage: int) -> None:
         """See `Peer`."""
         settle_in(settings)
         speak_from(ray.util.get_node_ip_address())
-        self._peer = Peer(unshared(game), settings, number)
+        self._peer = Peer(unshared(chains), settings, number, stage)
         self._patience_s, self._device = settings.patience_s, "cuda" if settings.gpus else "cpu"
         self._store: Any = None
 
@@ -75,6 +75,10 @@ class PeerWorker:
         """See `Peer`."""
         return self._peer.played()
 
+    def play(self, chains: bytes, stage: int) -> None:
+        """See `Peer`."""
+        self._peer.play(unshared(chains), stage)
+
     def play_on(self, state: dict[str, Any]) -> None:
         """See `Peer`."""
         self._peer.play_on(state)
@@ -83,20 +87,23 @@ class PeerWorker:
 class Decentralised:
     """Drives the peers of one run; lives as long as the run."""
 
-    def __init__(self, game: Game, settings: TrainSettings, first_number: int = 0) -> None:
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int = 0, earlier: Earlier = FIRST_LIFE) -> None:
         """Ask Ray for the workers; they load while the caller does something else.
 
         Args:
-            game: what is played.
+            chains: what is played.
             settings: of the run.
-            first_number: above those that workers of earlier lives of the run had.
+            stage: of the curriculum.
+            earlier: numbers of the run's earlier lives.
         """
-        packed, actor = shared(game), ray.remote(PeerWorker)
+        self._chains, self._stage, actor = shared(chains), stage, ray.remote(PeerWorker)
+        asked = options(settings, gpus=settings.gpus)
         self.crew = Crew(
-            lambda number: actor.options(**options(settings, gpus=settings.gpus)).remote(packed, settings, number),
+            lambda number: actor.options(**asked).remote(self._chains, settings, number, self._stage),
             settings.workers,
             settings,
-            first_number,
+            earlier.following,
+            dict(earlier.numbers),
         )
         self.lost = self.diverged = self.groups = 0
         self._scale = 1.0
@@ -115,6 +122,11 @@ class Decentralised:
         """
         self._state, self._scale, self._played = state, scale, dict(played)
         self.crew.gather(until)
+
+    def play(self, chains: Chains, stage: int) -> None:
+        """Go over to the chains of another stage before the next iteration."""
+        self._chains, self._stage, self._whole = shared(chains), stage, False
+        self._played.clear()  # worlds that nobody has taken on are of the stage before
 
     def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
         """Let all roll out and learn once; None if `until` (monotonic, seconds) came first.
@@ -173,6 +185,7 @@ class Decentralised:
                 return
             state = ray.put(self.learned())
             members = list(self.crew.members)
+            self.crew.ask({one: one.actor.play.remote(self._chains, self._stage) for one in members})
             given = self.crew.ask({one: one.actor.learn_from.remote(state, self._scale) for one in members})
             worlds = {one: self._played.pop(one.place) for one in members if one.place in self._played}
             self.crew.ask({one: one.actor.play_on.remote(kept) for one, kept in worlds.items()})

@@ -1,6 +1,6 @@
 """The warm start: behaviour cloning of the rule that evicts where it is worth most, and values of what it meets.
 
-Flows in: a game and a fresh network. Flows out: the same network, acting much like the rule, and the scale that brings
+Flows in: chains and a fresh network. Flows out: the same network, acting much like the rule, and the scale that brings
 returns to about 1. PPO then starts from a policy that does no harm. The rule sees belief alone, never hidden truth. It
 teaches by how much each eviction is worth, not only by which it chose: from choices alone the network learned the place
 of the threshold too slowly (`docs/policy.md`).
@@ -9,20 +9,20 @@ of the threshold too slowly (`docs/policy.md`).
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
 from ..envs.active_worlds import ActiveWorlds
-from ..envs.game import Game
 from ..envs.vector import ResponseWorlds
+from .family import Chain, dealt
 from .network import PairNetwork
 from .settings import TrainSettings
+from .streams import STREAM_IMITATION
 from .worth import Worth
 
-STREAM_IMITATION = 12  # of draws; neither training, validation nor evaluation plays it
 LEVELS = (0.5, 1.0, 2.0, 4.0)  # gains from which the rule may act; the best of them on the imitation worlds teaches
 IMITATED_LEVEL = 1.0  # where none was tuned
 SOFTNESS = 0.25  # gain that makes a choice e times as likely in the lesson; assumed
@@ -40,22 +40,32 @@ class Lesson:
     observations: npt.NDArray[np.uint8]  # [R, K, width]
     chances: npt.NDArray[np.float32]  # [R, 1 + P * K] of each action, sum 1
     masks: npt.NDArray[np.bool_]  # [R, 1 + P * K]
-    returns: npt.NDArray[np.float32]  # [R] discounted, scaled
-    scale: float  # of rewards, so that returns have a standard deviation of 1
+    returns: npt.NDArray[np.float32]  # [R] discounted, in the chain's unit or scaled
+
+    def scaled(self, scale: float) -> Lesson:
+        """The same lesson with other returns."""
+        return replace(self, returns=self.returns * np.float32(scale))
 
 
-def imitate(network: PairNetwork, game: Game, settings: TrainSettings) -> float:
-    """Clone the rule into a fresh network; gives the scale of rewards, per owner-hour."""
-    lesson = watch(game, settings)
+def imitate(network: PairNetwork, chains: Sequence[Chain], settings: TrainSettings) -> float:
+    """Clone the rule into a fresh network; gives the scale of rewards, per unit of the chains."""
+    level = tuned(chains, settings)
+    lessons = [
+        watch(chain, worlds, level, settings)
+        for chain, worlds in zip(chains, dealt(settings.imitation_worlds, chains), strict=True)
+        if worlds
+    ]
+    scale = 1.0 / max(float(np.concatenate([lesson.returns for lesson in lessons]).std()), 1e-6)
     if settings.imitation_passes:
-        clone(network, [lesson], settings)
-    return lesson.scale
+        clone(network, [lesson.scaled(scale) for lesson in lessons], settings)
+    return scale
 
 
-def watch(game: Game, settings: TrainSettings) -> Lesson:
-    """Play one episode of each imitation world by the rule and note what it would choose, and how surely."""
-    seen = ActiveWorlds(ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION))
-    rule, rng = tuned(game, settings), np.random.default_rng(settings.seed)
+def watch(chain: Chain, worlds: int, level: float, settings: TrainSettings) -> Lesson:
+    """Play one episode of so many imitation worlds by the rule; note what it would choose, and how surely."""
+    game = chain.game
+    seen = ActiveWorlds(ResponseWorlds(game, range(worlds), stream=STREAM_IMITATION))
+    rule, rng = Worth(game, level), np.random.default_rng(settings.seed)
     is_slow = np.arange(seen.count) < SLOW * seen.count
     seen.reset(settings.seed)
     rewards, kept = [], []
@@ -64,22 +74,26 @@ def watch(game: Game, settings: TrainSettings) -> Lesson:
         hesitates = is_slow & (rng.random(seen.count) < 0.75)
         rewards.append(seen.advance(np.where(hesitates, 0, rule(seen.worlds)).astype(np.int32)).reward)
     observed, chosen, masks = (np.concatenate(column) for column in zip(*kept, strict=True))
-    returns = discounted(np.stack(rewards), settings.gamma)
-    scale = 1.0 / max(float(returns.std()), 1e-6)
-    return Lesson(observed, chosen, masks, returns.ravel() * np.float32(scale), scale)
+    returns = discounted(np.stack(rewards) / np.float32(chain.unit), settings.gamma)
+    return Lesson(observed, chosen, masks, returns.ravel())
 
 
-def tuned(game: Game, settings: TrainSettings) -> Worth:
-    """The rule with the level of `LEVELS` that loses least on the imitation worlds, an episode that no lesson shows."""
-    worlds = ResponseWorlds(game, range(settings.imitation_worlds), stream=STREAM_IMITATION)
-    losses = []
-    for level in LEVELS:
-        rule, lost = Worth(game, level), 0.0
-        worlds.reset(settings.seed + 1)
-        for _ in range(game.decisions):
-            lost -= float(worlds.step(rule(worlds)).reward.sum())
-        losses.append(lost)
-    return Worth(game, LEVELS[int(np.argmin(losses))])
+def tuned(chains: Sequence[Chain], settings: TrainSettings) -> float:
+    """The level of `LEVELS` that loses least on the imitation worlds, an episode that no lesson shows.
+
+    Losses are in the chains' units, so that none outweighs the others.
+    """
+    losses = np.zeros(len(LEVELS))
+    for chain, count in zip(chains, dealt(settings.imitation_worlds, chains), strict=True):
+        if not count:
+            continue
+        worlds = ResponseWorlds(chain.game, range(count), stream=STREAM_IMITATION)
+        for number, level in enumerate(LEVELS):
+            rule = Worth(chain.game, level)
+            worlds.reset(settings.seed + 1)
+            for _ in range(chain.game.decisions):
+                losses[number] -= float(worlds.step(rule(worlds)).reward.sum()) / chain.unit
+    return LEVELS[int(np.argmin(losses))]
 
 
 def chances(rule: Worth, seen: ActiveWorlds) -> npt.NDArray[np.float32]:

@@ -14,13 +14,14 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
-from ..envs.game import Game
+from .family import Chains
 from .group import Alone, Group, GroupError
 from .ppo import make_learner
 from .rollout import Roller
 from .settings import TrainSettings
 
 ROLLING, GRADIENT, WAITING = "rolling out", "gradient", "group"
+STAGE_SEEDS = 2**42  # seeds of draws that each stage has for itself: more than settings can name
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +29,7 @@ class Iteration:
     """What one member, or all together, did in one iteration."""
 
     samples: int  # decisions
-    losses: npt.NDArray[np.float64]  # of the episodes that ended, owner-hours
+    losses: npt.NDArray[np.float64]  # of the episodes that ended, in their chains' units
     digest: str  # of the parameters afterwards
     seconds: Mapping[str, float] = field(default_factory=dict)  # by ROLLING, GRADIENT, WAITING (others' and sums)
     figures: Mapping[str, float] = field(default_factory=dict)  # SB3's: losses, clip fraction, ...
@@ -44,19 +45,20 @@ class Lost:
 class Peer:
     """Rolls out and learns; lives as long as its process."""
 
-    def __init__(self, game: Game, settings: TrainSettings, number: int) -> None:
+    def __init__(self, chains: Chains, settings: TrainSettings, number: int, stage: int = 0) -> None:
         """Make fresh worlds and a learner.
 
         Args:
-            game: what is played.
+            chains: what is played.
             settings: of the run.
             number: never used before in this run; keys worlds and draws.
+            stage: of the run, which the chains are of.
         """
-        self._steps = settings.steps
+        self._settings, self._number, self._stage = settings, number, stage
         self._scale = 1.0
         self._group: Group = Alone()
-        self._learner = make_learner(game, settings)
-        self._roller = make_roller(game, settings, number)
+        self._learner = make_learner(chains[0].game, settings)
+        self._roller = make_roller(chains, settings, number, stage)
 
     def join(self, group: Group) -> None:
         """Learn with these others from now on."""
@@ -65,7 +67,7 @@ class Peer:
     def iterate(self, left: float) -> Iteration | Lost:
         """Roll out and update once; `left` of the run is 1 at its start and 0 at its end."""
         began, waited = time.perf_counter(), self._group.waited
-        rollout = self._roller.roll(self._learner.policy, self._steps, self._scale)
+        rollout = self._roller.roll(self._learner.policy, self._settings.steps, self._scale)
         rolled = time.perf_counter()
         try:
             figures = self._learner.update([rollout], left)
@@ -93,17 +95,22 @@ class Peer:
         self._learner.restore(state)
         self._scale = scale
 
+    def play(self, chains: Chains, stage: int) -> None:
+        """Go over to another stage with fresh worlds; nothing changes if this is the present one."""
+        if stage != self._stage:
+            self._roller, self._stage = make_roller(chains, self._settings, self._number, stage), stage
+
     def play_on(self, state: dict[str, Any]) -> None:
         """Take other worlds' state; see `Roller.restore`."""
         self._roller.restore(state)
 
 
-def make_roller(game: Game, settings: TrainSettings, number: int) -> Roller:
-    """Worlds and draws of their own for each number."""
+def make_roller(chains: Chains, settings: TrainSettings, number: int, stage: int) -> Roller:
+    """Worlds and draws of their own for each number and stage."""
     return Roller(
-        game,
+        chains,
         worlds=settings.worlds,
         first_world=number * settings.worlds,
-        seed=settings.seed * 1000 + number,
+        seed=settings.seed * 1000 + number + stage * STAGE_SEEDS,
         gamma=settings.gamma,
     )

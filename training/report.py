@@ -22,6 +22,7 @@ class Report:
     began: float = field(default_factory=time.monotonic)  # of this life
     earlier: float = 0.0  # seconds of earlier lives, up to the checkpoint this one began from
     stage: str = "starting Ray"
+    chains_stage: int = 0  # of the chains that are played, see `family`
     samples: int = 0  # decisions learned from
     iterations: int = 0
     replaced_workers: int = 0
@@ -29,7 +30,7 @@ class Report:
     learning_since: float = 0.0  # seconds of the clock at which PPO began
     seconds: float = 0.0
     scale: float = 1.0  # of rewards
-    validation: Curve = field(default_factory=list)  # (seconds, mean loss)
+    validation: Curve = field(default_factory=list)  # (seconds, mean loss), in owner-hours or the chains' units
     losses: Curve = field(default_factory=list)  # (seconds, mean loss of ended episodes)
     best_loss: float = float("inf")
     spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # seconds by what they went into
@@ -44,7 +45,13 @@ class Report:
         self.samples += told.samples
         for name, seconds in told.seconds.items():
             self.spent[name] = self.spent.get(name, 0.0) + seconds
-        figures = {"samples": float(self.samples), "seconds": round(self.clock(), 3), **told.figures, **told.seconds}
+        figures = {
+            "samples": float(self.samples),
+            "seconds": round(self.clock(), 3),
+            "stage": float(self.chains_stage),
+            **told.figures,
+            **told.seconds,
+        }
         if len(told.losses):
             figures["episode loss"] = float(told.losses.mean())
             self.losses.append((self.clock(), figures["episode loss"]))

@@ -18,9 +18,10 @@ from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.utils import obs_as_tensor
 
 from ..envs.active_worlds import ActiveWorlds
-from ..envs.game import Game
+from ..envs.joined import JoinedWorlds
 from ..envs.vector import ResponseWorlds
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
+from .family import Chain, dealt
 from .imitate import IMITATED_LEVEL
 from .worth import Worth
 
@@ -41,7 +42,7 @@ class Rollout:
     log_probs: Array  # float32[S, B]
     last_values: Array  # float32[B] after the last step
     last_starts: Array  # bool[B]
-    losses: Array  # float64[episodes] coalition loss of the episodes that ended
+    losses: Array  # float64[episodes] coalition loss of the episodes that ended, in their chains' units
 
 
 def each(work: Callable[..., Array], *observations: Observation) -> Observation:
@@ -58,32 +59,30 @@ def stacked(observations: Sequence[Observation]) -> Observation:
 
 
 class Roller:
-    """A batch of worlds; lives as long as its worker."""
+    """A batch of worlds of one chain or several; lives as long as its worker or its stage."""
 
-    def __init__(self, game: Game, *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
+    def __init__(self, chains: Sequence[Chain], *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
         """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
-        self._worlds = ActiveWorlds(
-            ResponseWorlds(game, range(first_world, first_world + worlds), stream=STREAM_ENVIRONMENT)
-        )
+        counts = dealt(worlds, chains)
+        parts, units, first = list[ActiveWorlds](), list[Array](), first_world
+        for chain, count in zip(chains, counts, strict=True):
+            if not count:
+                continue
+            ids = range(first, first + count)
+            parts.append(ActiveWorlds(ResponseWorlds(chain.game, ids, stream=STREAM_ENVIRONMENT)))
+            units.append(np.full(count, chain.unit, np.float64))
+            first += count
+        self._worlds = JoinedWorlds(parts)
+        self._units = np.concatenate(units)
         self._draws = torch.Generator().manual_seed(seed).get_state()
         self._gamma = gamma
-        self._worlds.reset(int(np.random.SeedSequence(seed).generate_state(1)[0]) % 20_000 * 100_000)
-        self._spread(worlds)
-
-    def _spread(self, worlds: int) -> None:
-        """Let the worlds stand at different times of an episode, so that each rollout holds all of them.
-
-        The imitated rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
-        """
-        length = self._worlds.game.decisions
-        start: Array = np.arange(worlds) * length // worlds
-        rule = Worth(self._worlds.game, IMITATED_LEVEL)
-        for number in range(length):
-            rows = np.flatnonzero(start == number)
-            if len(rows):
-                self._worlds.worlds.begin_next(rows)
-            step = self._worlds.advance(rule(self._worlds.worlds))
-        self._observation, self._starts = step.observation, step.truncated.copy()
+        episode = int(np.random.SeedSequence(seed).generate_state(1)[0]) % 20_000 * 100_000
+        starts = list[Array]()
+        for number, part in enumerate(parts):
+            part.reset(episode)
+            starts.append(_spread(part, number / len(parts)))
+        self._observation: Observation = self._worlds.look()
+        self._starts = np.concatenate(starts)
 
     def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float) -> Rollout:
         """Play `steps` decisions in every world; rewards are multiplied by `scale`."""
@@ -102,10 +101,10 @@ class Roller:
             actions, values, log_probs = policy(obs_as_tensor(observation, policy.device), action_masks=masks)
             chosen = actions.cpu().numpy()
             step = self._worlds.step(chosen)
-            rewards = step.reward * scale
+            rewards = (step.reward / self._units).astype(np.float32) * scale
             if len(step.ended):
                 rewards[step.ended] += self._gamma * _values(policy, step.terminal_observation)
-                losses.append(step.terminal_loss.sum(axis=(1, 2)))
+                losses.append(step.terminal_loss / self._units[step.ended])
             rows.append((masks, chosen, rewards, starts, values.cpu().numpy()[:, 0], log_probs.cpu().numpy()))
             rows[-1] = (observation, *rows[-1])
             self._observation, self._starts = step.observation, step.truncated.copy()
@@ -120,18 +119,40 @@ class Roller:
         return {
             "draws": self._draws.numpy().copy(),
             "starts": self._starts.copy(),
-            "worlds": self._worlds.worlds.snapshot(),
+            "worlds": self._worlds.snapshot(),
         }
 
     def restore(self, state: dict[str, Any]) -> None:
-        """Go on from where a roller of the same game and number of worlds stood.
+        """Go on from where a roller of the same chains and number of worlds stood.
 
         Raises:
             ValueError: it was of other sizes; nothing has changed then.
         """
-        self._worlds.worlds.restore(state["worlds"])
-        self._observation, self._starts = self._worlds.look(), np.array(state["starts"], bool)
-        self._draws = torch.from_numpy(np.array(state["draws"], np.uint8))
+        self._observation = self._worlds.restore(state["worlds"])
+        self._starts = np.asarray(state["starts"], bool).copy()
+        self._draws = torch.from_numpy(np.asarray(state["draws"], np.uint8).copy())
+
+
+def _spread(part: ActiveWorlds, offset: float) -> Array:
+    """Let worlds stand at different times of an episode, so that each rollout holds all of them.
+
+    Gives bool[B]: those that stand at the start of one.
+
+    The imitated rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
+
+    Args:
+        part: worlds of one chain.
+        offset: of its worlds' times within their spacing, 0 to 1, so that chains with few worlds differ.
+    """
+    length = part.game.decisions
+    start: Array = ((np.arange(part.count) + offset) * length // part.count).astype(np.int64)
+    rule = Worth(part.game, IMITATED_LEVEL)
+    for number in range(length):
+        rows = np.flatnonzero(start == number)
+        if len(rows):
+            part.worlds.begin_next(rows)
+        step = part.advance(rule(part.worlds))
+    return step.truncated.copy()
 
 
 def _values(policy: MaskableActorCriticPolicy, observation: Observation) -> Array:

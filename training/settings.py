@@ -16,6 +16,8 @@ import yaml
 from ..twin.sources.safe_yaml import read_yaml
 
 DECENTRALISED, CENTRAL = "decentralised", "central"
+AS_WRITTEN, MIXED = "as-written", "mixed"  # attackers
+PER_CHAIN, HOURS = "chain", "hours"  # units of rewards
 
 
 class TrainError(ValueError):
@@ -32,9 +34,18 @@ def _word(default: str, meaning: str, choices: tuple[str, ...] = ()) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class TrainSettings:
-    """One run of training on one scenario; meanings and ranges are in the fields' metadata."""
+    """One run of training on a scenario or the family it generates; meanings and ranges are in the fields' metadata."""
 
     scenario: str = _word("", "scenario file; empty: the shipped one")
+    chains: int = _number(0, 0, 1000, "generated chains that a worker plays side by side; 0: the scenario's own chain")
+    smallest: int = _number(30, 10, 100_000, "assets of the smallest generated chains")
+    largest: int = _number(200, 10, 100_000, "assets of the largest generated chains")
+    stages: int = _number(1, 1, 1000, "equal parts of the run, each with new chains; sizes grow over the first half")
+    attackers: str = _word(AS_WRITTEN, "of generated chains: the scenario's, or presets in turn", (AS_WRITTEN, MIXED))
+    unit: str = _word(
+        PER_CHAIN, "of rewards on generated chains: what is lost there undefended, or owner-hours", (PER_CHAIN, HOURS)
+    )
+    judges: int = _number(8, 1, 1000, "generated chains of their own, of all sizes, by which the best weights are kept")
     seconds: float = _number(60.0, 0, 31_536_000, "wall time in all, Ray's start and validation too; 0: no limit")
     iterations: int = _number(0, 0, 10**9, "updates in all, by which the learning rate then falls; 0: by the time")
     shape: str = _word(DECENTRALISED, "who computes gradients: every worker, or one learner", (DECENTRALISED, CENTRAL))
@@ -44,7 +55,7 @@ class TrainSettings:
     threads: int = _number(1, 1, 256, "torch threads of a worker, and processors Ray sets aside for it")
     gpus: int = _number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
     seed: int = _number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
-    imitation_worlds: int = _number(64, 1, 4096, "worlds in which the rule by worth is watched for one episode")
+    imitation_worlds: int = _number(64, 1, 4096, "worlds in all in which the rule by worth is watched for one episode")
     imitation_passes: int = _number(8, 0, 1000, "over what was watched, before PPO; 0: none")
     learning_rate: float = _number(1e-3, 1e-9, 1.0, "Adam's, in PPO, at the start; falls with what is left of the run")
     gamma: float = _number(0.99, 0.01, 1.0, "discount per decision (two minutes)")
@@ -55,7 +66,7 @@ class TrainSettings:
     gradient_norm: float = _number(0.5, 1e-6, 1e6, "greatest norm of a gradient; longer ones are cut to it")
     epochs: int = _number(4, 1, 100, "passes over each iteration's data")
     minibatches: int = _number(4, 1, 1024, "per pass, over all workers together")
-    validation_worlds: int = _number(256, 2, 4096, "worlds of their own stream by which the best weights are kept")
+    validation_worlds: int = _number(256, 2, 4096, "worlds of their own stream, in all, by which the best are kept")
     validations: int = _number(6, 2, 100, "after imitation, at the end, and the others evenly between")
     start_s: float = _number(600.0, 1, 3600, "patience with workers that start: a node first compiles the kernels")
     patience_s: float = _number(60.0, 1, 3600, "how long a worker may keep the others waiting before it is replaced")
@@ -78,12 +89,26 @@ class TrainSettings:
                 f"minibatches {self.minibatches}: {self.worlds} worlds of {self.steps} steps are too few for them; "
                 f"give worlds x steps of {least} or more"
             )
+        self._check_family()
         if _PASSWORD.match(self.run):
             raise TrainError("run: its URL holds a password, which would be kept with the run; give it by environment")
         if self.tensorboard and not self.run:
             raise TrainError("tensorboard: events need a run folder; give run too")
 
+    def _check_family(self) -> None:
+        if not self.chains:
+            for name in ("stages", "attackers"):
+                if getattr(self, name) != _DEFAULTS[name]:
+                    raise TrainError(f"{name} {getattr(self, name)}: is for generated chains; give chains too")
+            return
+        if self.smallest > self.largest:
+            raise TrainError(f"smallest {self.smallest}: is more than largest {self.largest}; give the smaller first")
+        for name, least in (("worlds", self.chains), ("validation_worlds", 2 * self.judges)):
+            if getattr(self, name) < least:
+                raise TrainError(f"{name} {getattr(self, name)}: too few for these chains; give {least} or more")
 
+
+_DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(TrainSettings)}
 _PASSWORD = re.compile(r"[^/]*://[^/@]*:[^/@]*@")
 
 
@@ -153,8 +178,9 @@ def settings_yaml(settings: TrainSettings) -> str:
     lines = []
     for one in fields(settings):
         assert one.default is not MISSING
-        value = yaml.safe_dump(getattr(settings, one.name), default_flow_style=True).split("\n")[0]
         choices = one.metadata.get("choices")
+        style = "'" if type(one.default) is str and not choices else None  # else the text 08 reads as a number
+        value = yaml.safe_dump(getattr(settings, one.name), default_style=style, width=10**6).split("\n")[0]
         meaning = one.metadata["meaning"] + (f" ({' or '.join(choices)})" if choices else "")
         lines.append(f"{one.name}: {value}  # {meaning}")
     return "\n".join(lines) + "\n"

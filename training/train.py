@@ -1,9 +1,10 @@
 """One training run, readable top to bottom: imitate, let Ray workers roll out and learn, keep the best, write it down.
 
-Flows in: a scenario and settings. Flows out: a policy file and what was measured on the way. The first part of the time
-goes into imitating a rule (behaviour cloning), while Ray's workers load; then PPO improves on it. Weights
-are kept by their loss on worlds of a stream that neither training nor evaluation uses. A run with a folder writes
-checkpoints, and goes on from the newest: parameters, optimizer, draws, worlds, counters, curves and best weights.
+Flows in: a scenario and settings; `family` says which chains are played. Flows out: a policy file and what was measured
+on the way. The first part of the time goes into imitating a rule (behaviour cloning), while Ray's workers load; then
+PPO improves on it. Weights are kept by their loss on worlds of a stream that neither training nor evaluation uses. A
+run with a folder writes checkpoints, and goes on from the newest: parameters, optimizer, draws, stage, worlds,
+counters, curves and best weights.
 """
 
 from __future__ import annotations
@@ -18,30 +19,32 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
 
+import numpy as np
 import torch
 
 from ..envs.active import ACTIVE_FEATURES
-from ..envs.game import Game, load_game
 from ..envs.learned import Learned
 from ..envs.policy_file import OBSERVATION_VERSION, NumpyPolicy, save_policy
 from ..envs.scenario import Scenario
 from .central import Central
-from .chains import kept_for_judging
 from .checkpoint import CheckpointError
 from .cluster import start_ray, stop_ray
 from .decentralised import Decentralised
+from .family import Chains, Curriculum
 from .imitate import imitate
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder
-from .settings import CENTRAL, DECENTRALISED, TrainError, TrainSettings, as_dict
+from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
 from .validate import validation_losses
-from .workers import Crew
+from .workers import FIRST_LIFE, Crew, Earlier
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
-BOUND = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")  # kept on resuming
+FAMILY = ("chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
+RECIPE = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")
+BOUND = (*RECIPE, *FAMILY)  # settings that stay when a run is resumed
 LEAST_LEFT = 0.05  # of the learning rate, at the end
 
 Progress = Callable[[Report], None]
@@ -55,6 +58,10 @@ class Shape(Protocol):
 
     def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = ...) -> None:
         """Start from a learner's state, and worlds by place."""
+        ...
+
+    def play(self, chains: Chains, stage: int) -> None:
+        """Go over to the chains of another stage."""
         ...
 
     def iterate(self, left: float, until: float = ...) -> Iteration | None:
@@ -74,7 +81,10 @@ class Shape(Protocol):
         ...
 
 
-SHAPES: Mapping[str, Callable[[Game, TrainSettings, int], Shape]] = {DECENTRALISED: Decentralised, CENTRAL: Central}
+SHAPES: Mapping[str, Callable[[Chains, TrainSettings, int, Earlier], Shape]] = {
+    DECENTRALISED: Decentralised,
+    CENTRAL: Central,
+}
 
 
 def train(
@@ -99,19 +109,16 @@ def train(
         CheckpointError: the newest checkpoint cannot be used; nothing was overwritten.
         PolicyFileError: the file cannot be written.
     """
-    fault = kept_for_judging(scenario)
-    if fault:
-        raise TrainError(fault)
-    report = Report()
-    game = load_game(scenario)
+    report, curriculum = Report(), Curriculum(scenario, settings)
     folder = RunFolder(settings, resume=resume) if settings.run else None
     kept = folder.checkpoint if folder is not None else None
     if kept is not None:
-        _check_same(kept["of"], _of(game, settings), settings.run)
+        _check_same(kept["of"], _of(scenario, curriculum, settings), settings.run)
+        _check_chains(kept["curriculum"], curriculum, settings.run)
         report.go_on(kept["report"])
     if folder is not None:
         folder.begin()
-    run = _Run(game, settings, report, folder, progress)
+    run = _Run(scenario, curriculum, settings, report, folder, progress)
     progress(report)
     started = start_ray(settings)
     try:
@@ -132,7 +139,8 @@ def train(
 class _Run:
     """One life of a run."""
 
-    game: Game
+    scenario: Scenario
+    curriculum: Curriculum
     settings: TrainSettings
     report: Report
     folder: RunFolder | None
@@ -147,18 +155,20 @@ class _Run:
     def learn(self, kept: Any) -> None:
         """Imitate or go on, then PPO until the end, validating now and then, and at the end."""
         report, settings = self.report, self.settings
-        first = 0 if kept is None else int(kept["next_number"])  # numbers of earlier lives' workers are not used again
-        shape = self.shape = SHAPES[settings.shape](self.game, settings, first)
+        stage = report.chains_stage = 0 if kept is None else int(kept["curriculum"]["stage"])
+        chains = self.curriculum.chains(stage)
+        played: dict[int, Any] = {} if kept is None else {int(place): one for place, one in kept["played"].items()}
+        earlier = FIRST_LIFE if kept is None else Earlier.of(kept["crew"], played)
+        shape = self.shape = SHAPES[settings.shape](chains, settings, stage, earlier)
         torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers load or wait while the driver computes
-        self.learner = make_learner(self.game, settings)
-        played: dict[int, Any] = {}
+        self.learner = make_learner(chains[0].game, settings)
         if kept is None:
             self._say("imitating")
-            report.scale = imitate(self.learner.policy.network, self.game, settings)
+            report.scale = self._imitate()
             self._validate()
         else:
             self.learner.restore(kept["learner"])
-            self.best, played = kept["best"], {int(place): one for place, one in kept["played"].items()}
+            self.best = kept["best"]
         self._say("waiting for workers")
         shape.begin(self.learner.state(), report.scale, played, self._end())
         self._say("learning")
@@ -166,6 +176,7 @@ class _Run:
             report.learning_since = report.clock()
         replaced = report.replaced_workers
         while self._goes_on():
+            self._go_over(shape)
             began = time.monotonic()
             told = shape.iterate(self._left(), self._end())
             self._iteration_s = time.monotonic() - began
@@ -175,6 +186,18 @@ class _Run:
         if self._validated_at != report.iterations:
             self._validate()
         self._keep()
+
+    def _imitate(self) -> float:
+        """Clone the rule on chains of all sizes, as the last stages have them; gives the scale of rewards."""
+        stages = Curriculum(self.scenario, self.settings)
+        return imitate(self.learner.policy.network, stages.chains(stages.last), self.settings)
+
+    def _go_over(self, shape: Shape) -> None:
+        """Play the chains of the stage that is due."""
+        stage = self.curriculum.stage_at(self._part())
+        if stage > self.report.chains_stage:
+            self.report.chains_stage = stage
+            shape.play(self.curriculum.chains(stage), stage)
 
     def _note(self, told: Iteration, replaced: int) -> None:
         assert self.shape is not None
@@ -225,25 +248,33 @@ class _Run:
             assert self.shape is not None
             self.learner.restore(self.shape.learned())
         weights = self.learner.policy.network.numpy_weights()
-        policy = Learned(self.game, NumpyPolicy(weights, {}))
-        loss = float(validation_losses(self.game, policy, range(self.settings.validation_worlds)).mean())
+        loss = self._judged(NumpyPolicy(weights, {}))
         report.validation.append((report.clock(), loss))
         self._validated_at, self._validation_s = report.iterations, time.monotonic() - began
         if loss < report.best_loss:
             report.best_loss, self.best = loss, weights
         self.progress(report)
 
+    def _judged(self, policy: NumpyPolicy) -> float:
+        """Mean over the judging chains of what is lost there, each in its unit, so that none outweighs the others."""
+        worlds = range(self.curriculum.judged_worlds)
+        losses = [
+            validation_losses(chain.game, Learned(chain.game, policy), worlds).mean() / chain.unit
+            for chain in self.curriculum.judges
+        ]
+        return float(np.mean(losses))
+
     def _keep(self) -> None:
         if self.folder is None:
             return
         assert self.shape is not None
         state = {
-            "of": _of(self.game, self.settings),
+            "of": _of(self.scenario, self.curriculum, self.settings),
             "learner": self.shape.learned(),
             "played": {str(place): one for place, one in self.shape.played().items()},
-            "next_number": self.shape.crew.next_number,
+            "crew": self.shape.crew.kept(),
             "best": self.best,
-            "curriculum": {"stage": 0},  # one chain so far
+            "curriculum": self.curriculum.told(self.report.chains_stage),
             "report": self.report.kept(),
         }
         self.folder.keep(self.report.iterations, state)
@@ -253,16 +284,16 @@ class _Run:
         self.progress(self.report)
 
 
-def _of(game: Game, settings: TrainSettings) -> dict[str, Any]:
+def _of(scenario: Scenario, curriculum: Curriculum, settings: TrainSettings) -> dict[str, Any]:
     """What a checkpoint is bound to."""
+    game = curriculum.judges[0].game
     return {
-        "scenario": game.scenario.name,
-        "targets": game.compiled.targets,
+        "scenario": scenario.name,
+        **{name: getattr(settings, name) for name in BOUND},
         "library": game.library.digest,
         "observation version": OBSERVATION_VERSION,
-        "chain": game.compiled.twin.digest,
-        "game": hashlib.sha256(game.scenario.model_dump_json(exclude={"folder"}).encode()).hexdigest()[:16],
-        **{name: getattr(settings, name) for name in BOUND},
+        "chain": [chain.game.compiled.twin.digest for chain in curriculum.judges],
+        "game": hashlib.sha256(scenario.model_dump_json(exclude={"folder"}).encode()).hexdigest()[:16],
     }
 
 
@@ -275,9 +306,22 @@ def _check_same(kept: Mapping[str, Any], wanted: Mapping[str, Any], run: str) ->
             )
 
 
+def _check_chains(kept: Mapping[str, Any], curriculum: Curriculum, run: str) -> None:
+    """Refuse a checkpoint whose stage this version would play on other chains.
+
+    Raises:
+        CheckpointError: naming the run and the mend.
+    """
+    if curriculum.told(int(kept["stage"])) != kept:
+        raise CheckpointError(
+            f"run {run}: stage {kept['stage']} of its checkpoint had other chains; go on with the version that began "
+            "it, or name another folder"
+        )
+
+
 def _write(run: _Run, out: Path | None) -> None:
     weights = {name: torch.as_tensor(one).numpy() for name, one in run.best.items()}
-    card = _card(run.game, run.settings, run.report)
+    card = _card(run)
     if out is not None:
         save_policy(out, weights, card)
     if run.folder is not None:
@@ -287,19 +331,22 @@ def _write(run: _Run, out: Path | None) -> None:
             run.folder.put("policy.tocsin", made.read_bytes())
 
 
-def _card(game: Game, settings: TrainSettings, report: Report) -> dict[str, Any]:
+def _card(run: _Run) -> dict[str, Any]:
     from .. import __version__
 
+    settings, report = run.settings, run.report
+    library = run.curriculum.judges[0].game.library
     return {
         "tocsin": __version__,
-        "scenario": game.scenario.name,
-        "library": game.library.digest,
-        "playbooks": list(game.library.names),
+        "scenario": run.scenario.name,
+        "library": library.digest,
+        "playbooks": list(library.names),
         "settings": {name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario")},
         "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,
+        "judged by": [chain.told for chain in run.curriculum.judges],
         "validation_loss": report.best_loss,
         "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
     }

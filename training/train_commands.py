@@ -27,6 +27,8 @@ def train(
     iterations: Annotated[int | None, typer.Option(help="Updates in all; default: what the time allows.")] = None,
     workers: Annotated[int | None, typer.Option(help="Workers on Ray; default: 2.")] = None,
     shape: Annotated[str | None, typer.Option(help="decentralised (default) or central.")] = None,
+    chains: Annotated[int | None, typer.Option(help="Generated chains played side by side; default: 0, one.")] = None,
+    stages: Annotated[int | None, typer.Option(help="Parts of the run, each with new, larger chains.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, sampling and worlds; default: 0.")] = None,
     run: Annotated[str | None, typer.Option(help="Folder or URL for checkpoints and figures.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on from the run's newest checkpoint.")] = False,
@@ -46,6 +48,8 @@ def train(
         "iterations": iterations,
         "workers": workers,
         "shape": shape,
+        "chains": chains,
+        "stages": stages,
         "seed": seed,
         "run": run,
     }
@@ -100,6 +104,7 @@ def summary(report: Report, settings: TrainSettings, out: Path) -> dict[str, Any
         "policy": str(out),
         "shape": settings.shape,
         "workers": settings.workers,
+        "stage": report.chains_stage,
         "samples": report.samples,
         "iterations": report.iterations,
         "seconds": round(report.seconds, 1),
@@ -173,6 +178,6 @@ def _draw(report: Report, chart: Path) -> None:
     axes = figure.add_subplot()
     axes.plot(*zip(*report.losses, strict=True), label="episodes in training") if report.losses else None
     axes.plot(*zip(*report.validation, strict=True), "o-", label="validation")
-    axes.set(xlabel="seconds", ylabel="loss per attack, owner-hours", title="Training")
+    axes.set(xlabel="seconds", ylabel="loss per attack, owner-hours or in units of the chains", title="Training")
     axes.legend()
     figure.savefig(chart, dpi=120)

@@ -13,8 +13,7 @@ import numpy.typing as npt
 from ..envs.game import Game
 from ..envs.scripted import Defender
 from ..envs.vector import ResponseWorlds
-
-STREAM_VALIDATION = 11  # of draws
+from .streams import STREAM_VALIDATION
 
 
 def validation_losses(game: Game, policy: Defender, world_ids: Sequence[int]) -> npt.NDArray[np.float64]:

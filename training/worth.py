@@ -1,6 +1,6 @@
-"""A rule on belief alone that evicts where it is worth most: what a policy starts from, and a baseline to beat.
+"""Rules on belief alone that evict where it is worth most: what a policy starts from, and baselines to beat.
 
-Flows in: worlds. Flows out: an action per world. It knows what is at stake in the twin, never hidden truth.
+Flows in: worlds. Flows out: an action per world. They know what is at stake in the twin, never hidden truth.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..envs.game import Game
-from ..envs.scripted import RESTORE, REVOKE
+from ..envs.scripted import MONITOR, RESTORE, REVOKE
 from ..envs.target_graph import hourly_scale
 from ..envs.vector import ResponseWorlds
 from ..twin.compiled import NANO, Int32
@@ -58,6 +58,64 @@ class Worth:
         held = worlds.held().astype(np.float64)
         gains = held * worth - (1.0 - held) * cost
         return np.where(worlds.legal[:, actions], gains, -np.inf)
+
+    def __call__(self, worlds: ResponseWorlds) -> Int32:
+        """An action per world."""
+        gains = self.gains(worlds)
+        best = gains.argmax(axis=1)
+        acts = gains[np.arange(len(gains)), best] >= self.level
+        return np.where(acts, self.actions[best], 0).astype(np.int32)
+
+
+# Weights of `Watchful`, found by a search of 130 sets over 10 generated chains of 40 to 200 assets, seeds 100 to 109,
+# 40 attacks each on the training stream (a script that is not kept).
+TOWARD, STAKE, ALWAYS, WRONG = 11.0, 1.9, 1.4, 14.0
+WATCHED = 0.08  # belief from which to look closer; found with them
+PULL = 0.5  # gain of looking closer where belief is e times `WATCHED`, less the level; for lessons alone
+AFTER = 1.0  # gain by which an eviction that is due goes before looking; for lessons alone
+
+
+@dataclass(frozen=True)
+class Watchful:
+    """Evict where it is worth most, from a gain of `level` on; else raise monitoring where most is believed held.
+
+    Gain of an eviction: belief x (1 + `TOWARD` x odds of the best way from there to a crown jewel + `STAKE` x stake)
+    less `ALWAYS` x stake less (1 - belief) x `WRONG` x stake; stake: share of an owner's value that stands still while
+    the asset alone does not serve. Looking closer costs a few minutes of work and halves what stays unseen.
+    """
+
+    game: Game
+    level: float
+    watched: float = WATCHED  # belief from which to look closer
+
+    @cached_property
+    def _assets(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Int32]:
+        """Gain by belief, gain at no belief, each [N]; numbers of the actions [2 * N]: evict, then look."""
+        game, t = self.game, self.game.compiled.arrays
+        hour = NANO * game.compiled.tick_s / 3600.0 * hourly_scale(t)
+        stake = service_at_stake(t).astype(np.float64) / hour
+        restore, revoke, watch = (game.library.index_of(name) for name in (RESTORE, REVOKE, MONITOR))
+        playbook = np.where(t.asset["kind"] == AssetKind.IDENTITY, revoke, restore)
+        playbook = np.concatenate([playbook, np.full(len(t.asset), watch)])
+        actions = (1 + playbook * game.compiled.targets + np.tile(np.arange(len(t.asset)), 2)).astype(np.int32)
+        rise = 1.0 + TOWARD * np.asarray(t.asset["toward"], np.float64) + (STAKE + WRONG) * stake
+        return rise, -(ALWAYS + WRONG) * stake, actions
+
+    @property
+    def actions(self) -> Int32:
+        """int32[2 * N] the action that evicts from each asset, then the one that looks closer there; legal or not."""
+        return self._assets[2]
+
+    def gains(self, worlds: ResponseWorlds) -> npt.NDArray[np.float64]:
+        """float64[B, 2 * N] gain of each of `actions`, in no unit; -inf where it is not legal."""
+        rise, base, actions = self._assets
+        held = worlds.held().astype(np.float64)
+        legal = worlds.legal[:, actions]
+        evict = np.where(legal[:, : len(rise)], held * rise + base, -np.inf)
+        best = evict.max(axis=1, keepdims=True)
+        look = self.level + PULL * np.log(np.maximum(held, 1e-9) / self.watched)
+        look = np.where(best >= self.level, np.minimum(look, best - AFTER), look)
+        return np.concatenate([evict, np.where(legal[:, len(rise) :], look, -np.inf)], axis=1)
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""

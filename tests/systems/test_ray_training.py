@@ -15,7 +15,9 @@ from typing import Any
 import pytest
 from tocsin.envs.policy_file import load_policy
 from tocsin.tests.envs.games import short_game
+from tocsin.training.family import single
 from tocsin.training.settings import CENTRAL, DECENTRALISED, TrainSettings
+from tocsin.training.workers import FIRST_LIFE
 
 pytestmark = pytest.mark.systems
 
@@ -39,7 +41,7 @@ def begun(shape: str, settings: TrainSettings = TINY) -> Any:
     from tocsin.training.ppo import make_learner
     from tocsin.training.train import SHAPES
 
-    made = SHAPES[shape](short_game(), settings, 0)
+    made = SHAPES[shape](single(short_game()), settings, 0, FIRST_LIFE)
     made.begin(make_learner(short_game(), settings).state(), 0.1, {})
     return made
 

@@ -12,6 +12,7 @@ from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds
+from tocsin.training.family import Chain, single
 from tocsin.training.imitate import chances, clone, discounted, imitate, watch
 from tocsin.training.network import PairNetwork
 from tocsin.training.ppo import make_learner
@@ -30,8 +31,8 @@ def game() -> Game:
 def _trained(game: Game, settings: TrainSettings) -> dict[str, np.ndarray]:
     torch.set_num_threads(1)
     learner = make_learner(game, settings)
-    scale = imitate(learner.policy.network, game, settings)
-    roller = Roller(game, worlds=settings.worlds, first_world=0, seed=settings.seed, gamma=settings.gamma)
+    scale = imitate(learner.policy.network, single(game), settings)
+    roller = Roller(single(game), worlds=settings.worlds, first_world=0, seed=settings.seed, gamma=settings.gamma)
     for _ in range(2):
         learner.update([roller.roll(learner.policy, settings.steps, scale)], 1.0)
     weights: dict[str, np.ndarray] = learner.policy.network.numpy_weights()
@@ -49,7 +50,7 @@ def test_a_seed_decides_the_weights(game: Game) -> None:
 def test_a_rollout_is_what_was_played(game: Game) -> None:
     """Actions are legal, log probabilities are those of the weights, and episodes end within an episode's length."""
     policy = make_learner(game, TINY).policy
-    roller = Roller(game, worlds=8, first_world=0, seed=1, gamma=0.99)
+    roller = Roller(single(game), worlds=8, first_world=0, seed=1, gamma=0.99)
     rollout = roller.roll(policy, 20, 0.1)
     assert np.take_along_axis(rollout.masks, rollout.actions[..., None], axis=2).all()
     assert (rollout.log_probs <= 0).all()
@@ -62,7 +63,7 @@ def test_a_rollout_is_what_was_played(game: Game) -> None:
 def test_workers_log_probabilities_are_those_sb3_computes(game: Game) -> None:
     """What a worker says of its actions is what SB3's policy says of them."""
     learner = make_learner(game, TINY)
-    roller = Roller(game, worlds=3, first_world=0, seed=0, gamma=0.99)
+    roller = Roller(single(game), worlds=3, first_world=0, seed=0, gamma=0.99)
     rollout = roller.roll(learner.policy, 2, 0.1)
     values, log_probs, _ = learner.policy.evaluate_actions(
         torch.from_numpy(rollout.observations[1]), torch.from_numpy(rollout.actions[1]), action_masks=rollout.masks[1]
@@ -75,7 +76,7 @@ def test_learning_changes_the_policy(game: Game) -> None:
     """One update on a rollout moves the weights."""
     learner = make_learner(game, TINY)
     before = learner.policy.network.numpy_weights()
-    roller = Roller(game, worlds=3, first_world=0, seed=0, gamma=0.99)
+    roller = Roller(single(game), worlds=3, first_world=0, seed=0, gamma=0.99)
     learner.update([roller.roll(learner.policy, TINY.steps, 0.1)], 1.0)
     after = learner.policy.network.numpy_weights()
     assert any(not np.array_equal(before[name], after[name]) for name in before)
@@ -84,7 +85,7 @@ def test_learning_changes_the_policy(game: Game) -> None:
 def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
     """After cloning the network often picks the very pair that the rule would; before, hardly ever."""
     settings = TrainSettings(imitation_worlds=8, imitation_passes=20)
-    lesson = watch(game, settings)
+    lesson = watch(Chain(game), 8, 1.0, settings)
     torch.manual_seed(0)
     network = PairNetwork(game.effects)
     chosen_by_rule = lesson.chances.argmax(axis=1)

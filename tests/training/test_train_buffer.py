@@ -13,6 +13,7 @@ from stable_baselines3.common.callbacks import CallbackList
 from tocsin.envs.active_sb3 import ActiveVecEnv
 from tocsin.tests.envs.games import STEPS, short_game
 from tocsin.tests.training.scaled import Scaled
+from tocsin.training.family import single
 from tocsin.training.ppo import fill_buffer, make_learner
 from tocsin.training.rollout import Roller, Rollout
 from tocsin.training.settings import TrainSettings
@@ -22,7 +23,7 @@ SETTINGS = TrainSettings(worlds=WORLDS, workers=1, steps=STEPS + 5)  # longer th
 
 
 def _roller() -> Roller:
-    return Roller(short_game(), worlds=WORLDS, first_world=0, seed=4, gamma=SETTINGS.gamma)
+    return Roller(single(short_game()), worlds=WORLDS, first_world=0, seed=4, gamma=SETTINGS.gamma)
 
 
 @pytest.fixture(scope="module")
@@ -53,7 +54,7 @@ def _collected_by_sb3(learner: MaskablePPO, played: Rollout, monkeypatch: pytest
     callback = CallbackList([])
     callback.init_callback(learner)
     face = ActiveVecEnv(WORLDS, game=short_game())
-    face._seen = twin._worlds  # where the worker's worlds stand
+    (face._seen,) = twin._worlds.parts  # where the worker's worlds stand
     learner.collect_rollouts(Scaled(face, SCALE), callback, learner.rollout_buffer, SETTINGS.steps)
     return learner.rollout_buffer
 

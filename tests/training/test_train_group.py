@@ -18,6 +18,7 @@ from stable_baselines3.common.logger import Logger
 from tocsin.envs.active_sb3 import ActiveVecEnv
 from tocsin.tests.envs.games import STEPS, short_game
 from tocsin.tests.training.scaled import Scaled
+from tocsin.training.family import single
 from tocsin.training.group import Alone, GroupError, TorchGroup
 from tocsin.training.peer import Lost, Peer
 from tocsin.training.policy import PairPolicy, action_space, observation_space
@@ -30,7 +31,7 @@ SETTINGS = TrainSettings(worlds=WORLDS, workers=1, steps=STEPS + 3, epochs=2, mi
 
 
 def _roller(number: int = 0) -> Roller:
-    return Roller(short_game(), worlds=WORLDS, first_world=number * WORLDS, seed=number, gamma=SETTINGS.gamma)
+    return Roller(single(short_game()), worlds=WORLDS, first_world=number * WORLDS, seed=number, gamma=SETTINGS.gamma)
 
 
 def _learner() -> GroupPPO:
@@ -90,7 +91,7 @@ def test_one_worker_is_sb3_itself() -> None:
     )
     theirs.policy.load_state_dict(begun["policy"])
     theirs.set_logger(Logger(folder=None, output_formats=[]))
-    face._seen = theirs_roller._worlds  # equal worlds, equal draws, equal orders of minibatches
+    (face._seen,) = theirs_roller._worlds.parts  # equal worlds, equal draws, equal orders of minibatches
     theirs._last_obs, theirs._last_episode_starts = theirs_roller._observation, theirs_roller._starts
     np.random.seed(SETTINGS.seed)
     with torch.random.fork_rng(devices=[]):
@@ -127,7 +128,7 @@ def test_members_of_different_size_count_by_their_rows() -> None:
     """A member with half as many worlds weighs half as much."""
     start = _learner()
     full = _roller(0).roll(start.policy, SETTINGS.steps, SCALE)
-    small = Roller(short_game(), worlds=2, first_world=90, seed=9, gamma=SETTINGS.gamma)
+    small = Roller(single(short_game()), worlds=2, first_world=90, seed=9, gamma=SETTINGS.gamma)
     rollouts = [full, small.roll(start.policy, SETTINGS.steps, SCALE)]
     joined, learners = _learner(), [_learner(), _learner()]
     joined.update(rollouts, 1.0)
@@ -145,7 +146,7 @@ def test_members_of_different_size_count_by_their_rows() -> None:
 
 def test_a_member_that_stops_answering_costs_the_iteration_and_nothing_else() -> None:
     """Within the patience the other is told so, with parameters, optimizer and counters as they were."""
-    peers = [Peer(short_game(), SETTINGS, number) for number in range(2)]
+    peers = [Peer(single(short_game()), SETTINGS, number) for number in range(2)]
     before = peers[0].learned()
 
     def member(rank: int, group: TorchGroup) -> Any:
@@ -203,7 +204,7 @@ def test_worlds_go_on_from_their_state() -> None:
     _equal(expected, found)
     assert len(found.losses) >= WORLDS
     with pytest.raises(ValueError, match="worlds"):
-        Roller(short_game(), worlds=2, first_world=0, seed=0, gamma=0.9).restore(one.state())
+        Roller(single(short_game()), worlds=2, first_world=0, seed=0, gamma=0.9).restore(one.state())
 
 
 def _equal(expected: Rollout, found: Rollout) -> None:

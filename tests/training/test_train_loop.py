@@ -12,11 +12,14 @@ import numpy as np
 import pytest
 from tocsin.envs.scenario import Scenario
 from tocsin.tests.envs.games import short_game
+from tocsin.training import family
 from tocsin.training import train as module
 from tocsin.training.checkpoint import CheckpointError
+from tocsin.training.family import Chains
 from tocsin.training.peer import GRADIENT, ROLLING, WAITING, Iteration
 from tocsin.training.report import Report
 from tocsin.training.settings import DECENTRALISED, TrainSettings
+from tocsin.training.workers import Earlier
 
 SMALL = TrainSettings(
     iterations=6, seconds=0, worlds=2, imitation_worlds=2, imitation_passes=0, validation_worlds=2, validations=3
@@ -28,13 +31,19 @@ class Counting:
 
     lost = 0
 
-    def __init__(self, game: Any, settings: TrainSettings, first_number: int) -> None:
-        self.crew = SimpleNamespace(next_number=first_number + 2, replaced=0)
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int, earlier: Earlier) -> None:
+        self.stages = [(stage, chains)]
+        self.earlier = earlier
+        kept = {"next": 2, "numbers": {"0": 0, "1": 1}}
+        self.crew = SimpleNamespace(kept=lambda: kept, replaced=0)
         self.left: list[float] = []
         self.comes = True
 
     def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = 0.0) -> None:
         self.state, self.began_with = state, dict(played)
+
+    def play(self, chains: Chains, stage: int) -> None:
+        self.stages.append((stage, chains))
 
     def iterate(self, left: float, until: float = 0.0) -> Iteration | None:
         if not self.comes:
@@ -58,12 +67,12 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Counting]:
     """Shapes that runs make, in place of Ray; the short game in place of the scenario's."""
     shapes: list[Counting] = []
 
-    def make(game: Any, settings: TrainSettings, first_number: int) -> Counting:
-        shapes.append(Counting(game, settings, first_number))
+    def make(chains: Chains, settings: TrainSettings, stage: int, earlier: Earlier) -> Counting:
+        shapes.append(Counting(chains, settings, stage, earlier))
         return shapes[-1]
 
     monkeypatch.setattr(module, "SHAPES", {DECENTRALISED: make})
-    monkeypatch.setattr(module, "load_game", lambda scenario: short_game())
+    monkeypatch.setattr(family, "load_game", lambda scenario: short_game())
     monkeypatch.setattr(module, "start_ray", lambda settings: False)
     return shapes
 
@@ -104,7 +113,7 @@ def test_a_run_goes_on_from_its_checkpoint(made: list[Counting], tmp_path: Path)
     again = _run(replace(settings, iterations=7), resume=True)
     assert (again.iterations, again.samples) == (7, 70) and len(made[1].left) == 3
     assert again.validation[: len(first.validation)] == first.validation
-    assert set(made[1].began_with) == {0} and made[1].crew.next_number == 4
+    assert set(made[1].began_with) == {0} and made[1].earlier == Earlier(2, {0: 0})
     names = sorted(path.name for path in (tmp_path / "run").glob("checkpoint-*"))
     before = (tmp_path / "run" / "settings.yaml").read_bytes()
     with pytest.raises(CheckpointError, match="worlds 2, this run 5"):
