@@ -101,12 +101,13 @@ def make_game(scenario: Scenario, twin: Twin, library: Library) -> Game:
     """Compile a twin and a library into a game."""
     compiled = compile_twin(twin, derive_steps(twin), tick_s=scenario.tick_s)
     profiles = profiles_of(scenario.attackers, compiled, scenario.folder)
-    parameters = build_parameters(compiled, profiles, shipped_confusion(), _settings(scenario))
+    parameters = build_parameters(compiled, profiles, shipped_confusion(), game_settings(scenario))
     effects, assumed = library.effect_table(scenario.tick_s), assumable(compiled, parameters)
     return Game(scenario, library, compiled, effects, parameters, assumed)
 
 
-def _settings(scenario: Scenario) -> GameSettings:
+def game_settings(scenario: Scenario) -> GameSettings:
+    """The scenario's numbers for the rulebook."""
     calls = scenario.phone or Calls()
     phone = Phone(calls.call_h, calls.late_s, calls.part, calls.desk)
     return GameSettings(

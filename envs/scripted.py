@@ -133,6 +133,8 @@ class Clairvoyant:
 
     game: Game
 
+    is_blind = True  # of belief and observation: it reads the truth instead
+
     @cached_property
     def _playbooks(self) -> Int32:
         names = (RESTORE, REVOKE, ISOLATE, RELEASE)
@@ -175,7 +177,7 @@ def defender(game: Game, name: str) -> Defender:
 
 def is_blind(rule: Defender) -> bool:
     """Whether a defender reads neither belief nor observation, so that worlds need not keep them for it."""
-    return rule is nothing or rule is at_random or isinstance(rule, Clairvoyant)
+    return rule is nothing or rule is at_random or getattr(rule, "is_blind", False)
 
 
 def worlds_for(rule: Defender) -> type[ResponseWorlds]:

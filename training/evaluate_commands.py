@@ -14,7 +14,12 @@ import typer
 
 if TYPE_CHECKING:
     from ..envs.policy_file import NumpyPolicy
-    from .evaluate import Evaluation, Score
+    from .costs import Budget
+    from .evaluate import Evaluation, Progress, Score
+    from .suites import Suite
+
+DEFAULT_EPISODES = 500
+MOST_COLUMNS = 8  # of chains or owners in a table; --json tells all
 
 
 def evaluate(
@@ -22,49 +27,133 @@ def evaluate(
         list[str] | None,
         typer.Option(help="Policy file to evaluate beside the baselines, or NAME=FILE; may be repeated."),
     ] = None,
+    policies: Annotated[str, typer.Option(help="The same, several at once: NAME=FILE,NAME=FILE.")] = "",
+    suite: Annotated[str, typer.Option(help="Suite to judge on: the name of a shipped one, or a file.")] = "",
+    list_suites: Annotated[bool, typer.Option("--list-suites", help="Name the shipped suites and end.")] = False,
+    first: Annotated[int | None, typer.Option(help="The first so many chains of the suite alone.")] = None,
     scenario: Annotated[
         list[Path] | None, typer.Option(help="Scenario file; default: the shipped one; may be repeated.")
     ] = None,
     chains: Annotated[
         int, typer.Option(help="Chains to judge on for each scenario that generates them; as many others are tuned on.")
     ] = 1,
-    episodes: Annotated[int, typer.Option(help="Attacks that every policy plays on each chain.")] = 500,
+    episodes: Annotated[
+        int | None, typer.Option(help="Attacks on each chain by each attacker; default: the suite's, else 500.")
+    ] = None,
+    budget_false: Annotated[
+        float | None, typer.Option(help="Most containments per attack of what no attacker holds.")
+    ] = None,
+    budget_downtime: Annotated[
+        float | None, typer.Option(help="Most owner-hours per attack of service lost to responses.")
+    ] = None,
+    budget_consents: Annotated[float | None, typer.Option(help="Most answers per attack asked of people.")] = None,
+    planner: Annotated[
+        bool, typer.Option("--planner", help="Let a planner play too, alone and on each policy: some 0.1 s a plan.")
+    ] = False,
     chart: Annotated[Path | None, typer.Option(help="PNG of losses by cause with intervals.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Compare policies over attacks not trained on. Example: tocsin evaluate --policy policy.tocsin --chart p.png"""
+    """Compare policies over attacks not trained on. Example: tocsin evaluate --suite charging --policy p.tocsin"""
     from rich.console import Console
     from rich.progress import Progress
 
-    from ..envs.scenario import read_scenario
-    from .chains import trials
-    from .evaluate import MOST_EPISODES, EvaluationError, compare
+    from .evaluate import EvaluationError, check_episodes
+    from .suites import read_suite
 
-    if not 2 <= episodes <= MOST_EPISODES:
-        raise EvaluationError(f"--episodes {episodes}: give 2 to {MOST_EPISODES}")
+    if list_suites:
+        _print_suites(as_json)
+        return
+    if episodes is not None:
+        check_episodes(episodes)
     if chart is not None and not chart.parent.is_dir():
         raise EvaluationError(f"--chart {chart}: folder {chart.parent} is not there; make it first")
     if chart is not None and chart.is_dir():
         raise EvaluationError(f"--chart {chart}: is a folder; name a file")
-    learned = _learned(policy or [])
-    files: list[Path | None] = [*scenario] if scenario else [None]
-    judged = trials([read_scenario(path) for path in files], chains)
+    if suite and (scenario or chains != 1):
+        raise EvaluationError("--suite says which chains are judged on; leave --scenario and --chains out")
+    if not suite and (first is not None or planner):
+        raise EvaluationError("--first and --planner go with a suite; give --suite NAME")
+    budget = _budget(budget_downtime, budget_false, budget_consents)
+    learned = learned_of([*(policy or []), *(one for one in policies.split(",") if one)])
+    judged = read_suite(suite) if suite else None
     with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bar:
         task = bar.add_task("", total=1.0)
-        result = compare(
-            judged,
-            learned,
-            episodes=episodes,
-            progress=lambda name, share: bar.update(task, completed=share, description=name),
-        )
-    typer.echo(json.dumps(as_object(result))) if as_json else _print(result)
+
+        def progress(name: str, share: float) -> None:
+            bar.update(task, completed=share, description=name)
+
+        if judged is not None:
+            result = _judge(judged, learned, first, episodes, budget, planner, progress)
+        else:
+            result = _compare(scenario or [], learned, chains, episodes, budget, progress)
+    told = as_object(result)
+    if judged is not None:
+        whole = first is None and episodes in (None, judged.said.episodes)
+        told = {"suite": judged.name, "digest": judged.said.digest, "whole": whole, **told}
+    typer.echo(json.dumps(told)) if as_json else _print(result)
     if chart is not None:
         from .evaluate_chart import draw
 
         draw(result, chart)
 
 
-def _learned(given: list[str]) -> dict[str, NumpyPolicy]:
+def _judge(
+    suite: Suite,
+    learned: dict[str, NumpyPolicy],
+    first: int | None,
+    episodes: int | None,
+    budget: Budget,
+    planner: bool,
+    progress: Progress,
+) -> Evaluation:
+    from .judging import judge
+    from .planned_contenders import with_planner
+
+    extra = with_planner(list(learned)) if planner else None
+    return judge(suite, learned, chains=first, episodes=episodes, budget=budget, extra=extra, progress=progress)
+
+
+def _compare(
+    scenarios: list[Path],
+    learned: dict[str, NumpyPolicy],
+    chains: int,
+    episodes: int | None,
+    budget: Budget,
+    progress: Progress,
+) -> Evaluation:
+    from ..envs.scenario import read_scenario
+    from .chains import trials
+    from .evaluate import compare
+
+    files: list[Path | None] = [*scenarios] if scenarios else [None]
+    judged = trials([read_scenario(path) for path in files], chains)
+    attacks = DEFAULT_EPISODES if episodes is None else episodes
+    return compare(judged, learned, episodes=attacks, budget=budget, progress=progress)
+
+
+def _budget(downtime: float | None, false: float | None, consents: float | None) -> Budget:
+    from .costs import Budget
+    from .evaluate import EvaluationError
+
+    given = {"downtime": downtime, "false": false, "consents": consents}
+    try:
+        return Budget(**{name: bound for name, bound in given.items() if bound is not None})
+    except ValueError as error:
+        raise EvaluationError(str(error)) from None
+
+
+def _print_suites(as_json: bool) -> None:
+    from .suites import read_suite, shipped_suites
+
+    suites = {name: read_suite(name).said for name in shipped_suites()}
+    if as_json:
+        typer.echo(json.dumps({name: {"says": said.says, "digest": said.digest} for name, said in suites.items()}))
+        return
+    for name, said in suites.items():
+        typer.echo(f"{name}: {said.says}" + (f" (frozen as {said.digest[:16]})" if said.digest else ""))
+
+
+def learned_of(given: list[str]) -> dict[str, NumpyPolicy]:
     """Load FILE or NAME=FILE; a single file without a name is called `trained`, several by their file names."""
     from ..envs.policy_file import load_policy
     from .contenders import TRAINED
@@ -89,6 +178,7 @@ def as_object(evaluation: Evaluation) -> dict[str, Any]:
         "tuned": {chain: asdict(tuned) for chain, tuned in evaluation.tuned.items()},
         "policies": policies,
         "differences": [asdict(difference) for difference in evaluation.differences],
+        "clairvoyant": dict(evaluation.bound),
     }
 
 
@@ -99,9 +189,12 @@ def _print(evaluation: Evaluation) -> None:
     console.print(_losses(evaluation))
     console.print(_against(evaluation))
     console.print(_conduct(evaluation))
-    if len(evaluation.scores[0].by_chain) > 1:
+    if 1 < len(evaluation.scores[0].by_chain) <= MOST_COLUMNS:
         console.print(_split(evaluation, "chain", "by_chain"))
-    console.print(_split(evaluation, "owner", "by_owner"))
+    if evaluation.scores[0].by_attacker:
+        console.print(_split(evaluation, "attacker", "by_attacker"))
+    if len(evaluation.scores[0].by_owner) <= MOST_COLUMNS:
+        console.print(_split(evaluation, "owner", "by_owner"))
     reference = evaluation.differences[0].reference
     for chain, tuned in evaluation.tuned.items():
         stops = ", ".join(f"{level:.2f}" for level in tuned.stops)
@@ -109,10 +202,12 @@ def _print(evaluation: Evaluation) -> None:
         console.print(f"{chain}: tuned to {levels}, stop at {stops}")
     console.print(
         f"{evaluation.scores[0].episodes} attacks not trained on, the same for all. The clairvoyant sees the truth "
-        "and is no competitor; being greedy it is no proven bound. saved: share of what it saves against "
+        "and is no competitor: on each chain the best of a few scripts and of the baselines, so it is never worse than "
+        "these, and no proven bound. saved: share of what it saves against "
         "doing nothing. IQM: mean of the middle half of attacks. "
         f"P: probability that {reference} loses less on an attack. breached: something was held. contained: share of "
         "those with nothing held at the end. minutes: from first to last hold. false: containments of what was free. "
+        "down: owner-hours of service that responses alone cost. asked: answers of people that were needed. "
         "Intervals: bootstrap within each chain."
     )
 
@@ -153,8 +248,9 @@ def _conduct(evaluation: Evaluation) -> Any:
     from rich.table import Table
 
     table = Table(title="Conduct per attack")
-    _columns(table, "policy", "breached", "contained", "minutes", "responses", "false")
+    _columns(table, "policy", "breached", "contained", "minutes", "responses", "false", "down", "asked", "budget")
     for score in evaluation.scores:
+        broken = score.over_budget
         table.add_row(
             score.name,
             f"{score.breached:.0%}",
@@ -162,6 +258,9 @@ def _conduct(evaluation: Evaluation) -> Any:
             "" if score.minutes is None else f"{score.minutes:.0f}",
             f"{sum(score.responses.values()):.1f}",
             f"{score.false_containments:.2f}",
+            f"{score.downtime:.2f}",
+            f"{score.consents:.1f}",
+            "" if broken is None else f"broken: {', '.join(broken)}" if broken else "kept",
         )
     return table
 

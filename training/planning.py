@@ -14,7 +14,9 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from ..envs.active import dense_actions, legal_active, new_active, sees_active
 from ..envs.game import Game
+from ..envs.policy_file import NumpyPolicy
 from ..envs.scripted import ISOLATE, RESTORE, REVOKE, Defender
 from ..envs.vector import ResponseWorlds
 from ..playbooks.actions import encode
@@ -22,6 +24,7 @@ from ..twin.analysis.planner import MOST_SEED, Base, PlanSettings, plan
 from ..twin.rulebook.defenders import decide_thresholds
 from ..twin.rulebook.worlds import Worlds
 from ..twin.sensing.belief import BeliefState
+from ..twin.sensing.observe import new_observation, observe_all
 
 Prior = Callable[[ResponseWorlds], list[list[int]]]  # candidates for each world, its first choice first
 
@@ -32,22 +35,29 @@ FIRST_PLAYBOOKS = (RESTORE, ISOLATE, REVOKE)
 
 @dataclass
 class Planned:
-    """Plans in every world in which the prior has more than one candidate; lives for one batch of episodes."""
+    """Plans where the prior has more than one candidate and belief has moved; lives for one batch of episodes.
+
+    Elsewhere the prior's first choice is taken.
+    """
 
     game: Game
     prior: Prior
     base: Base | None = None
     settings: PlanSettings = field(default_factory=PlanSettings)
+    moved: float = 0.0  # change of belief in any asset since the last plan from which to plan again; 0: always
+    patience: int = 1  # decisions after which to plan again all the same
     seconds: float = field(default=0.0, init=False)  # spent planning
     plans: int = field(default=0, init=False)
+    _last: dict[int, tuple[int, npt.NDArray[np.float32]]] = field(default_factory=dict, init=False)
 
     def __call__(self, worlds: ResponseWorlds) -> npt.NDArray[np.int32]:
         """An action per world."""
         game, state = self.game, worlds.worlds.state
-        actions = np.zeros(worlds.count, np.int32)
+        actions, held = np.zeros(worlds.count, np.int32), worlds.held()
         for world, candidates in enumerate(self.prior(worlds)):
             actions[world] = candidates[0]
-            if len(set(candidates)) > 1:
+            tick = int(state.world["tick"][world])
+            if len(set(candidates)) > 1 and self._is_due(world, tick, held[world]):
                 made = plan(
                     game.compiled,
                     game.effects,
@@ -58,18 +68,28 @@ class Planned:
                     world=world,
                     candidates=candidates,
                     base=self.base,
-                    settings=self._settings(int(state.world["tick"][world])),
+                    settings=self._settings(tick),
                     seed=_seed(state.world[world]),
                 )
                 actions[world] = made.action
                 self.seconds, self.plans = self.seconds + made.seconds, self.plans + 1
         return actions
 
+    def _is_due(self, world: int, tick: int, held: npt.NDArray[np.float32]) -> bool:
+        """Whether a plan may come to something new; remembers the belief if so."""
+        if world in self._last:
+            before, believed = self._last[world]
+            soon = 0 < tick - before < self.patience * self.game.scenario.decide_every
+            if soon and float(np.abs(held - believed).max()) < self.moved:
+                return False
+        self._last[world] = tick, held.copy()
+        return True
+
     def _settings(self, tick: int) -> PlanSettings:
-        """As wanted, with decisions as often as the scenario has them, and not beyond the episode's end."""
+        """As wanted, with decisions no more often than the scenario has them, and not beyond the episode's end."""
         scenario = self.game.scenario
         left = max(1, min(self.settings.horizon_ticks, scenario.horizon_ticks - tick))
-        return replace(self.settings, horizon_ticks=left, every=scenario.decide_every)
+        return replace(self.settings, horizon_ticks=left, every=max(self.settings.every, scenario.decide_every))
 
 
 def _seed(world: Any) -> int:
@@ -119,3 +139,21 @@ class RestoringBase:
         held = belief.asset["user"] + belief.asset["admin"]
         decide_thresholds(held, self.level, restore, revoke, game.compiled.arrays, game.effects, worlds.state, actions)
         return actions
+
+
+@dataclass(frozen=True)
+class LearnedBase:
+    """A base policy: what a policy file decides, on worlds that are rolled forward."""
+
+    game: Game
+    policy: NumpyPolicy
+
+    def __call__(self, worlds: Worlds, belief: BeliefState) -> npt.NDArray[np.int32]:
+        """An action per world; it looks at all of each world, as nobody kept what was seen of it."""
+        game, policy, lanes = self.game, self.policy, np.arange(worlds.count)
+        observed = new_observation(game.compiled, worlds.count)
+        observe_all(lanes, game.compiled.arrays, worlds.state, belief, observed)
+        active = new_active(worlds.count, len(game.effects.playbook), policy.view)
+        sees_active(observed, game.graph, settings=policy.view, into=active)
+        legal_active(lanes, game.always, game.compiled.arrays, game.effects, worlds.state, active)
+        return dense_actions(policy.act_on(active, game.effects), active, game.compiled.targets)

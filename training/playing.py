@@ -6,8 +6,7 @@ Flows in: a game, a policy, numbers of worlds. Flows out: `Played`. Truth is rea
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from functools import cached_property
+from dataclasses import dataclass, fields
 
 import numpy as np
 import numpy.typing as npt
@@ -15,9 +14,8 @@ import numpy.typing as npt
 from ..envs.game import Game
 from ..envs.scripted import Defender, is_blind
 from ..envs.vector import ResponseWorlds, UnseenWorlds
-from ..twin.rulebook.effects import NO_CEILING
-from ..twin.rulebook.rules import BITS, BLOCKING
 from ..twin.vocabulary import AssetKind
+from .costs import Meter, held
 
 Float64 = npt.NDArray[np.float64]
 Bools = npt.NDArray[np.bool_]
@@ -37,6 +35,13 @@ class Played:
     breached: Bools  # [n] an attacker held a machine, service or identity at some decision
     contained: Bools  # [n] breached, and none was held at the last decision
     minutes: Float64  # [n] from the first such decision to the last one, at most to the horizon; 0 if not breached
+    downtime: Float64  # [n] owner-hours of service that responses alone cost, see `costs`
+    consents: Float64  # [n] answers that people were asked for
+
+    @property
+    def total(self) -> Float64:
+        """float64[n] loss of each attack, over owners and causes."""
+        return self.loss.sum(axis=(1, 2))
 
 
 def play(game: Game, policy: Defender, world_ids: Sequence[int], *, stream: int) -> Played:
@@ -48,78 +53,36 @@ def play(game: Game, policy: Defender, world_ids: Sequence[int], *, stream: int)
         world_ids: one attack each.
         stream: of draws.
     """
-    judge = _Judge(game)
-    parts = [_play(judge, policy, world_ids[i : i + LANES], stream) for i in range(0, len(world_ids), LANES)]
-    proposed = np.sum([part.proposed for part in parts], axis=0) / len(world_ids)
-    columns = ("false", "breached", "contained", "minutes")
-    return Played(
-        np.concatenate([part.loss for part in parts]),
-        proposed,
-        *(np.concatenate([getattr(part, name) for part in parts]) for name in columns),
-    )
+    meter = Meter(game)
+    parts = [_play(meter, policy, world_ids[i : i + LANES], stream) for i in range(0, len(world_ids), LANES)]
+    whole = {one.name: np.concatenate([getattr(part, one.name) for part in parts]) for one in fields(Played)}
+    whole["proposed"] = np.sum([part.proposed for part in parts], axis=0) / len(world_ids)
+    return Played(**whole)
 
 
-@dataclass(frozen=True)
-class _Judge:
-    """Looks at the truth of worlds of one game."""
-
-    game: Game
-
-    @cached_property
-    def footing(self) -> Bools:
-        """bool[N]: assets from which an attacker works: not what it merely knows, or reaches through others."""
-        return np.isin(self.game.compiled.arrays.asset["kind"], FOOTING)
-
-    @cached_property
-    def containing(self) -> Bools:
-        """bool[1 + P]: playbooks that stop, cut or clean, by number; the first stands for waiting."""
-        rows = self.game.effects.playbook
-        blocks = np.zeros(len(rows), np.bool_)
-        for name in ("mode", "mode_during"):
-            modes = rows[name].astype(np.int64)
-            blocks |= (modes >= 0) & ((BLOCKING >> (BITS * np.maximum(modes, 0))) & 1 == 1)
-        return np.concatenate([[False], blocks | (rows["cut"] == 1) | (rows["ceiling"] != NO_CEILING)])
-
-    @cached_property
-    def ends(self) -> npt.NDArray[np.int64]:
-        """int64[T, 2]: the assets that a target stands for; owners stand for none: N."""
-        arrays = self.game.compiled.arrays
-        assets = np.repeat(np.arange(len(arrays.asset)), 2).reshape(-1, 2)
-        owners = np.full((self.game.compiled.targets - len(assets) - len(arrays.link), 2), len(assets))
-        return np.concatenate([assets, arrays.link_end, owners])
-
-    @staticmethod
-    def held(worlds: ResponseWorlds) -> Bools:
-        """bool[B, N]: what any attacker holds, or would regain."""
-        asset = np.asarray(worlds.worlds.state.asset)
-        held: Bools = (asset["user"] | asset["admin"] | asset["persist"]) != 0
-        return held
-
-    def is_false(self, actions: npt.NDArray[np.integer], held: Bools) -> Bools:
-        """bool[B]: the action contains, and nothing it acts on is held."""
-        playbook, target = np.divmod(np.maximum(actions - 1, 0), self.game.compiled.targets)
-        contains = self.containing[np.where(actions > 0, 1 + playbook, 0)]
-        known = np.concatenate([held, np.zeros((len(held), 1), np.bool_)], axis=1)
-        hit = np.take_along_axis(known, self.ends[target], axis=1).any(axis=1)
-        return contains & ~hit
+def footing(game: Game) -> Bools:
+    """bool[N]: assets from which an attacker works: not what it merely knows, or reaches through others."""
+    return np.isin(game.compiled.arrays.asset["kind"], FOOTING)
 
 
-def _play(judge: _Judge, policy: Defender, world_ids: Sequence[int], stream: int) -> Played:
-    game, count = judge.game, len(world_ids)
+def _play(meter: Meter, policy: Defender, world_ids: Sequence[int], stream: int) -> Played:
+    game, count, standing = meter.game, len(world_ids), footing(meter.game)
     worlds = (UnseenWorlds if is_blind(policy) else ResponseWorlds)(game, world_ids, stream=stream)
     worlds.reset()
-    proposed, false = np.zeros(len(game.effects.playbook)), np.zeros(count)
+    proposed, sums = np.zeros(len(game.effects.playbook)), np.zeros((3, count))
     first, last = np.full(count, -1), np.full(count, -1)
     for decision in range(game.decisions):
         actions = policy(worlds)
         np.add.at(proposed, (actions[actions > 0] - 1) // game.compiled.targets, 1)
-        held = judge.held(worlds)
-        false += judge.is_false(actions, held)
-        holds = (held & judge.footing).any(axis=1)
+        sums += meter.false(actions, worlds), meter.downtime(worlds), meter.consents(actions)
+        holds = (held(worlds.worlds.state) & standing).any(axis=1)
         first[holds & (first < 0)] = decision
         last[holds] = decision
         step = worlds.step(actions)
     breached = first >= 0
     contained = breached & (last < game.decisions - 1)
     minutes = (last - first + 1) * game.scenario.decide_every * game.scenario.tick_s / 60.0
-    return Played(step.terminal_loss, proposed, false, breached, contained, np.where(breached, minutes, 0.0))
+    false, downtime, consents = sums
+    downtime *= game.scenario.decide_every
+    gone = np.where(breached, minutes, 0.0)
+    return Played(step.terminal_loss, proposed, false, breached, contained, gone, downtime, consents)

@@ -36,7 +36,7 @@ class Worth:
     level: float
 
     @cached_property
-    def _assets(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Int32]:
+    def evictions(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Int32]:
         """Worth of an eviction that was due, cost of one that was not, number of the action, each [N]."""
         game, t = self.game, self.game.compiled.arrays
         hour = NANO * game.compiled.tick_s / 3600.0 * hourly_scale(t)
@@ -50,11 +50,11 @@ class Worth:
     @property
     def actions(self) -> Int32:
         """int32[N] the action that evicts from each asset, legal or not."""
-        return self._assets[2]
+        return self.evictions[2]
 
     def gains(self, worlds: ResponseWorlds) -> npt.NDArray[np.float64]:
         """float64[B, N] expected gain of evicting from each asset, in no unit; -inf where that is not legal."""
-        worth, cost, actions = self._assets
+        worth, cost, actions = self.evictions
         held = worlds.held().astype(np.float64)
         gains = held * worth - (1.0 - held) * cost
         return np.where(worlds.legal[:, actions], gains, -np.inf)

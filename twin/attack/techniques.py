@@ -9,6 +9,9 @@ unless their source says otherwise; what is claimed from simulation has to hold 
 
 from __future__ import annotations
 
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from contextvars import ContextVar
 from dataclasses import dataclass
 
 from ..vocabulary import StepClass
@@ -116,6 +119,28 @@ PARAMETERS: dict[str, Parameter] = _by_name(
 )
 
 
+_SUPPOSED: ContextVar[Mapping[str, float]] = ContextVar("supposed", default={})  # noqa: B039  (never written to)
+
+
+@contextmanager
+def supposing(values: Mapping[str, float]) -> Iterator[None]:
+    """Derive steps inside the block with other values of `PARAMETERS`, by name; other names are passed over."""
+    token = _SUPPOSED.set(values)
+    try:
+        yield
+    finally:
+        _SUPPOSED.reset(token)
+
+
+def value_of(name: str) -> float:
+    """The value of a parameter, or what is supposed of it.
+
+    Raises:
+        KeyError: there is no such parameter.
+    """
+    return _SUPPOSED.get().get(name, PARAMETERS[name].value)
+
+
 def success_of(technique: str) -> tuple[float, str]:
     """Probability of success per try of a technique that needs no weakness, and the name of its parameter.
 
@@ -123,4 +148,4 @@ def success_of(technique: str) -> tuple[float, str]:
         KeyError: the technique has no such parameter (T1190, T1210, T1068, T1611 rest on a weakness).
     """
     name = f"success.{technique}"
-    return PARAMETERS[name].value, name
+    return value_of(name), name

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import lru_cache
 
 from ..graph import TwinError, Weakness
-from .techniques import PARAMETERS
+from .techniques import value_of
 
 # FIRST CVSS v3.1, section 7.4
 _ATTACK_VECTOR = {"N": 0.85, "A": 0.62, "L": 0.55, "P": 0.20}
@@ -178,7 +178,7 @@ def probability_of_exploit(weakness: Weakness) -> tuple[float, str]:
         return _checked(weakness, "success", weakness.success), "stated"
     if not weakness.cvss and weakness.id in CWE_PROFILES:
         name = f"exploit.{weakness.id}"
-        return PARAMETERS[name].value, name
+        return value_of(name), name
     ease, name = _ease(weakness)
     return min(1.0, ease * profile.exploitability / EASIEST.exploitability), name
 
@@ -186,13 +186,13 @@ def probability_of_exploit(weakness: Weakness) -> tuple[float, str]:
 def _ease(weakness: Weakness) -> tuple[float, str]:
     eases = []
     if weakness.kev:
-        eases.append((PARAMETERS["exploit.kev"].value, "exploit.kev"))
+        eases.append((value_of("exploit.kev"), "exploit.kev"))
     if weakness.epss is not None:
-        floor, top = PARAMETERS["exploit.epss_floor"].value, PARAMETERS["exploit.epss"].value
+        floor, top = value_of("exploit.epss_floor"), value_of("exploit.epss")
         eases.append((floor + (top - floor) * _checked(weakness, "EPSS", weakness.epss), "exploit.epss"))
     if not eases:
         name = "exploit.plain" if weakness.cvss else "exploit.unscored"
-        eases.append((PARAMETERS[name].value, name))
+        eases.append((value_of(name), name))
     return max(eases)
 
 

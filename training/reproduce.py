@@ -1,0 +1,132 @@
+"""Kept results of frozen suites, and whether a run of today gives them again.
+
+Flows in: an `Evaluation` of a suite; kept results as JSON. Flows out: the same as JSON; the largest difference. What
+is kept of each policy: figures over all chains and of each chain, which depend on that chain's attacks alone, so that a
+few chains can be compared without the rest.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import platform
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from importlib.metadata import version
+from importlib.resources import files
+from pathlib import Path
+from typing import Any
+
+from .evaluate import Evaluation, Score
+from .suites import Suite
+
+KEPT = Path(str(files("tocsin.training").joinpath("data/results")))
+SHIPPED_POLICIES = Path(str(files("tocsin.envs").joinpath("data/policies")))
+TOLERANCE = 1e-9  # owner-hours or counts per attack; more is another result, whatever the machine
+_LEFT_OUT = ("name", "over_budget", "by_owner")  # of a score: a budget is the user's, owners differ from chain to chain
+
+
+class ReproduceError(ValueError):
+    """Results that cannot be compared; the message names what is wrong and the mend."""
+
+
+@dataclass(frozen=True, slots=True)
+class Gap:
+    """How far a policy's figures of today are from the kept ones."""
+
+    policy: str
+    figures: int  # compared
+    largest: float  # absolute difference, owner-hours or counts per attack
+    place: str  # of the largest
+
+
+def table_names() -> list[str]:
+    """Names of the results that are kept."""
+    return sorted(path.stem for path in KEPT.glob("*.json"))
+
+
+def shipped_policies() -> dict[str, Path]:
+    """Policy files that come with the package, by name."""
+    return {path.stem: path for path in sorted(SHIPPED_POLICIES.glob("*.tocsin"))}
+
+
+def results_of(suite: Suite, evaluation: Evaluation, policies: Mapping[str, Path]) -> dict[str, Any]:
+    """What is kept of a whole run.
+
+    Args:
+        suite: what was played.
+        evaluation: the run.
+        policies: files of the learned policies by name.
+    """
+    return {
+        "table": suite.name,
+        "digest": suite.said.digest,
+        "episodes": suite.said.episodes,
+        "made_with": {
+            "python": platform.python_version(),
+            **{name: version(name) for name in ("tocsin", "numpy", "numba", "scipy")},
+        },
+        "files": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in policies.items()},
+        "clairvoyant": dict(evaluation.bound),
+        "differences": [asdict(one) for one in evaluation.differences],
+        "policies": {score.name: _kept(score) for score in evaluation.scores},
+    }
+
+
+def _kept(score: Score) -> dict[str, Any]:
+    return {name: value for name, value in asdict(score).items() if name not in _LEFT_OUT}
+
+
+def read_results(table: str) -> dict[str, Any]:
+    """The kept results of a table.
+
+    Raises:
+        ReproduceError: there are none; names those that there are.
+    """
+    path = KEPT / f"{table}.json"
+    try:
+        found: dict[str, Any] = json.loads(path.read_text("utf-8"))
+    except OSError:
+        known = ", ".join(table_names()) or "none yet"
+        raise ReproduceError(f"table {table!r}: no results are kept under this name; there are: {known}") from None
+    except ValueError as error:
+        raise ReproduceError(f"{path}: {error}; it was changed, install the package again") from None
+    return found
+
+
+def write_results(results: Mapping[str, Any], path: Path) -> None:
+    """Write results beside the file and put them in its place at the end, so that no half of them is left."""
+    draft = path.with_name(f".{path.name}.new")
+    draft.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
+    draft.replace(path)
+
+
+def gaps(kept: Mapping[str, Any], evaluation: Evaluation) -> list[Gap]:
+    """Each policy of today that is kept too, on the chains that both have.
+
+    Args:
+        kept: as `read_results` gives it.
+        evaluation: today's, of all chains or of some.
+    """
+    found = []
+    for score in evaluation.scores:
+        before = kept["policies"].get(score.name)
+        if before is None:
+            continue
+        now = {chain: asdict(one) for chain, one in score.chains.items()}
+        told = dict(_figures({chain: before["chains"].get(chain) for chain in now}))
+        differences = {
+            place: abs(value - told[place]) if place in told else float("inf") for place, value in _figures(now)
+        }
+        place = max(differences, key=lambda one: differences[one])
+        found.append(Gap(score.name, len(differences), differences[place], place))
+    return found
+
+
+def _figures(value: Any, place: str = "") -> Iterator[tuple[str, float]]:
+    """Numbers of nested mappings, each with where it stands."""
+    if isinstance(value, Mapping):
+        for name, one in value.items():
+            yield from _figures(one, f"{place}.{name}" if place else str(name))
+    elif isinstance(value, int | float):
+        yield place, float(value)

@@ -1,0 +1,177 @@
+"""What stands whatever the assumed numbers are: policies played under draws of all of them.
+
+Flows in: a suite, policies by name, draws. Flows out: a `Robustness`: for each pair of policies the share of draws in
+which the one loses less, and how far the order of policies stays (Kendall 1938, "A New Measure of Rank Correlation").
+Baselines keep the numbers that they were tuned to, policies are not trained again: who defends does not know the draw.
+Each draw plays a few chains of the suite in turn, so chance of attacks is in the shares too; that makes claims fewer.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+import numpy as np
+import numpy.typing as npt
+from scipy.stats import kendalltau
+
+from ..envs.assumptions import Assumptions, game_under
+from ..envs.policy_file import NumpyPolicy
+from .contenders import CLAIRVOYANT, Contender, Tuned, calling_scenario, contenders
+from .evaluate import EvaluationError, play_field
+from .freezing import check, game_of
+from .judging import tune_suite
+from .suites import Place, Suite
+
+STANDS = 0.95  # share of draws in which the sign of a claim has to hold
+DEFAULT = -1  # number of the draw in which all is as assumed
+SEED = 20263
+MOST_DRAWS = 10_000
+
+Means = Mapping[str, float]  # mean loss by policy, owner-hours per attack
+
+
+@dataclass(frozen=True, slots=True)
+class Extent:
+    """How much is played."""
+
+    draws: int = 200
+    chains: int = 2  # of the suite, in each draw
+    attacks: int = 20  # on each, by each attacker
+    seed: int = SEED
+
+    def __post_init__(self) -> None:
+        """Refuse what cannot be played.
+
+        Raises:
+            EvaluationError: names the setting and the mend.
+        """
+        for name, low, high in (("draws", 2, MOST_DRAWS), ("chains", 1, 1000), ("attacks", 2, 100_000)):
+            if not low <= getattr(self, name) <= high:
+                raise EvaluationError(f"--{name} {getattr(self, name)}: give {low} to {high}")
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """One policy loses less than another, with all as assumed."""
+
+    better: str
+    worse: str
+    gap: float  # owner-hours per attack, with all as assumed
+    holds: float  # share of draws in which the better one loses less
+
+    @property
+    def stands(self) -> bool:
+        """Whether it may be said."""
+        return self.holds >= STANDS
+
+
+@dataclass(frozen=True, slots=True)
+class Spread:
+    """What a policy loses under the draws, owner-hours per attack."""
+
+    policy: str
+    assumed: float  # with all as assumed
+    median: float
+    low: float  # 5 % of draws are below
+    high: float  # 5 % are above
+
+
+@dataclass(frozen=True, slots=True)
+class Robustness:
+    """What came of all draws; policies in the order of their loss with all as assumed."""
+
+    suite: str
+    draws: int
+    spreads: tuple[Spread, ...]
+    claims: tuple[Claim, ...]  # of every pair
+    tau: float  # mean over draws of Kendall's tau between the order there and the assumed one
+    tau_low: float  # 5 % of draws are below
+
+
+def play_draw(
+    suite: Suite, tuned: Tuned, learned: Mapping[str, NumpyPolicy], extent: Extent, number: int
+) -> dict[str, float]:
+    """Mean losses by policy under one draw; `DEFAULT` plays the whole suite with all as assumed."""
+    losses: dict[str, list[float]] = {}
+    for place in cells_of(suite, extent, number):
+        field = _field(place, tuned, learned, extent, number)
+        for name, played in play_field(field, extent.attacks)[0].items():
+            losses.setdefault(name, []).append(float(played.total.mean()))
+    return {name: float(np.mean(values)) for name, values in losses.items()}
+
+
+def cells_of(suite: Suite, extent: Extent, number: int) -> tuple[Place, ...]:
+    """The cells that a draw plays: chains in turn."""
+    if number == DEFAULT:
+        return suite.judged
+    names = list(dict.fromkeys(place.chain for place in suite.judged))
+    chosen = {names[(number * extent.chains + i) % len(names)] for i in range(extent.chains)}
+    return tuple(place for place in suite.judged if place.chain in chosen)
+
+
+def _field(
+    place: Place, tuned: Tuned, learned: Mapping[str, NumpyPolicy], extent: Extent, number: int
+) -> Mapping[str, Contender]:
+    if number == DEFAULT:
+        return contenders(game_of(place), tuned, learned)
+    assumptions = Assumptions(extent.seed, number)
+    game = game_under(place.scenario, assumptions)
+    return contenders(game, tuned, learned, calling=game_under(calling_scenario(game), assumptions))
+
+
+def robustness(
+    suite: Suite,
+    learned: Mapping[str, NumpyPolicy],
+    extent: Extent,
+    *,
+    known: Mapping[int, Means] | None = None,
+    keep: Callable[[int, Means], None] = lambda number, means: None,
+    progress: Callable[[str, float], None] = lambda name, share: None,
+) -> Robustness:
+    """Play all draws that are not known yet, and say what stands.
+
+    Args:
+        suite: what is played.
+        learned: policies by name.
+        extent: how much.
+        known: means of draws that were played before, by number.
+        keep: called with each draw that was played now.
+        progress: called with what is done and how much of all is done, 0..1.
+
+    Raises:
+        SuiteError: the suite is not what it was frozen as.
+    """
+    check(suite)
+    means = dict(known or {})
+    tuned = suite.tuned or tune_suite(suite, lambda share: progress("tuning", 0.0))
+    for number in range(DEFAULT, extent.draws):
+        progress("as assumed" if number == DEFAULT else f"draw {number}", (number + 1) / (extent.draws + 1))
+        if number not in means:
+            means[number] = play_draw(suite, tuned, learned, extent, number)
+            keep(number, means[number])
+    found = [means[number] for number in range(extent.draws)]
+    return replace(concluded(means[DEFAULT], found), suite=suite.name)
+
+
+def concluded(assumed: Means, draws: Sequence[Means]) -> Robustness:
+    """What stands, of mean losses with all as assumed and under each draw."""
+    names = sorted(assumed, key=lambda name: assumed[name])
+    table = np.array([[one[name] for name in names] for one in draws])  # [draws, policies]
+    competing = [column for column, name in enumerate(names) if name != CLAIRVOYANT]
+    taus = _taus(np.array([assumed[names[column]] for column in competing]), table[:, competing])
+    claims = [
+        Claim(names[a], names[b], assumed[names[b]] - assumed[names[a]], float((table[:, a] < table[:, b]).mean()))
+        for a in range(len(names))
+        for b in range(a + 1, len(names))
+    ]
+    spreads = [
+        Spread(name, assumed[name], *(float(q) for q in np.quantile(table[:, column], (0.5, 0.05, 0.95))))
+        for column, name in enumerate(names)
+    ]
+    return Robustness("", len(draws), tuple(spreads), tuple(claims), float(taus.mean()), float(np.quantile(taus, 0.05)))
+
+
+def _taus(assumed: npt.NDArray[np.float64], table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:
+    """Kendall's tau of each draw's order of competitors with the assumed one; the clairvoyant is no competitor."""
+    return np.array([kendalltau(assumed, row).statistic for row in table])

@@ -1,0 +1,120 @@
+"""`tocsin robust`.
+
+Flows in: a suite, policies. Flows out: which claims stand under draws of all assumed numbers; a table, JSON, a picture.
+Heavy imports stand inside the functions.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+if TYPE_CHECKING:
+    from .robust import Robustness
+
+
+def robust(
+    suite: Annotated[str, typer.Option(help="Suite: the name of a shipped one, or a file.")] = "tocsin-bench-1",
+    draws: Annotated[int, typer.Option(help="Draws of all assumed numbers.")] = 200,
+    policy: Annotated[
+        list[str] | None, typer.Option(help="Policy file beside the baselines, or NAME=FILE; may be repeated.")
+    ] = None,
+    policies: Annotated[str, typer.Option(help="The same, several at once: NAME=FILE,NAME=FILE.")] = "",
+    chains: Annotated[int, typer.Option(help="Chains of the suite in each draw; they come in turn.")] = 2,
+    attacks: Annotated[int, typer.Option(help="Attacks on each of them by each attacker.")] = 20,
+    seed: Annotated[int | None, typer.Option(help="Of the draws.")] = None,
+    keep: Annotated[
+        Path | None, typer.Option(help="File that keeps each draw; a run with the same file goes on from there.")
+    ] = None,
+    chart: Annotated[Path | None, typer.Option(help="PNG: in how many draws each policy loses less than each.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
+) -> None:
+    """Say only what stands in 95 % of draws of all assumed numbers. Example: tocsin robust --draws 20 --keep d.jsonl"""
+    from rich.console import Console
+    from rich.progress import Progress, TimeRemainingColumn
+
+    from .evaluate import EvaluationError, check_names
+    from .evaluate_commands import learned_of
+    from .robust import SEED, Extent, robustness
+    from .robust_keeping import add, read_kept
+    from .suites import read_suite
+
+    if chart is not None and (chart.is_dir() or not chart.parent.is_dir()):
+        raise EvaluationError(f"--chart {chart}: name a file in a folder that is there")
+    given = [*(policy or []), *(one for one in policies.split(",") if one)]
+    learned, judged = learned_of(given), read_suite(suite)
+    check_names(learned)
+    extent = Extent(draws, chains, attacks, SEED if seed is None else seed)
+    header = {
+        "suite": judged.name,
+        "digest": judged.said.digest,
+        **{name: value for name, value in asdict(extent).items() if name != "draws"},
+        "policies": {name: _digest(weights.weights) for name, weights in learned.items()},
+    }
+    known = {} if keep is None else read_kept(keep, header)
+    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=as_json, transient=True) as bar:
+        task = bar.add_task("", total=1.0)
+        found = robustness(
+            judged,
+            learned,
+            extent,
+            known=known,
+            keep=(lambda number, means: None) if keep is None else lambda number, means: add(keep, number, means),
+            progress=lambda name, share: bar.update(task, completed=share, description=name),
+        )
+    typer.echo(json.dumps({**header, **as_object(found)})) if as_json else _print(found)
+    if chart is not None:
+        from .robust_chart import draw
+
+        draw(found, chart)
+
+
+def _digest(weights: Any) -> str:
+    """SHA-256 of a policy's weights."""
+    told = hashlib.sha256()
+    for name in sorted(weights):
+        told.update(name.encode() + weights[name].tobytes())
+    return told.hexdigest()
+
+
+def as_object(found: Robustness) -> dict[str, Any]:
+    """What stands as one JSON object."""
+    return {
+        "suite": found.suite,
+        "draws": found.draws,
+        "tau": found.tau,
+        "tau_low": found.tau_low,
+        "losses": [asdict(one) for one in found.spreads],
+        "claims": [{**asdict(one), "stands": one.stands} for one in found.claims],
+    }
+
+
+def _print(found: Robustness) -> None:
+    from rich.console import Console
+    from rich.table import Table
+
+    console = Console()
+    table = Table(title=f"Loss per attack under {found.draws} draws of all assumed numbers ({found.suite}, simulation)")
+    for name in ("policy", "as assumed", "median", "5 % to 95 % of draws", "loses surely less than"):
+        table.add_column(name, justify="left" if name in ("policy", "loses surely less than") else "right")
+    order = {one.policy: place for place, one in enumerate(found.spreads, 1)}
+    for one in found.spreads:
+        beaten = [str(order[claim.worse]) for claim in found.claims if claim.better == one.policy and claim.stands]
+        span = f"{one.low:.2f} to {one.high:.2f}"
+        table.add_row(
+            f"{order[one.policy]} {one.policy}", f"{one.assumed:.2f}", f"{one.median:.2f}", span, ", ".join(beaten)
+        )
+    console.print(table)
+    for claim in found.claims:
+        if not claim.stands:
+            console.print(f"not said: {claim.better} loses less than {claim.worse} ({claim.holds:.0%} of draws)")
+    console.print(
+        f"Order of policies: Kendall's tau with the assumed one {found.tau:.2f} in the mean, over {found.tau_low:.2f} "
+        "in 95 % of draws. A claim is said where its sign holds in 95 % of draws."
+    )

@@ -1,0 +1,62 @@
+"""Draws that were played are kept, so that a long run may be stopped and goes on later.
+
+Flows in: a file of JSON lines, the first of which says what is played. Flows out: means by number of the draw. A last
+line that was cut off is played again; a file of another run is refused, nothing is overwritten.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+from .evaluate import EvaluationError
+from .robust import Means
+
+
+def read_kept(path: Path, header: Mapping[str, Any]) -> dict[int, Means]:
+    """Draws of a file, which is begun if it is not there, and mended if its last line was cut off.
+
+    Args:
+        path: the file.
+        header: what is played.
+
+    Raises:
+        EvaluationError: it is of another run, or no such file.
+    """
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        if not lines:
+            path.write_text(json.dumps(header) + "\n", "utf-8")
+            return {}
+        found = _parsed(path, lines)
+        if found[0] != dict(header):
+            raise EvaluationError(f"--keep {path}: is of another run ({_told(found[0])}); name another file")
+        if len(found) < len(lines):
+            path.write_text("".join(line + "\n" for line in lines[: len(found)]), "utf-8")
+    except OSError as error:
+        raise EvaluationError(f"--keep {path}: {error.strerror or error}; name a file that can be written") from None
+    return {int(one["draw"]): one["means"] for one in found[1:]}
+
+
+def add(path: Path, number: int, means: Means) -> None:
+    """Keep one more draw."""
+    with path.open("a", encoding="utf-8") as file:
+        file.write(json.dumps({"draw": number, "means": dict(means)}) + "\n")
+
+
+def _parsed(path: Path, lines: list[str]) -> list[dict[str, Any]]:
+    found = []
+    for number, line in enumerate(lines):
+        try:
+            found.append(json.loads(line))
+        except ValueError:
+            if number and number == len(lines) - 1:
+                break
+            raise EvaluationError(f"--keep {path}: line {number + 1} is no JSON; name another file") from None
+    return found
+
+
+def _told(header: Any) -> str:
+    return ", ".join(f"{name} {value}" for name, value in header.items()) if isinstance(header, dict) else "no header"
