@@ -95,8 +95,18 @@ def origin(settings: TrainSettings) -> dict[str, Any]:
         "sources": str(Path(__file__).resolve().parent.parent),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": packages(),
     }
+
+
+def packages() -> dict[str, str]:
+    """Versions of what figures depend on."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def made_by(settings: TrainSettings) -> dict[str, Any]:
+    """As `origin`, without what tells of this machine's folders: for policy cards."""
+    return {name: value for name, value in origin(settings).items() if name != "sources"}
 
 
 def commit() -> str:

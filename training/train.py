@@ -35,7 +35,7 @@ from .imitate import imitate
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
-from .runs import RunFolder
+from .runs import RunFolder, made_by
 from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
 from .validate import validation_losses
 from .workers import FIRST_LIFE, Crew, Earlier
@@ -343,6 +343,7 @@ def _card(run: _Run) -> dict[str, Any]:
         "playbooks": list(library.names),
         "settings": {name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario")},
         "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
+        "made": made_by(settings),
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,

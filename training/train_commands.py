@@ -7,7 +7,6 @@ the functions.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -39,7 +38,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a response policy on Ray with MaskablePPO. Example: tocsin train --seconds 60 --out policy.tocsin"""
-    from .settings import TrainError, parse_settings, read_settings, settings_yaml
+    from .settings import TrainError, check_place, parse_settings, read_settings, settings_yaml
 
     place = None if scenario is None else str(scenario)
     given = {
@@ -69,9 +68,9 @@ def train(
         raise TrainError("--resume: there is no run to go on with; give --run")
     else:
         out = out or Path("policy.tocsin")
-        _check_place("--out", out)
+        check_place("--out", out)
         if chart is not None:
-            _check_place("--chart", chart)
+            check_place("--chart", chart)
         _train_here(settings, out, chart, resume=resume, as_json=as_json)
 
 
@@ -158,17 +157,6 @@ def _check_job(flag: str, config: Path | None, said: Collection[str], *, out: Pa
             raise TrainError(f"{name} {place}: with {flag} the policy lies in the run's folder; leave {name} out")
     if not {"seconds", "iterations"} & (set(said) | (names_in(config) if config is not None else set())):
         raise TrainError(f"{flag}: say how long the job trains; give --seconds or --iterations, or one in the file")
-
-
-def _check_place(flag: str, path: Path) -> None:
-    from .settings import TrainError
-
-    if path.is_dir():
-        raise TrainError(f"{flag} {path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        raise TrainError(f"{flag} {path}: folder {path.parent} is not there; make it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise TrainError(f"{flag} {path}: cannot be written; name another place")
 
 
 def _draw(report: Report, chart: Path) -> None:
