@@ -81,10 +81,8 @@ class Shape(Protocol):
         ...
 
 
-SHAPES: Mapping[str, Callable[[Chains, TrainSettings, int, Earlier], Shape]] = {
-    DECENTRALISED: Decentralised,
-    CENTRAL: Central,
-}
+MakeShape = Callable[[Chains, TrainSettings, int, Earlier], Shape]
+SHAPES: Mapping[str, MakeShape] = {DECENTRALISED: Decentralised, CENTRAL: Central}
 
 
 def train(
@@ -94,6 +92,7 @@ def train(
     progress: Progress = lambda _: None,
     *,
     resume: bool = False,
+    make_shape: MakeShape | None = None,
 ) -> Report:
     """Train within the time or iterations given and write the policy file.
 
@@ -103,6 +102,7 @@ def train(
         out: policy file to write; it lies in the run's folder too, if there is one.
         progress: called after every iteration.
         resume: go on from the run's newest checkpoint, if it has one.
+        make_shape: who computes gradients, if not what the settings say.
 
     Raises:
         TrainError: no worker could be had, or the run's folder cannot be used.
@@ -118,7 +118,7 @@ def train(
         report.go_on(kept["report"])
     if folder is not None:
         folder.begin()
-    run = _Run(scenario, curriculum, settings, report, folder, progress)
+    run = _Run(scenario, curriculum, settings, report, folder, progress, make_shape or SHAPES[settings.shape])
     progress(report)
     started = start_ray(settings)
     try:
@@ -145,6 +145,7 @@ class _Run:
     report: Report
     folder: RunFolder | None
     progress: Progress
+    make_shape: MakeShape
     shape: Shape | None = None
 
     def __post_init__(self) -> None:
@@ -159,7 +160,7 @@ class _Run:
         chains = self.curriculum.chains(stage)
         played: dict[int, Any] = {} if kept is None else {int(place): one for place, one in kept["played"].items()}
         earlier = FIRST_LIFE if kept is None else Earlier.of(kept["crew"], played)
-        shape = self.shape = SHAPES[settings.shape](chains, settings, stage, earlier)
+        shape = self.shape = self.make_shape(chains, settings, stage, earlier)
         torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers load or wait while the driver computes
         self.learner = make_learner(chains[0].game, settings)
         if kept is None:
