@@ -88,6 +88,7 @@ def run_sweep(
                     max_concurrent_trials=None if scheduler == PBT else concurrent,
                     scheduler=_scheduler(tune, scheduler, sweep),
                     search_alg=tune.search.BasicVariantGenerator(random_state=seed),
+                    reuse_actors=True,  # an actor takes longer to load than a short trial to its first report
                 ),
                 run_config=tune.RunConfig(
                     name=NAME,
@@ -204,7 +205,8 @@ def _watcher(tune: Any, reports: int, progress: Callable[[str, float], None]) ->
         """Tells of every report; Tune keeps callbacks with the sweep, and progress cannot be kept."""
 
         def __init__(self) -> None:
-            self.told, self.progress = 0, None
+            self.told = 0
+            self.progress: Callable[[str, float, int], None] | None = None
 
         def __getstate__(self) -> dict[str, Any]:
             return {"told": self.told, "progress": None}
