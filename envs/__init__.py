@@ -12,11 +12,14 @@ from typing import Any
 PUBLIC = (
     "active",
     "active_worlds",
-    "attackers",
     "assumptions",
+    "attackers",
     "campaigns",
+    "cooperation",
+    "discovery",
     "game",
     "joined",
+    "owner_lanes",
     "learned",
     "numbers",
     "policy_file",
@@ -30,6 +33,7 @@ PUBLIC = (
     "target_graph",
     "vector",
     "response",
+    "views",
     "owners",
     "replay",
 )

@@ -6,6 +6,7 @@ losses, episode ends. Worlds of several games may be put side by side in one bat
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -72,6 +73,19 @@ class ActiveWorlds:
         game, state = self.game, self.worlds.worlds.state
         sees_active(self.worlds.observed, game.graph, settings=self.settings, into=self._active)
         legal_active(self._lanes, game.always, game.compiled.arrays, game.effects, state, self._active)
+
+    def snapshot(self) -> dict[str, UInt8]:
+        """All that the worlds' future depends on, see `ResponseWorlds.snapshot`."""
+        return self.worlds.snapshot()
+
+    def restore(self, snapshot: Mapping[str, npt.ArrayLike]) -> None:
+        """Stand where the worlds stood then; see `ResponseWorlds.restore`.
+
+        Raises:
+            ValueError: it is of another game or number of worlds; nothing has changed then.
+        """
+        self.worlds.restore(snapshot)
+        self.look()
 
     def masks(self) -> Bools:
         """bool[B, 1 + P * K] of legal actions over slots; a new array."""

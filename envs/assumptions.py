@@ -146,7 +146,8 @@ def _settings(settings: GameSettings, assumptions: Assumptions) -> GameSettings:
     told = {name: assumptions.value(f"game.{name}", getattr(settings, name)) for name in _GAME}
     phone = settings.phone
     if phone is not None:
-        phone = replace(phone, **{name: assumptions.value(f"phone.{name}", getattr(phone, name)) for name in _CALLS})
+        calls: dict[str, Any] = {name: assumptions.value(f"phone.{name}", getattr(phone, name)) for name in _CALLS}
+        phone = replace(phone, **calls)
     return replace(settings, **told, phone=phone)
 
 

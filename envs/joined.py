@@ -6,15 +6,16 @@ in the same order. It adds no rule. All chains are played with one library and o
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 import numpy.typing as npt
 
 from ..twin.compiled import UInt8
-from .active_worlds import ActiveWorlds
+from .active import Active
+from .game import Game
 from .vector import Bools, Step
 
 
@@ -30,10 +31,62 @@ class JoinedStep:
     terminal_loss: npt.NDArray[np.float64]  # [len(ended)] of the episodes that ended, owner-hours
 
 
-class JoinedWorlds:
-    """The worlds of several `ActiveWorlds`, one after the other; lives as long as its learner."""
+class Part(Protocol):
+    """What is joined: `ActiveWorlds`, or `OwnerLanes`."""
 
-    def __init__(self, parts: Sequence[ActiveWorlds]) -> None:
+    @property
+    def game(self) -> Game:
+        """What is played."""
+        ...
+
+    @property
+    def count(self) -> int:
+        """Lanes."""
+        ...
+
+    @property
+    def actions(self) -> int:
+        """1 + P * K."""
+        ...
+
+    @property
+    def active(self) -> Active:
+        """What is seen."""
+        ...
+
+    def look(self) -> UInt8:
+        """Rows as the worlds stand."""
+        ...
+
+    def masks(self) -> Bools:
+        """Legal actions over slots."""
+        ...
+
+    def checked(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.integer]:
+        """Actions over slots, if they are legal."""
+        ...
+
+    def dense(self, actions: npt.NDArray[np.integer]) -> npt.NDArray[np.int32]:
+        """The same as `advance` takes them."""
+        ...
+
+    def advance(self, actions: npt.NDArray[np.int32]) -> Step | JoinedStep:
+        """Play on."""
+        ...
+
+    def snapshot(self) -> Mapping[str, Any]:
+        """All that the future depends on."""
+        ...
+
+    def restore(self, snapshot: Mapping[str, npt.ArrayLike]) -> None:
+        """Stand as then."""
+        ...
+
+
+class JoinedWorlds:
+    """The lanes of several parts, one after the other; lives as long as its learner."""
+
+    def __init__(self, parts: Sequence[Part]) -> None:
         """Put worlds side by side.
 
         Raises:
@@ -81,9 +134,9 @@ class JoinedWorlds:
         chosen = [part.dense(part.checked(own)) for part, own in zip(self.parts, self.split(given), strict=True)]
         return joined([part.advance(own) for part, own in zip(self.parts, chosen, strict=True)])
 
-    def snapshot(self) -> list[dict[str, UInt8]]:
+    def snapshot(self) -> list[Mapping[str, Any]]:
         """All that the worlds' future depends on, a part after the other."""
-        return [part.worlds.snapshot() for part in self.parts]
+        return [part.snapshot() for part in self.parts]
 
     def restore(self, snapshots: Sequence[Any]) -> UInt8:
         """Go on from a snapshot of worlds of the same chains; gives their rows.
@@ -94,11 +147,11 @@ class JoinedWorlds:
         if len(snapshots) != len(self.parts):
             raise ValueError(f"snapshot: of {len(snapshots)} chains, here are {len(self.parts)} worlds' chains")
         for part, snapshot in zip(self.parts, snapshots, strict=True):
-            part.worlds.restore(snapshot)
+            part.restore(snapshot)
         return self.look()
 
 
-def joined(steps: Sequence[Step]) -> JoinedStep:
+def joined(steps: Sequence[Step | JoinedStep]) -> JoinedStep:
     """Steps of the parts as one; rows that ended are numbered through."""
     first = np.cumsum([0, *[len(step.reward) for step in steps]])
     return JoinedStep(
@@ -107,5 +160,5 @@ def joined(steps: Sequence[Step]) -> JoinedStep:
         np.concatenate([step.truncated for step in steps]),
         np.concatenate([step.ended + offset for step, offset in zip(steps, first[:-1], strict=True)]),
         np.concatenate([step.terminal_observation for step in steps]),
-        np.concatenate([step.terminal_loss.sum(axis=(1, 2)) for step in steps]),
+        np.concatenate([step.terminal_loss.sum(axis=tuple(range(1, step.terminal_loss.ndim))) for step in steps]),
     )

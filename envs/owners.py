@@ -79,6 +79,10 @@ class OwnerWorlds:
         self._legal = [lane.masks() for lane in self.lanes]
         return self.observe()
 
+    def look(self) -> None:
+        """Bring what is legal in step, after worlds and views were put elsewhere by other means."""
+        self._legal = [lane.masks() for lane in self.lanes]
+
     def observe(self) -> Observations:
         """What each seat sees, as the worlds stand; new arrays."""
         return [lane.observe() for lane in self.lanes]

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -21,7 +22,8 @@ from ..twin.graph import Asset, Link, Owner, Twin
 from ..twin.rulebook.mask import fill_masks, static_mask
 from ..twin.rulebook.parameters import GameSettings, Parameters, assumable, build_parameters
 from ..twin.rulebook.state import RUNS, WorldState, new_state
-from ..twin.sensing.belief import new_belief, reset_belief, update_beliefs
+from ..twin.sensing.arriving import held_shares
+from ..twin.sensing.belief import SCRATCH, new_belief, reset_belief, update_beliefs
 from ..twin.sensing.confusion import shipped_confusion
 from ..twin.sensing.observe import new_observation, observe_all, reset_observation, static_observation
 from ..twin.sensing.viewing import ViewMap, look
@@ -198,6 +200,18 @@ class ViewLanes:
         seat = self.view.compiled.owner_number[self.view.owner]
         sees_active(self._observed, self.view.graph, settings=settings, into=into, seat=seat)
         legal_of_masks(self.masks(), into)
+
+    def held(self) -> npt.NDArray[np.float32]:
+        """float32[B, N'] what the owner believes: probability that an attacker has any access; a new array."""
+        return held_shares(self.view.assumed, self._belief)
+
+    @property
+    def arrays(self) -> dict[str, npt.NDArray[Any]]:
+        """State and belief by name, all that the view's future depends on beside the worlds; not copies."""
+        state, belief = self._state._asdict(), self._belief._asdict()  # type: ignore[attr-defined]
+        named = {f"state.{name}": array for name, array in state.items()}
+        named |= {f"belief.{name}": array for name, array in belief.items() if name not in SCRATCH}
+        return {name: np.asarray(array) for name, array in named.items()}
 
     @property
     def state(self) -> WorldState:

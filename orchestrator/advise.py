@@ -70,7 +70,7 @@ class TwinAdvisor:
     def __post_init__(self) -> None:
         twin = self.compiled.twin
         names = tuple(playbook.id for playbook in self.library.playbooks)
-        self.state = TwinState(self.compiled, self.effects, self.parameters, names)
+        self.state = TwinState(self.compiled, self.effects, self.parameters, names, callers_of(self.library))
         self._views = [owner.id for owner in twin.owners]
         ids = [asset.id for asset in twin.assets]
         sees = [[name in twin.visible_findings(view) for name in ids] for view in self._views]
@@ -164,25 +164,43 @@ class TwinAdvisor:
             number = self.compiled.target_number.get(target)
             if number is None:  # it left the chain: nobody will report on it
                 return Verification.PENDING
-            sent = self._sent.get((proposal.playbook_index, number), 0)
-            for asset in self._assets(number):
-                reports.append(self.state.worked(proposal.playbook, asset, sent, _ms(since)))
+            reports += self._reports(proposal.playbook, (proposal.playbook_index, number), since)
         if any(report is not None and not report.succeeded for report in reports):
             return Verification.CONTRADICTED
         return Verification.PENDING if None in reports else Verification.CONFIRMED
 
     def applied(self, proposal: Proposal, *, holds: bool, since: datetime) -> None:
-        """Learn that a response was sent to the real systems (or, False, taken back or came to nothing)."""
+        """Learn that a response was sent to the real systems (or, False, taken back or came to nothing).
+
+        A playbook that waits for its work has it done by then; of an owner nobody reports, the answer to the order was
+        all.
+        """
         for pair in self._pairs(proposal):
-            if holds:
-                self._sent[pair] = self.state.tick
-                self.state.working(*pair, _ms(since))
-            else:
+            if not holds:
                 self.state.ended(*pair)
+                continue
+            self._sent[pair] = self._tick_at(since)
+            reports = self._reports(proposal.playbook, pair, since)
+            if None in reports:
+                self.state.working(*pair, _ms(since))
+            elif reports and all(one is not None and one.succeeded for one in reports):
+                hold = int(self.effects.playbook["hold"][pair[0]])
+                if hold > 0:
+                    self.state.holding(*pair, hold)
 
     def recalled(self, proposal: Proposal, *, until: datetime | None) -> None:
         """Learn that a response holds since before the start; entered once the time is known, at the next `observe`."""
         self._recalled.append((proposal, until))
+
+    def _reports(self, playbook: str, pair: tuple[int, int], since: datetime) -> list[Work | None]:
+        """What the assets at a target have reported of a response's work since it was sent; None: nothing yet."""
+        sent = self._sent.get(pair, 0)
+        return [self.state.worked(playbook, asset, sent, _ms(since)) for asset in self._assets(pair[1])]
+
+    def _tick_at(self, time: datetime) -> int:
+        """The tick at a time of the past."""
+        since = self._since or time
+        return self.state.tick - max(0, math.ceil((since - time).total_seconds() / self.compiled.tick_s))
 
     def _enter_recalled(self, now: datetime) -> None:
         for proposal, until in self._recalled:
@@ -276,6 +294,16 @@ class TwinAdvisor:
     @staticmethod
     def _estimate(name: str, outcome: Outcome) -> Estimate:
         return Estimate(name, outcome.mean, outcome.low, outcome.high)
+
+
+def callers_of(library: Library) -> dict[str, tuple[str, ...]]:
+    """Per playbook the ids of those in the library that call it: its work is theirs."""
+    callers: dict[str, list[str]] = {}
+    for playbook in library.playbooks:
+        for step in playbook.workflow.values():
+            if step.type == "playbook-action":
+                callers.setdefault(step.playbook_id, []).append(playbook.id)
+    return {called: tuple(names) for called, names in callers.items()}
 
 
 def _ms(time: datetime) -> int:

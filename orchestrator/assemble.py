@@ -14,6 +14,7 @@ from typing import cast
 
 from ..twin.graph import Twin
 from .actuators.openc2_http import Endpoint, OpenC2Http
+from .actuators.router import build
 from .clock import Clock, LockstepClock, SystemClock
 from .identity import IdentityError, TokenStore, TrustStore
 from .keys import read_token
@@ -67,7 +68,7 @@ def build_node(home: Home, parts: Parts, supplier: Supplier | None = None) -> No
     check_ids(twin)
     _check_owners(home, tokens, trust, twin)
     terms = _terms(home, parts.terms, twin)
-    actuator = OpenC2Http(_endpoints(home, terms), ca_file=terms.ca_file)
+    actuator = build(home.path, OpenC2Http(_endpoints(home, terms), ca_file=terms.ca_file))
     clock: Clock = LockstepClock() if parts.lockstep else SystemClock()
     supply = (supplier or _shipped())(twin, home, parts.policy, clock)
     engine = open_store(home.store_url)

@@ -40,7 +40,7 @@ from .records import (
     update_response,
 )
 from .run import Script
-from .shelf import IsActive, Shelf
+from .shelf import IsActive, Shelf, find
 from .store import reading
 from .targets import TargetError
 from .terms import Terms
@@ -196,12 +196,12 @@ class Node:
             NotInView: a target that the caller may not see or that is not there.
             ProposalRefused: with its name.
         """
-        shelved = self.shelf.get(playbook)
+        shelved = find(self.shelf, playbook)
         names = tuple(targets)
         if not self.view(caller).sees_targets(names):
             raise NotInView("no such target in your view; list your assets and mend the names")
         index = shelved.index if shelved else 0
-        proposal = Proposal(playbook, index, names, (caller.owner,), reason)
+        proposal = Proposal(shelved.id if shelved else playbook, index, names, (caller.owner,), reason)
         with self._lock, self.engine.begin() as conn:
             return propose(
                 conn,

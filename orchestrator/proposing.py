@@ -56,7 +56,7 @@ def propose(
     """
     shelved = shelf.get(proposal.playbook)
     if shelved is None:
-        known = ", ".join(sorted(shelf))
+        known = ", ".join(sorted(one.name for one in shelf.values()))
         raise ProposalRefused(
             "unknown_playbook", f"playbook {proposal.playbook!r} is not in the library; it has {known}"
         )

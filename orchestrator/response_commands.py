@@ -1,4 +1,4 @@
-"""The commands about responses: list, show, consent, deny, undo; they call the API as one owner.
+"""The commands about responses: list, show, propose, consent, deny, undo; they call the API as one owner.
 
 Flows in: arguments, a token, for consents a signing key. Flows out: what the node says. The signature is made here: the
 key never leaves this machine.
@@ -24,7 +24,7 @@ Id = Annotated[str, typer.Argument(help="Id of the response.")]
 
 MAX_VALID_S = 365 * 86_400.0  # a yes that holds longer than a year is no answer to an incident
 
-response = typer.Typer(help="See responses, consent to them, have them undone.", no_args_is_help=True)
+response = typer.Typer(help="See responses, propose them, consent to them, have them undone.", no_args_is_help=True)
 
 
 @response.command("list")
@@ -54,6 +54,21 @@ def show(id_: Id, url: Url = DEFAULT_URL, token_file: TokenFile = None, as_json:
         return
     for name, value in row.items():
         typer.echo(f"{name}: {_line(value)}")
+
+
+@response.command()
+def propose(
+    playbook: Annotated[str, typer.Argument(help="Name or id of a playbook, see tocsin playbook list.")],
+    targets: Annotated[list[str], typer.Argument(help="Asset ids, boundary links as the node names them, or owners.")],
+    reason: Annotated[str, typer.Option(help="Why, for those who are asked.")] = "",
+    url: Url = DEFAULT_URL,
+    token_file: TokenFile = None,
+    as_json: JsonFlag = False,
+) -> None:
+    """Propose a response; it is rehearsed, then asked for. Example: tocsin response propose notify-contact shop"""
+    body = {"playbook": playbook, "targets": targets, "reason": reason}
+    row = _client(url, token_file).post("/v1/responses", body)
+    typer.echo(json.dumps(row) if as_json else f"{row['id']}: {row['state']}; asked: {', '.join(row['owners'])}")
 
 
 @response.command()

@@ -1,56 +1,151 @@
 """CACAO playbooks as orders: the playbooks room's pure interpreter, once per target of a response.
 
-Flows in: a playbook, a response, outcomes so far. Flows out: the order due, whether the run succeeded, the orders that
-take it back. Targets are served one after the other, in their order; a failure on one ends the run.
+Flows in: a playbook, a response, outcomes so far with their times. Flows out: the order due or the time to wait for,
+whether the run succeeded, the orders that take it back. Targets are served one after the other, in their order; a
+failure on one ends the run. A run is its beginning and its outcomes, replayed: what is kept here of runs saves work and
+may be lost at any time. One command is under way at a time; branches of a parallel step follow each other.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from datetime import UTC, datetime, timedelta
 from typing import Any
+from urllib.parse import quote
 
 from ..playbooks.cacao import Playbook
-from ..playbooks.execute import Due, Outcome, undo_commands, walk
+from ..playbooks.execute import (
+    SUPPORTED,
+    Advance,
+    Answered,
+    Command,
+    Expand,
+    Phase,
+    Program,
+    Resolve,
+    Time,
+    advance,
+    begin,
+    knows_none,
+    undo_commands,
+    without_twin,
+)
+from .clock import parse_iso
 from .records import Response
-from .run import StepOrder, StepOutcome
+from .run import NO_TIME, Moment, Pause, StepOrder, StepOutcome
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+MAX_KEPT = 64  # playbooks, and runs, whose work is saved; assumed
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    """The interpreter on one target, as far as outcomes and time bring it."""
+
+    number: int  # of the target
+    target: str
+    program: Program
+    reached: Advance
+
+    @property
+    def is_over(self) -> bool:
+        return self.reached.state.phase is not Phase.RUNNING
 
 
 @dataclass(frozen=True, slots=True)
 class CacaoScript:
-    """Reads documents as CACAO playbooks; holds nothing, so it lives as long as anybody wants."""
+    """Reads documents as CACAO playbooks; used by one thread at a time, lives as long as anybody wants."""
 
-    def next_order(self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome]) -> StepOrder | None:
-        """Give the order due after `outcomes`; None where the run has ended."""
-        for number, target in enumerate(response.targets):
-            done = walk(document, _variables(response, target), _of_target(number, outcomes))
-            if done.due is not None:
-                return _order(number, target, done.due)
-            if not done.succeeded:
-                return None
-        return None
+    resolve: Resolve = knows_none  # playbooks that others call
+    expand: Expand = without_twin  # abstract targets
+    supported: frozenset[str] = SUPPORTED  # command types that the node's actuators carry out
+    _programs: dict[int, Program] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _kept: dict[tuple[str, int], tuple[Program, int, list[StepOutcome], Advance]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
 
-    def succeeded(self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome]) -> bool:
+    def next_order(
+        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> StepOrder | Pause | None:
+        """Give the order due after `outcomes`, or until when to wait; None where the run has ended."""
+        run = self._last(document, response, outcomes, moment)
+        if run.is_over:
+            return None
+        first = run.reached.orders[0]
+        return _order(run, first) if isinstance(first, Command) else Pause(_time(first.until))
+
+    def succeeded(
+        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> bool:
         """Say whether every target's run came to its end by success."""
-        walks = [
-            walk(document, _variables(response, target), _of_target(number, outcomes))
-            for number, target in enumerate(response.targets)
-        ]
-        return all(one.due is None and one.succeeded for one in walks)
+        runs = list(self._runs(document, response, outcomes, moment))
+        done = [run.reached.state.phase is Phase.SUCCEEDED for run in runs]
+        return all(done) and len(done) == len(response.targets)
 
     def undo_orders(
-        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome]
+        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
     ) -> Sequence[StepOrder]:
         """Give the orders that take back what was done, the last target and the last step first."""
         orders: list[StepOrder] = []
-        for number, target in reversed(list(enumerate(response.targets))):
-            variables = _variables(response, target)
-            done = walk(document, variables, _of_target(number, outcomes)).done
-            dues = undo_commands(document, variables, done)
-            for place, due in enumerate(dues):
-                again = sum(earlier.step == due.step for earlier in dues[:place])
-                orders.append(_order(number, target, due, suffix=f".{again + 1}" if again else ""))
+        for run in reversed(list(self._runs(document, response, outcomes, replace(moment, now=moment.began)))):
+            orders += [_order(run, command) for command in undo_commands(run.program, run.reached.state)]
         return orders
+
+    def why_failed(
+        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> str:
+        """Say by which step a run that ended has failed; empty where it has not."""
+        failure = self._last(document, response, outcomes, moment).reached.state.failure
+        return "" if failure is None else f"{failure.code} at {failure.step}: {failure.text}"
+
+    def _last(self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment) -> _Run:
+        return list(self._runs(document, response, outcomes, moment))[-1]
+
+    def _runs(
+        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment
+    ) -> Iterator[_Run]:
+        """Runs of the targets in their order, up to the first that goes on or has failed."""
+        program, began = self._program(document), _ms(moment.began)
+        for number, target in enumerate(response.targets):
+            own = [one for one in outcomes if one.step.startswith(f"{number}.")]
+            reached = self._after(program, response, number, target, own, began)
+            later = [one.asked for one in outcomes if _number(one) > number and one.asked]
+            times = [parse_iso(later[0])] if later else [moment.asked or moment.now, moment.now]
+            for time in times:
+                if reached.state.phase is Phase.RUNNING:
+                    reached = advance(program, reached.state, Time(_ms(time)))
+            yield _Run(number, target, program, reached)
+            if reached.state.phase is not Phase.SUCCEEDED:
+                return
+            began = reached.state.now
+
+    def _after(
+        self, program: Program, response: Response, number: int, target: str, own: list[StepOutcome], began: int
+    ) -> Advance:
+        """Where the outcomes of one target bring its run; what they brought it to before is not walked again."""
+        kept = self._kept.get((response.id, number))
+        if kept is not None and kept[:2] == (program, began) and kept[2] == own[: len(kept[2])]:
+            reached, left = kept[3], own[len(kept[2]) :]
+        else:
+            reached, left = begin(program, _variables(response, target), began), own
+        for outcome in left:
+            if outcome.asked and reached.state.phase is Phase.RUNNING:
+                reached = advance(program, reached.state, Time(_ms(parse_iso(outcome.asked))))
+            reached = advance(program, reached.state, _answer(outcome, number, reached))
+        while len(self._kept) >= MAX_KEPT:
+            del self._kept[next(iter(self._kept))]
+        self._kept[response.id, number] = (program, began, own, reached)
+        return reached
+
+    def _program(self, document: Playbook) -> Program:
+        found = self._programs.get(id(document))
+        if found is None:
+            while len(self._programs) >= MAX_KEPT:
+                del self._programs[next(iter(self._programs))]
+            found = Program(document, self.resolve, self.expand, self.supported)
+            self._programs[id(document)] = found
+        return found
 
 
 def owner_of_target(target: str) -> str:
@@ -59,14 +154,44 @@ def owner_of_target(target: str) -> str:
     return (parts[2] if len(parts) == 4 else target).split("/")[0]
 
 
-def _order(number: int, target: str, due: Due, *, suffix: str = "") -> StepOrder:
-    return StepOrder(f"{number}.{due.step}{suffix}", owner_of_target(target), due.command)
+def actuator_of(owner: str) -> str:
+    """Name an owner's own actuator as a URI: where it is, is said by the node's terms, not by playbooks."""
+    return f"urn:tocsin:actuator:{quote(owner, safe='')}"
 
 
-def _of_target(number: int, outcomes: Sequence[StepOutcome]) -> list[Outcome]:
-    prefix = f"{number}."
-    return [Outcome(o.step.removeprefix(prefix), o.succeeded, o.perhaps) for o in outcomes if o.step.startswith(prefix)]
+def _answer(outcome: StepOutcome, number: int, reached: Advance) -> Answered:
+    at = _ms(parse_iso(outcome.at)) if outcome.at else reached.state.now
+    key = outcome.step.removeprefix(f"{number}.")
+    return Answered(at, key, outcome.succeeded, outcome.text, outcome.perhaps, outcome.arguments)
+
+
+def _order(run: _Run, command: Command) -> StepOrder:
+    return StepOrder(
+        step=f"{run.number}.{command.key}",
+        owner=command.target.get("owner") or owner_of_target(run.target),
+        command=command.command,
+        type=command.type,
+        agent=command.agent,
+        target=command.target,
+        arguments=command.arguments,
+        returns=command.returns,
+        until=None if command.until is None else _time(command.until),
+        playbook="" if command.playbook == run.program.playbook.id else f"{command.playbook} {command.version}",
+    )
+
+
+def _number(outcome: StepOutcome) -> int:
+    return int(outcome.step.partition(".")[0])
+
+
+def _ms(time: datetime) -> int:
+    return (time - EPOCH) // timedelta(milliseconds=1)
+
+
+def _time(ms: int) -> datetime:
+    return EPOCH + timedelta(milliseconds=ms)
 
 
 def _variables(response: Response, target: str) -> Mapping[str, Any]:
-    return {"__target__": target, "__response__": response.id, "__owner__": owner_of_target(target)}
+    owner = owner_of_target(target)
+    return {"__target__": target, "__response__": response.id, "__owner__": owner, "__actuator__": actuator_of(owner)}

@@ -11,6 +11,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..playbooks.actions import Library
+from ..playbooks.cacao import Playbook
+from ..playbooks.execute import SUPPORTED
 from ..playbooks.vetting import Signatory, refusal
 from ..twin.rulebook.effects import Effect
 from .clock import Clock
@@ -41,6 +43,11 @@ def shelf_of(library: Library) -> Shelf:
     }
 
 
+def find(shelf: Shelf, name: str) -> Shelved | None:
+    """The playbook of this id, or of this name; None where there is none."""
+    return shelf.get(name) or next((one for one in shelf.values() if one.name == name), None)
+
+
 @dataclass(frozen=True, slots=True)
 class Vetting:
     """What the owners' files say of signatures at one moment."""
@@ -49,7 +56,18 @@ class Vetting:
     trusted: Mapping[str, Mapping[str, Signatory]] = field(default_factory=dict)  # owner -> key thumbprint -> signatory
 
 
-def active_by_signatures(library: Library, vetting: Callable[[], Vetting], clock: Clock) -> IsActive:
+def version_key(playbook: Playbook) -> str:
+    """Name one version of a playbook, as orders of playbooks that others call do."""
+    return f"{playbook.id} {playbook.modified}"
+
+
+def active_by_signatures(
+    library: Library,
+    vetting: Callable[[], Vetting],
+    clock: Clock,
+    versions: Sequence[Playbook] = (),
+    supported: frozenset[str] = SUPPORTED,
+) -> IsActive:
     """Give the function that says whether a playbook is active for an owner, at the node's time.
 
     Args:
@@ -57,13 +75,16 @@ def active_by_signatures(library: Library, vetting: Callable[[], Vetting], clock
         vetting: asked at every use, as signatures and keys may be taken back; an owner that trusts nobody has nothing
             active.
         clock: the node's.
+        versions: playbooks that those of the library may call; asked for by `version_key`.
+        supported: command types that the node's actuators carry out.
     """
-    playbooks = {playbook.id: playbook for playbook in library.playbooks}
+    playbooks = {version_key(playbook): playbook for playbook in (*versions, *library.playbooks)}
+    playbooks |= {playbook.id: playbook for playbook in library.playbooks}
 
     def is_active(playbook: str, owner: str) -> bool:
         found, now = playbooks.get(playbook), vetting()
         if found is None:
             return False
-        return refusal(found, owner, now.signatures, now.trusted.get(owner, {}), clock.now()) is None
+        return refusal(found, owner, now.signatures, now.trusted.get(owner, {}), clock.now(), supported) is None
 
     return is_active

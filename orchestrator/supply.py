@@ -5,6 +5,7 @@ the home:
 
     HOME/vetting/signatures/*.json  detached signatures of playbooks
     HOME/vetting/trust/OWNER.json   whose signatures that owner counts, and for what
+    HOME/vetting/playbooks/*.json   playbooks that others call, versions side by side
 
 A home without them has no active playbook: the node observes and proposes, and every execution is refused.
 """
@@ -18,16 +19,20 @@ from pathlib import Path
 from ..envs.game import Game, make_game
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
-from ..playbooks.trust import read_signatures, read_trust
+from ..playbooks.execute import among
+from ..playbooks.targets import expand_in
+from ..playbooks.trust import read_signatures, read_trust, read_versions
 from ..twin.compiled import Int32
 from ..twin.graph import Twin
 from ..twin.rulebook.parameters import assumable
+from .actuators.router import usable
 from .advise import Policy, Situation, TwinAdvisor
 from .assemble import Supply
 from .clock import Clock
 from .node_policy import NodePolicy, node_policy
 from .revocable import Fresh
 from .rules_policy import ThresholdPolicy
+from .script import CacaoScript
 from .settings import Home, PolicyChoice, insiders_of
 from .shelf import Vetting, active_by_signatures, shelf_of
 from .watching import Counts, Watcher
@@ -54,9 +59,12 @@ def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply
         proposed=frozenset(scenario.playbooks),
     )
     met = chosen.met if isinstance(chosen, NodePolicy) else Counts()
+    versions = read_versions(home.path / "vetting" / "playbooks")
+    carried_out = usable(home.path)
     return Supply(
         shelf=shelf_of(library),
-        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock),
+        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions, carried_out),
+        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), carried_out),
         advisor=advisor,
         may_propose=chosen.may_propose if isinstance(chosen, NodePolicy) else lambda playbook: True,
         watcher=Watcher(met, advisor.service_lost),

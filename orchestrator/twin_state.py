@@ -7,7 +7,7 @@ never written here: nobody knows it.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from itertools import chain, zip_longest
 from typing import TypeVar
@@ -51,6 +51,7 @@ class TwinState:
     effects: EffectTable
     parameters: Parameters
     playbooks: tuple[str, ...]
+    callers: Mapping[str, tuple[str, ...]] = field(default_factory=dict)  # per playbook, those that call it
     work: dict[tuple[int, str], Work] = field(default_factory=dict)  # the last of each asset and playbook
 
     def __post_init__(self) -> None:
@@ -143,14 +144,30 @@ class TwinState:
                 self.world.cut[0, link] = self._said_cut[link].all()
 
     def _note_work(self, number: int, event: Event) -> int:
-        """Remember that work ended; give the ceiling that it put on attackers' access."""
+        """Remember that work ended; give the ceiling that it put on attackers' access.
+
+        Where a playbook that calls others is at work, a report of one that it calls is a report of it.
+        """
         if event.operation not in self.playbooks:
             return NO_CEILING
-        playbook, before = self.playbooks.index(event.operation), self.work.get((number, event.operation))
+        ceilings = [self._note_work_of(event.operation, number, event)]
+        for caller in self.callers.get(event.operation, ()):
+            if self._is_at_work(self.playbooks.index(caller), number):
+                ceilings.append(self._note_work_of(caller, number, event))
+        return min(ceilings)
+
+    def _is_at_work(self, playbook: int, asset: int) -> bool:
+        states = self.world.run["state"][0]
+        first = len(self.world.asset[0])
+        links = [first + link for link, ends in enumerate(self.compiled.arrays.link_end) if asset in ends]
+        return any(states[row] == RunState.WORKING for at in (asset, *links) for row in self._rows(playbook, at))
+
+    def _note_work_of(self, operation: str, number: int, event: Event) -> int:
+        playbook, before = self.playbooks.index(operation), self.work.get((number, operation))
         known_ms = max(self._begun.get((playbook, number), 0), before.time_ms if before else 0)
         if event.time_ms < known_ms - SKEW_MS:  # late news of an earlier response
             return NO_CEILING
-        self.work[number, event.operation] = Work(number, event.operation, event.success, self.tick, event.time_ms)
+        self.work[number, operation] = Work(number, operation, event.success, self.tick, event.time_ms)
         self._end_runs(playbook, number, held=event.success and self.effects.playbook["hold"][playbook] > 0)
         first = len(self.world.asset[0])
         for link, ends in enumerate(self.compiled.arrays.link_end):

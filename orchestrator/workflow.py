@@ -28,17 +28,19 @@ from .lease import Lease
 from .lifecycle import Event, State, record_transition
 from .proposals import Advisor, Verification
 from .records import (
+    BY_NODE,
     Response,
     attempts,
     kill_switch,
     list_consents,
     list_responses,
+    read_response,
     record_consent,
     spent_since,
     time_of,
     update_response,
 )
-from .run import Ending, Hindrance, Phase, Result, Script, carry_out
+from .run import Ending, Hindrance, Moment, Phase, Result, Script, carry_out, has_to_undo
 from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
@@ -94,7 +96,7 @@ class Workflow:
     def recall(self) -> None:
         """After a start, tell the advisor which responses were sent and are not verified yet, and which hold."""
         with reading(self.engine) as conn:
-            sent = [(row, time_of(conn, row.id, Event.COMPLETE)) for row in list_responses(conn, State.VERIFYING)]
+            sent = [(row, time_of(conn, row.id, Event.EXECUTE)) for row in list_responses(conn, State.VERIFYING)]
             succeeded = list_responses(conn, State.SUCCEEDED)
         for response, since in sent:
             self.advisor.applied(response.proposal, holds=True, since=parse_iso(since))
@@ -246,6 +248,9 @@ class Workflow:
             refused = self._refusal(conn, response, now)
         if response.expires <= iso(now):
             self._fail(response, "its time ran out before it was carried out whole")
+            shelved = self.shelf.get(response.playbook)
+            if shelved is not None and shelved.digest == response.playbook_digest:
+                self._want_back(response, shelved.document)
             return
         if refused is not None and refused.name != "budget_spent":  # its own cost is booked already
             self._fail(response, f"{refused.name}: {refused.reason}")
@@ -261,13 +266,35 @@ class Workflow:
             with writing(self.engine, response.id, self.clock) as conn:
                 update_response(conn, response.id, holds_until=until)
                 self._record_in(conn, response, Event.COMPLETE, {"holds_until": until})
-            self.advisor.applied(response.proposal, holds=True, since=self._now())
+                began = parse_iso(time_of(conn, response.id, Event.EXECUTE))
+            self.advisor.applied(response.proposal, holds=True, since=began)
         elif result.ending is Ending.FAILED:
             self._fail(response, result.reason)
+            self._want_back(response, shelved.document)
+
+    def _want_back(self, response: Response, document: Any) -> None:
+        """Have what a failed run did taken back, by the same way as an owner's wish; nothing where it did nothing."""
+        with reading(self.engine) as conn:
+            row = read_response(conn, response.id)
+            began = parse_iso(time_of(conn, response.id, Event.EXECUTE))
+        if not has_to_undo(self.script, document, row, Moment(began, self._now())):
+            return
+        with writing(self.engine, response.id, self.clock) as conn:
+            update_response(conn, response.id, undo_wanted=BY_NODE)
+            body, time = {"by": BY_NODE}, iso(self._now())
+            audit.append_about(conn, response.id, time=time, kind="undo_wanted", owners=row.owners, body=body)
 
     def _run(self, document: Any, response: Response, phase: Phase, hindrance: Hindrance) -> Result:
         return carry_out(
-            self.engine, self.clock, self.actuator, self.script, document, response.id, phase, hindrance=hindrance
+            self.engine,
+            self.clock,
+            self.actuator,
+            self.script,
+            document,
+            response.id,
+            phase,
+            hindrance=hindrance,
+            is_active=self.is_active,
         )
 
     def _hindrance_of_undo(self, _conn: sa.Connection, _response: Response) -> str:
@@ -276,15 +303,16 @@ class Workflow:
 
     def _verify(self, response: Response) -> None:
         with reading(self.engine) as conn:
-            since = parse_iso(time_of(conn, response.id, Event.COMPLETE))
-        found = self.advisor.verify(response.proposal, since)
-        waited_s = (self._now() - since).total_seconds()
+            began, ended = (parse_iso(time_of(conn, response.id, one)) for one in (Event.EXECUTE, Event.COMPLETE))
+        found = self.advisor.verify(response.proposal, began)  # a playbook may wait for its own work
+        waited_s, shelved = (self._now() - ended).total_seconds(), self.shelf.get(response.playbook)
+        patience_s = self.terms.verify_s + (shelved.effect.work_s if shelved else 0.0)  # its work comes first
         if found is Verification.CONFIRMED:
             self._confirm(response)
         elif found is Verification.CONTRADICTED:
             self._fail(response, "later telemetry shows that it did not take effect")
-        elif waited_s > self.terms.verify_s:
-            self._fail(response, f"no telemetry confirmed it within {self.terms.verify_s:.0f} s")
+        elif waited_s > patience_s:
+            self._fail(response, f"no telemetry confirmed it within {patience_s:.0f} s")
             self.advisor.applied(response.proposal, holds=False, since=self._now())  # no work goes on for good
 
     def _confirm(self, response: Response) -> None:
@@ -329,7 +357,7 @@ class Workflow:
         is_over = "" < response.holds_until <= iso(self._now())
         if not response.undo_wanted and not is_over:
             return
-        why = response.undo_wanted or "its time to hold is over"
+        why = "it failed" if response.undo_wanted == BY_NODE else response.undo_wanted or "its time to hold is over"
         shelved = self.shelf.get(response.playbook)
         if shelved is None or shelved.digest != response.playbook_digest:
             self._undo_failed(response, "its playbook is no longer on the shelf as it was carried out")

@@ -12,9 +12,11 @@ from typing import Any
 PUBLIC = (
     "actions",
     "cacao",
+    "cacao_reading",
     "effects",
     "execute",
     "signatures",
+    "targets",
     "trust",
     "vetting",
 )

@@ -16,6 +16,7 @@ from ..twin.vocabulary import Access, AssetKind, ConsentClass, Mode, StepClass, 
 from .cacao import Playbook, PlaybookError
 
 EXTENSION_ID = "extension-definition--19f482cf-a97a-4f83-8dc0-8dc4157acb66"
+UNDO_COMMANDS = ("openc2-http", "http-api", "ssh", "bash", "powershell")  # a person is no undo: it comes by itself
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
@@ -133,15 +134,20 @@ def extension_schema() -> dict[str, Any]:
 
 def undo_schema() -> dict[str, Any]:
     """The JSON Schema of the extension at a step, as published in `data/undo-extension.json`."""
+    text = {"type": "string"}
     command = {
         "type": "object",
-        "description": "An openc2-http command of CACAO v2.0",
+        "description": "A command of CACAO v2.0 that an actuator carries out",
         "properties": {
-            "type": {"const": "openc2-http"},
-            "command": {"type": "string"},
-            "content_b64": {"type": "string"},
+            "type": {"enum": list(UNDO_COMMANDS)},
+            "command": text,
+            "command_b64": text,
+            "content_b64": text,
         },
-        "required": ["type", "command", "content_b64"],
+        "required": ["type"],
+        "if": {"properties": {"type": {"const": "openc2-http"}}},
+        "then": {"required": ["command", "content_b64"]},
+        "else": {"anyOf": [{"required": ["command"]}, {"required": ["command_b64"]}]},
     }
     return {
         "$schema": SCHEMA_DIALECT,

@@ -9,12 +9,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import Any
 
 from .cacao import AnyCommand, Command, HttpCommand, Playbook, PlaybookError, TextCommand, read_json
 from .cacao_commands import EncodedCommand, OpenC2Command
 from .effects import EXTENSION_ID
 from .execute import undo_of
+from .executor.filling import openc2_request
 from .lint_steps import split
 from .lint_words import Finding, Place, found, shown
 
@@ -63,7 +63,7 @@ def openc2_of(command: HttpCommand) -> tuple[str, str]:
     Raises:
         PlaybookError: its body is no OpenC2 command.
     """
-    body = _request(read_json(command.body(), "content_b64"))
+    body = openc2_request(read_json(command.body(), "content_b64"))
     action = body.get("action") if isinstance(body, dict) else None
     target = body.get("target") if isinstance(body, dict) else None
     if not isinstance(action, str) or action not in ACTIONS:
@@ -71,15 +71,6 @@ def openc2_of(command: HttpCommand) -> tuple[str, str]:
     if not isinstance(target, dict) or len(target) != 1:
         raise PlaybookError("content_b64: target is no object with one property; name one target")
     return action, str(next(iter(target)))
-
-
-def _request(body: Any) -> Any:
-    """The command in a message of OpenC2 over HTTPS v1.1, which wraps it; else the body itself."""
-    for key in ("body", "openc2", "request"):
-        if not isinstance(body, dict) or key not in body:
-            return body
-        body = body[key]
-    return body
 
 
 def text_of(command: Command) -> str:

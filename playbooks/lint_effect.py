@@ -45,9 +45,11 @@ def effect_findings(playbook: Playbook) -> Iterator[Finding]:
 
 
 def _undo(playbook: Playbook, declared: dict[str, Any]) -> Iterator[Finding]:
-    says_how = any(EXTENSION_ID in step.step_extensions for step in playbook.workflow.values())
+    steps = playbook.workflow.values()
+    says_how = any(EXTENSION_ID in step.step_extensions for step in steps)
+    calls = any(step.type == "playbook-action" for step in steps)  # its undo is that of what it calls
     possible, verbs = declared["undo"]["possible"], declared["verbs"]
-    if possible and not says_how:
+    if possible and not says_how and not calls:
         mend = "declare the undo in step_extensions, or undo.possible false with the reason"
         yield found("effect-undo", (*PLACE, "undo"), "undo is possible, but no step declares its commands", mend)
     if says_how and not possible:

@@ -73,7 +73,7 @@ switch-default | 4.10 | warning | a switch has a default case
 condition-form | 4.8, 4.9 | error | a condition is a comparison expression of STIX patterning over variables
 condition-prefix-not | 4.8, 4.9 | warning | NOT stands before the operator, as in STIX, not before the comparison
 condition-type | 4.8, 4.9 | warning | a literal can be a value of the variable that it is compared with
-condition-pattern | 4.8, 4.9 | warning | the right of MATCHES is a regular expression
+condition-pattern | 4.8, 4.9 | warning | the right of MATCHES is a regular expression of RE2
 condition-fixed | 4.8, 4.9 | warning | a condition names a variable
 while-fixed | 4.9 | warning | the branch of a while-condition may change a variable of its condition
 playbook-self | 4.6 | error | a playbook does not call itself, nor is it called again by one that it calls
@@ -135,7 +135,7 @@ effect-missing | 8 | warning | a playbook declares its effect on a twin; without
 effect-form | 8 | error | a declared effect is as the schema says, and does not contradict itself
 effect-source | 8 | warning | each number of an effect says where it is from
 effect-undo | 8 | error | an undo that is possible has commands in a step, and the other way round
-effect-undo-form | 8 | error | the undo of a step is of openc2-http commands
+effect-undo-form | 8 | error | the undo of a step is of commands that an actuator carries out
 effect-contains | 8 | error | what contains an asset has an undo or says why not, and a time to live
 effect-consent | 8 | error | a physical process is in the consent class safety
 not-executable | 4, 5 | warning | the step is run by this version (else no owner's node runs the playbook)

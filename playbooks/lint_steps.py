@@ -10,7 +10,7 @@ from collections.abc import Iterator
 
 from .cacao import ActionStep, Playbook, PlaybookError
 from .cacao_words import PartyType
-from .execute import obstacle_of, undo_of
+from .execute import installed, obstacle_of, undo_of
 from .lint_identity import entries
 from .lint_words import Finding, Place, found, shown
 
@@ -29,7 +29,7 @@ def step_findings(playbook: Playbook) -> Iterator[Finding]:
 
 
 def _executable(playbook: Playbook, name: str) -> Iterator[Finding]:
-    obstacle = obstacle_of(playbook, name)
+    obstacle = obstacle_of(playbook, name, installed())
     if obstacle is not None:
         yield found("not-executable", ("workflow", name), *split(obstacle))
 

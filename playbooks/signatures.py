@@ -3,6 +3,12 @@
 Flows in: a playbook's object, keys. Flows out: signature objects, or a named fault. Algorithm: all other signatures are
 left out, ours stands without `value`; RFC 8785 canonical form; SHA-256; the signature is over the lower-case hex digest
 (as the OASIS CACAO v2.0 RSA example computes it). A key inside a signature proves nothing: callers bring the key.
+
+A countersignature stands in the `signature` property of the signature that it signs (10.15). What it covers the
+standard leaves open; here: the playbook with that whole signature in it, value included, the countersignature without
+its own value. The outer signature does not cover it, so that it can be added later.
+
+Our property `retires` makes a signature its contrary: its signer takes the playbook's version out of use.
 """
 
 from __future__ import annotations
@@ -35,7 +41,14 @@ def thumbprint(key: Ed25519PublicKey) -> str:
 
 
 def sign(
-    content: Mapping[str, Any], key: Ed25519PrivateKey, *, signee: str, created: str, valid_until: str | None = None
+    content: Mapping[str, Any],
+    key: Ed25519PrivateKey,
+    *,
+    signee: str,
+    created: str,
+    valid_until: str | None = None,
+    retires: bool = False,
+    countersigned: Mapping[str, Any] | None = None,
 ) -> dict[str, Any]:
     """Sign a playbook object, whatever signatures it carries already.
 
@@ -45,6 +58,8 @@ def sign(
         signee: who signs.
         created: UTC time, CACAO time stamp.
         valid_until: UTC time at which the signature stops to count.
+        retires: take this version out of use.
+        countersigned: the signature that this one signs with the playbook; put it there by `with_countersignature`.
     """
     signature = {
         "type": "jss",
@@ -61,12 +76,37 @@ def sign(
     }
     if valid_until is not None:
         signature["valid_until"] = valid_until
-    value = key.sign(_signed_text(content, signature))
+    if retires:
+        signature |= {"revoked": True, "retires": True}  # revoked, so that nobody takes it for an approval
+    value = key.sign(_signed_text(content, signature, countersigned))
     return {**signature, "value": base64.urlsafe_b64encode(value).decode().rstrip("=")}
 
 
-def verify(content: Mapping[str, Any], signature: Mapping[str, Any], key: PublicKey) -> None:
+def with_countersignature(signature: Mapping[str, Any], counter: Mapping[str, Any]) -> dict[str, Any]:
+    """The signature with a countersignature innermost, under those that it has already."""
+    inner = signature.get("signature")
+    return {**signature, "signature": dict(counter) if inner is None else with_countersignature(inner, counter)}
+
+
+def innermost(signature: Mapping[str, Any]) -> Mapping[str, Any]:
+    """What the next countersignature signs: the last of a chain."""
+    inner = signature.get("signature")
+    return innermost(inner) if isinstance(inner, Mapping) else signature
+
+
+def verify(
+    content: Mapping[str, Any],
+    signature: Mapping[str, Any],
+    key: PublicKey,
+    countersigned: Mapping[str, Any] | None = None,
+) -> None:
     """Check one signature over a playbook object with a key that the caller trusts.
+
+    Args:
+        content: the playbook as JSON object.
+        signature: the signature.
+        key: its signer's.
+        countersigned: the signature that it stands in; None: it is no countersignature.
 
     Raises:
         SignatureFault: it is of another playbook or version, of an unknown algorithm, or does not fit the content.
@@ -76,7 +116,7 @@ def verify(content: Mapping[str, Any], signature: Mapping[str, Any], key: Public
     if signature.get("type") != "jss" or signature.get("hash_algorithm") != "sha-256":
         raise SignatureFault("is no jss signature over SHA-256")
     value = _decoded(signature.get("value"))
-    text = _signed_text(content, signature)
+    text = _signed_text(content, signature, countersigned)
     try:
         match signature.get("algorithm"), key:
             case "Ed25519", Ed25519PublicKey():
@@ -89,8 +129,12 @@ def verify(content: Mapping[str, Any], signature: Mapping[str, Any], key: Public
         raise SignatureFault("does not fit the content: playbook or signature was changed") from None
 
 
-def _signed_text(content: Mapping[str, Any], signature: Mapping[str, Any]) -> bytes:
-    ours = {key: value for key, value in signature.items() if key != "value"}
+def _signed_text(
+    content: Mapping[str, Any], signature: Mapping[str, Any], countersigned: Mapping[str, Any] | None
+) -> bytes:
+    ours = {key: value for key, value in signature.items() if key not in ("value", "signature")}
+    if countersigned is not None:
+        ours = {**countersigned, "signature": ours}
     try:
         text = rfc8785.dumps({**content, "signatures": [ours]})
     except ValueError as error:  # rfc8785's own faults, and strings that are no UTF-8

@@ -20,7 +20,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
-from .cacao import PlaybookError, read_json
+from .cacao import MAX_BYTES, Playbook, PlaybookError, digest, read_json, read_playbook
 from .signatures import thumbprint
 from .vetting import Signatory, VettingRole
 
@@ -58,7 +58,12 @@ class _TrustFile(BaseModel):
 
 
 def read_trust(path: Path, *, owner: str | None = None) -> Mapping[str, Signatory]:
-    """Read whose signatures an owner counts, by key thumbprint.
+    """Read whose signatures an owner counts, by key thumbprint, see `read_trust_of`."""
+    return read_trust_of(path, owner=owner)[1]
+
+
+def read_trust_of(path: Path, *, owner: str | None = None) -> tuple[str, Mapping[str, Signatory]]:
+    """Read whose trust file it is, and whose signatures that owner counts, by key thumbprint.
 
     Args:
         path: the owner's trust file.
@@ -84,7 +89,7 @@ def read_trust(path: Path, *, owner: str | None = None) -> Mapping[str, Signator
         if name in signatories:
             raise PlaybookError(f"{path}: keys.{index}: the key of {entry.person} stands twice; remove one")
         signatories[name] = Signatory(entry.person, frozenset(entry.roles), key)
-    return signatories
+    return trust.owner, signatories
 
 
 def read_key(path: Path) -> Ed25519PrivateKey:
@@ -112,13 +117,37 @@ def read_signatures(folder: Path) -> list[dict[str, Any]]:
     paths = sorted(path for path in folder.glob("*.json") if path.is_file())
     if len(paths) > MAX_SIGNATURES:
         raise PlaybookError(f"{folder}: {len(paths)} signatures; at most {MAX_SIGNATURES}, move old ones away")
-    signatures = []
-    for path in paths:
-        content = read_json(_bounded(path, "make it readable"), str(path))
-        if not isinstance(content, dict):
-            raise PlaybookError(f"{path}: is no signature object; move it out of the folder")
-        signatures.append(content)
-    return signatures
+    return [read_signature(path) for path in paths]
+
+
+def read_signature(path: Path) -> dict[str, Any]:
+    """Read one detached signature.
+
+    Raises:
+        PlaybookError: it is no JSON object, or too large.
+    """
+    content = read_json(_bounded(path, "make it readable"), str(path))
+    if not isinstance(content, dict):
+        raise PlaybookError(f"{path}: is no signature object; move it out of the folder")
+    return content
+
+
+def read_versions(folder: Path) -> list[Playbook]:
+    """Read the playbooks of a folder, versions side by side; a folder that is not there holds none.
+
+    Raises:
+        PlaybookError: a file is none, or two files say different things under one id and version.
+    """
+    met: dict[tuple[str, str], tuple[str, Path]] = {}
+    playbooks = []
+    for path in sorted(one for one in folder.glob("*.json") if one.is_file()):
+        playbook = read_playbook(_bounded(path, "make it readable", MAX_BYTES), str(path))
+        before = met.setdefault((playbook.id, playbook.modified), (digest(playbook), path))
+        if before[0] != digest(playbook):
+            told = f"is another {playbook.name} of {playbook.modified} than {before[1].name}"
+            raise PlaybookError(f"{path}: {told}; give a changed version a time of its own")
+        playbooks.append(playbook)
+    return playbooks
 
 
 def write_signature(folder: Path, signature: Mapping[str, Any]) -> Path:
@@ -145,14 +174,14 @@ def write_signature(folder: Path, signature: Mapping[str, Any]) -> Path:
     return path
 
 
-def _bounded(path: Path, mend: str) -> bytes:
+def _bounded(path: Path, mend: str, most: int = MAX_FILE_BYTES) -> bytes:
     try:
         with path.open("rb") as file:
-            content = file.read(MAX_FILE_BYTES + 1)
+            content = file.read(most + 1)
     except OSError as error:
         raise PlaybookError(f"{path}: {error.strerror or error}; {mend}") from None
-    if len(content) > MAX_FILE_BYTES:
-        raise PlaybookError(f"{path}: more than {MAX_FILE_BYTES} bytes; this is no trust file, key or signature")
+    if len(content) > most:
+        raise PlaybookError(f"{path}: more than {most} bytes; this is no trust file, key or signature")
     return content
 
 

@@ -25,12 +25,18 @@ WITHOUT_SHELL_SIGNS = frozenset({
 })  # types whose values hold no sign that a shell acts on  # fmt: skip
 
 
-def fault_of_value(kind: str, value: str | dict[str, Any]) -> str | None:
-    """What is wrong with a value of a type; None where it fits. A value with a variable in it is judged at run time."""
+def fault_of_value(kind: str, value: str | dict[str, Any], *, literally: bool = False) -> str | None:
+    """What is wrong with a value of a type; None where it fits.
+
+    Args:
+        kind: a type of CACAO; nothing is wrong with values of another.
+        value: as it is written.
+        literally: a variable in it is text like any other; else such a value passes, as it is judged at run time.
+    """
     if isinstance(value, dict):
         return None if kind == "dictionary" else f"an object is no {kind}"
     check = CHECKS.get(kind)
-    if check is None or ":value" in value or (value == "" and kind in ("hexstring", "string")):
+    if check is None or (":value" in value and not literally) or (value == "" and kind in ("hexstring", "string")):
         return None
     try:
         fits = check(value)

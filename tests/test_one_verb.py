@@ -15,7 +15,7 @@ from tocsin.orchestrator.actuators.openc2_http import Endpoint, OpenC2Http
 from tocsin.orchestrator.plant.openc2 import read_command
 from tocsin.playbooks.actions import Library, decode, encode, load_library
 from tocsin.playbooks.effects import declaration_of
-from tocsin.playbooks.execute import Outcome, undo_commands, walk
+from tocsin.playbooks.execute import Answered, Command, Phase, Program, advance, begin, undo_commands
 from tocsin.tests.orchestrator.openc2_consumer import Consumer, running
 from tocsin.tests.twin.random_twins import one_thread, random_game  # noqa: F401  (a fixture of the module)
 from tocsin.twin.rulebook.mask import is_legal
@@ -51,13 +51,15 @@ def worlds_of(library: Library) -> Worlds:
 def order_of(library: Library, *, undo: bool = False) -> Order:
     """The order that the playbook gives for one host, or the one that takes it back."""
     playbook = library.playbooks[library.index_of(PLAYBOOK)]
-    variables = {"__target__": HOST, "__response__": RESPONSE, "__owner__": "o0"}
-    due = walk(playbook, variables, []).due
-    assert due is not None
+    variables = {"__target__": HOST, "__response__": RESPONSE, "__actuator__": "urn:tocsin:actuator:o0"}
+    program = Program(playbook)
+    begun = begin(program, variables, 0)
+    due = begun.orders[0]
     if undo:
-        done = walk(playbook, variables, [Outcome(due.step, True)])
-        assert done.due is None and done.succeeded
-        [due] = undo_commands(playbook, variables, done.done)
+        done = advance(program, begun.state, Answered(1, begun.orders[0].key, True))  # type: ignore[union-attr]
+        assert done.state.phase is Phase.SUCCEEDED
+        [due] = undo_commands(program, done.state)
+    assert isinstance(due, Command)
     return Order(f"{RESPONSE}/{'undo' if undo else 'do'}/{due.step}/1", "o0", due.command)
 
 
@@ -109,7 +111,7 @@ def test_it_is_a_command_that_an_actuator_carries_out(library: Library) -> None:
         for order in (order_of(library), order_of(library, undo=True)):
             assert actuator.carry_out(order).status == actuator.carry_out(order).status == 200
     assert [command["action"] for command in consumer.done] == ["contain", "allow"]
-    assert {command["target"]["x-tocsin"]["asset"] for command in consumer.done} == {HOST}
+    assert {command["target"]["x-tocsin:asset"] for command in consumer.done} == {HOST}
 
 
 def test_it_is_what_the_plant_understands(library: Library) -> None:

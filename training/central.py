@@ -72,12 +72,14 @@ class RollWorker:
         """Its process id."""
         return os.getpid()
 
-    def roll(self, weights: Mapping[str, Any], scale: float) -> tuple[tuple[int, Any, float], Rollout]:
-        """(samples, losses of ended episodes, seconds), and the rollout, which stays in the object store."""
+    def roll(
+        self, weights: Mapping[str, Any], scale: float, prices: Any
+    ) -> tuple[tuple[int, Any, float, Any], Rollout]:
+        """(samples, losses of ended episodes, seconds, costs), and the rollout, which stays in the object store."""
         began = time.perf_counter()
         self._policy.load_state_dict({name: tensor.to(self._policy.device) for name, tensor in weights.items()})
-        rollout = self._roller.roll(self._policy, self._settings.steps, scale)
-        return (rollout.actions.size, rollout.losses, time.perf_counter() - began), rollout
+        rollout = self._roller.roll(self._policy, self._settings.steps, scale, prices)
+        return (rollout.actions.size, rollout.losses, time.perf_counter() - began, rollout.costs), rollout
 
     def played(self) -> dict[str, Any]:
         """See `Peer.played`."""
@@ -136,7 +138,7 @@ class Central:
         self._in_stage.clear()
         self._played.clear()
 
-    def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
+    def iterate(self, left: float, until: float = math.inf, prices: Any = None) -> Iteration | None:
         """As `Decentralised.iterate`."""
         for _ in range(ATTEMPTS):
             self.learner.wait_for_one(until)
@@ -148,7 +150,8 @@ class Central:
             asked: dict[Member, Any] = {}
             rollouts: dict[Member, Any] = {}
             for one in self.crew.members:
-                asked[one], rollouts[one] = one.actor.roll.options(num_returns=2).remote(self._weights, self._scale)
+                roll = one.actor.roll.options(num_returns=2)
+                asked[one], rollouts[one] = roll.remote(self._weights, self._scale, prices)
             began = time.perf_counter()
             notes = self.crew.ask(asked, until)
             rolled = time.perf_counter()
@@ -207,11 +210,12 @@ class Central:
 
 
 def _iteration(
-    notes: list[tuple[int, Any, float]], told: tuple[dict[str, float], str, float], rolling: float, learning: float
+    notes: list[tuple[int, Any, float, Any]], told: tuple[dict[str, float], str, float], rolling: float, learning: float
 ) -> Iteration:
     """What all did; waiting is what neither roll-out nor gradient took: messages, scheduling, the slower workers."""
     figures, digest, gradient = told
-    longest = max(seconds for _, _, seconds in notes)
+    longest = max(seconds for _, _, seconds, _ in notes)
     seconds = {ROLLING: longest, GRADIENT: gradient, WAITING: max(0.0, rolling + learning - longest - gradient)}
-    losses = np.concatenate([one for _, one, _ in notes])
-    return Iteration(sum(samples for samples, _, _ in notes), losses, digest, seconds, figures)
+    losses = np.concatenate([one for _, one, _, _ in notes])
+    costs = np.mean([one for _, _, _, one in notes], axis=0)
+    return Iteration(sum(samples for samples, _, _, _ in notes), losses, digest, seconds, figures, costs)

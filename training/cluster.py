@@ -67,7 +67,7 @@ def options(settings: TrainSettings, *, gpus: int) -> dict[str, Any]:
 
 
 def settle_in(settings: TrainSettings) -> None:
-    """Bound the threads of a worker's process."""
+    """Bound the threads of this process."""
     import numba
     import torch
 

@@ -19,16 +19,16 @@ from ..envs.scripted import ISOLATE as ISOLATING
 from ..envs.scripted import RESTORE, ByTheBook, Clairvoyant, Defender, IsolateOnFinding, Threshold, at_random, nothing
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .clairvoyants import seers
-from .playing import play
+from .playing import lost
 from .stopping import OptimalStopping, tune_stops
-from .worth import Worth
+from .worth import Watchful, Worth
 
 NOTHING, RANDOM, ISOLATE = "do nothing", "random", "isolate on first finding"
 BOOK, CUT_OFF = "by the book", "isolate above belief"
 THRESHOLD, STOPPING, PHONE = "restore above belief", "optimal stopping", "restore, owners call"
-WORTH = "evict by worth"
+WORTH, WATCHFUL = "evict by worth", "look closer, evict by worth"
 TRAINED, CLAIRVOYANT = "trained", "clairvoyant (sees the truth)"
-BASELINES = (NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, STOPPING, PHONE, CLAIRVOYANT)
+BASELINES = (NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, WATCHFUL, STOPPING, PHONE, CLAIRVOYANT)
 LEVELS = (0.1, 0.2, 0.3, 0.4, 0.5, 0.6, 0.8)  # of belief, tried for the policy that restores
 CUT_LEVELS = (0.3, 0.5, 0.8, 0.9, 0.95, 0.98)  # the same for the one that isolates
 WORTH_LEVELS = (0.5, 1.0, 2.0, 4.0, 8.0)  # gains from which the rule by worth acts
@@ -44,6 +44,7 @@ class Tuned:
     restore: float  # belief from which to restore
     isolate: float  # belief from which to isolate
     worth: float  # gain from which to evict, see `Worth`
+    watchful: float  # the same for `Watchful`, from which policies begin
     stops: tuple[float, ...]  # thresholds of `OptimalStopping`
 
 
@@ -64,7 +65,7 @@ def tune(games: Sequence[Game], *, worlds: int = TUNING_WORLDS, progress: Progre
         worlds: attacks per candidate at least, shared out over the games.
         progress: called with how much is done, 0..1.
     """
-    share = 1.0 / 4.0
+    share = 1.0 / 5.0
 
     def part(number: int) -> Progress:
         return lambda done: progress(share * (number + done))
@@ -75,11 +76,12 @@ def tune(games: Sequence[Game], *, worlds: int = TUNING_WORLDS, progress: Progre
     restore = best(0, LEVELS, lambda game, level: Threshold(game, level, RESTORE))
     isolate = best(1, CUT_LEVELS, lambda game, level: Threshold(game, level, ISOLATING))
     worth = best(2, WORTH_LEVELS, Worth)
+    watchful = best(3, WORTH_LEVELS, Watchful)
 
     def loss(thresholds: tuple[float, ...]) -> float:
         return _loss(games, lambda game: OptimalStopping(game, thresholds), worlds)
 
-    return Tuned(restore, isolate, worth, tune_stops(loss, progress=part(3)))
+    return Tuned(restore, isolate, worth, watchful, tune_stops(loss, progress=part(4)))
 
 
 def best_level(
@@ -100,8 +102,8 @@ def best_level(
 
 def _loss(games: Sequence[Game], policy: Callable[[Game], Defender], worlds: int) -> float:
     each = range(-(-worlds // len(games)))
-    played = [play(game, policy(game), each, stream=STREAM_ENVIRONMENT) for game in games]
-    return float(np.mean([one.total.mean() for one in played]))
+    losses = [lost(game, policy(game), each, stream=STREAM_ENVIRONMENT) for game in games]
+    return float(np.mean([one.mean() for one in losses]))
 
 
 def contenders(
@@ -124,6 +126,7 @@ def contenders(
         CUT_OFF: Threshold(game, tuned.isolate, ISOLATING),
         THRESHOLD: Threshold(game, tuned.restore),
         WORTH: Worth(game, tuned.worth),
+        WATCHFUL: Watchful(game, tuned.watchful),
         STOPPING: OptimalStopping(game, tuned.stops),
     }
     found = {name: Contender(game, policy) for name, policy in policies.items()}

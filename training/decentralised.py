@@ -59,9 +59,9 @@ class PeerWorker:
             return False
         return True
 
-    def iterate(self, left: float) -> Iteration | Lost:
+    def iterate(self, left: float, prices: Any) -> Iteration | Lost:
         """See `Peer`."""
-        return self._peer.iterate(left)
+        return self._peer.iterate(left, prices)
 
     def learned(self) -> dict[str, Any]:
         """See `Peer`."""
@@ -128,7 +128,7 @@ class Decentralised:
         self._chains, self._stage, self._whole = shared(chains), stage, False
         self._played.clear()  # worlds that nobody has taken on are of the stage before
 
-    def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
+    def iterate(self, left: float, until: float = math.inf, prices: Any = None) -> Iteration | None:
         """Let all roll out and learn once; None if `until` (monotonic, seconds) came first.
 
         Raises:
@@ -138,7 +138,7 @@ class Decentralised:
             self._form(until)
             if not self.crew.members:
                 return None
-            asked = {member: member.actor.iterate.remote(left) for member in self.crew.members}
+            asked = {member: member.actor.iterate.remote(left, prices) for member in self.crew.members}
             answers = self.crew.ask(asked, until, lambda answer: isinstance(answer, Lost))
             done = {member: told for member, told in answers.items() if isinstance(told, Iteration)}
             if answers:
@@ -210,4 +210,6 @@ def joined(told: Sequence[Iteration]) -> Iteration:
         return {name: float(np.mean([getattr(one, of)[name] for one in told])) for name in getattr(told[0], of)}
 
     losses = np.concatenate([one.losses for one in told])
-    return Iteration(sum(one.samples for one in told), losses, told[0].digest, means("seconds"), means("figures"))
+    costs = np.mean([one.costs for one in told], axis=0)
+    samples, digest = sum(one.samples for one in told), told[0].digest
+    return Iteration(samples, losses, digest, means("seconds"), means("figures"), costs)

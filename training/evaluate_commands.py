@@ -107,10 +107,8 @@ def _judge(
     progress: Progress,
 ) -> Evaluation:
     from .judging import judge
-    from .planned_contenders import with_planner
 
-    extra = with_planner(list(learned)) if planner else None
-    return judge(suite, learned, chains=first, episodes=episodes, budget=budget, extra=extra, progress=progress)
+    return judge(suite, learned, chains=first, episodes=episodes, budget=budget, planner=planner, progress=progress)
 
 
 def _compare(
@@ -198,7 +196,8 @@ def _print(evaluation: Evaluation) -> None:
     reference = evaluation.differences[0].reference
     for chain, tuned in evaluation.tuned.items():
         stops = ", ".join(f"{level:.2f}" for level in tuned.stops)
-        levels = f"restore from {tuned.restore:g}, isolate from {tuned.isolate:g}, evict from {tuned.worth:g}"
+        evict = f"evict from {tuned.worth:g}, with a closer look from {tuned.watchful:g}"
+        levels = f"restore from {tuned.restore:g}, isolate from {tuned.isolate:g}, {evict}"
         console.print(f"{chain}: tuned to {levels}, stop at {stops}")
     console.print(
         f"{evaluation.scores[0].episodes} attacks not trained on, the same for all. The clairvoyant sees the truth "

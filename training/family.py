@@ -16,16 +16,16 @@ from typing import Any
 import numpy as np
 
 from ..envs.attackers import PRESETS, Attacker
+from ..envs.cooperation import ARMS, with_cooperation
 from ..envs.game import Game, load_game
 from ..envs.scenario import SMALL_SITE, Generator, Scenario
-from ..envs.vector import UnseenWorlds
+from ..envs.scripted import Defender, Threshold, nothing, worlds_for
 from .chains import HELD_OUT, kept_for_judging
 from .settings import AS_WRITTEN, PER_CHAIN, TrainError, TrainSettings
 from .streams import STREAM_IMITATION, STREAM_VALIDATION
 
-UNDEFENDED_WORLDS = 128  # attacks from which a chain's unit comes
-# Owner-hours that a unit is at least, so that a chain where hardly anything is lost drowns no other; assumed.
-LEAST_UNIT = 0.05
+UNIT_WORLDS = 128  # attacks from which a chain's unit comes
+LEAST_UNIT = 0.05  # owner-hours; so that a chain where hardly anything is lost drowns no other; assumed
 
 
 @dataclass(frozen=True)
@@ -106,26 +106,31 @@ class Curriculum:
     def _made(self, stage: int) -> Chains:
         settings, scenario = self._settings, self._scenario
         if not self.is_family:
-            return single(load_game(scenario))
+            return tuple(Chain(game) for game in _cooperating([load_game(scenario)], settings, each=True))
         largest = largest_at(stage, settings)
         return tuple(
-            _with_unit(game, STREAM_IMITATION, UNDEFENDED_WORLDS, settings.unit)
-            for game in _drawn(scenario, settings, stage * settings.chains, settings.chains, largest)
+            _with_unit(game, STREAM_IMITATION, UNIT_WORLDS, settings.unit)
+            for game in _cooperating(
+                _drawn(scenario, settings, stage * settings.chains, settings.chains, largest), settings
+            )
         )
 
     @cached_property
     def judges(self) -> Chains:
-        """Chains by which weights are kept; losses are told in units of what is lost there undefended."""
+        """Chains by which weights are kept; losses are told in their units, see `unit_of`."""
         settings = self._settings
         if not self.is_family:
             return self.chains(0)
         games = _drawn(self._scenario, settings, settings.stages * settings.chains, settings.judges, settings.largest)
-        return tuple(_with_unit(game, STREAM_VALIDATION, self.judged_worlds, PER_CHAIN) for game in games)
+        return tuple(
+            _with_unit(game, STREAM_VALIDATION, self.judged_worlds, PER_CHAIN) for game in _cooperating(games, settings)
+        )
 
     @property
     def judged_worlds(self) -> int:
         """Attacks by which weights are kept, for each chain."""
-        return self._settings.validation_worlds // (self._settings.judges if self.is_family else 1)
+        alone = 1 if self._settings.cooperation == AS_WRITTEN else len(ARMS)
+        return max(1, self._settings.validation_worlds // (self._settings.judges if self.is_family else alone))
 
     def told(self, stage: int) -> dict[str, Any]:
         """For a checkpoint: which stage, and its chains."""
@@ -151,6 +156,16 @@ def _drawn(scenario: Scenario, settings: TrainSettings, first: int, count: int, 
     ]
 
 
+def _cooperating(games: Sequence[Game], settings: TrainSettings, *, each: bool = False) -> list[Game]:
+    """Games with owners that cooperate as settings say: every kind in turn, or of each game every kind."""
+    if settings.cooperation == AS_WRITTEN:
+        return list(games)
+    kinds = list(ARMS.values())
+    if each:
+        return [with_cooperation(game, kind) for game in games for kind in kinds]
+    return [with_cooperation(game, kinds[number % len(kinds)]) for number, game in enumerate(games)]
+
+
 def _variant(
     scenario: Scenario, made: Generator, seed: int, assets: int, number: int, settings: TrainSettings
 ) -> Scenario:
@@ -168,17 +183,28 @@ def preset_attacker(preset: str, like: Attacker) -> Attacker:
 
 
 def _with_unit(game: Game, stream: int, worlds: int, unit: str) -> Chain:
-    if unit != PER_CHAIN:
-        return Chain(game)
-    return Chain(game, max(LEAST_UNIT, undefended(game, stream, worlds)))
+    return Chain(game, unit_of(game, stream, worlds) if unit == PER_CHAIN else 1.0)
 
 
-def undefended(game: Game, stream: int, worlds: int) -> float:
-    """Owner-hours that the coalition loses in an attack if nobody defends, the mean over worlds of a stream."""
-    lanes = UnseenWorlds(game, range(worlds), stream=stream)
-    waits, lost = np.zeros(worlds, np.int32), 0.0
+def unit_of(game: Game, stream: int, worlds: int) -> float:
+    """Owner-hours of an attack on a chain that count as 1: what is lost undefended, or by the rule on belief if more.
+
+    Both are needed: what is lost undefended differs thirtyfold between attackers, and where it is least (forged
+    findings) rules lose several times as much by acting, so that in shares of it those chains would outweigh all.
+
+    Args:
+        game: what is played.
+        stream: of draws.
+        worlds: attacks over which the mean is taken.
+    """
+    return max(LEAST_UNIT, *(mean_loss(game, rule, stream, worlds) for rule in (nothing, Threshold(game))))
+
+
+def mean_loss(game: Game, rule: Defender, stream: int, worlds: int) -> float:
+    """Owner-hours that the coalition loses in an attack under a rule, the mean over worlds of a stream."""
+    lanes, lost = worlds_for(rule)(game, range(worlds), stream=stream), 0.0
     for _ in range(game.decisions):
-        lost += float(lanes.step(waits).loss.sum())
+        lost += float(lanes.step(rule(lanes)).loss.sum())
     return lost / worlds
 
 

@@ -21,9 +21,15 @@ from .family import Chain, dealt
 from .network import PairNetwork
 from .settings import TrainSettings
 from .streams import STREAM_IMITATION
-from .worth import Worth
+from .worth import Watchful
 
-LEVELS = (0.5, 1.0, 2.0, 4.0)  # gains from which the rule may act; the best of them on the imitation worlds teaches
+LEVELS = (
+    0.5,
+    1.0,
+    2.0,
+    4.0,
+    8.0,
+)  # gains from which the rule may act; the best of them on the imitation worlds teaches
 IMITATED_LEVEL = 1.0  # where none was tuned
 SOFTNESS = 0.25  # gain that makes a choice e times as likely in the lesson; assumed
 SLOW = 0.3  # share of worlds in which the rule acts in one decision of four, so that the lesson holds its mistakes
@@ -65,7 +71,7 @@ def watch(chain: Chain, worlds: int, level: float, settings: TrainSettings) -> L
     """Play one episode of so many imitation worlds by the rule; note what it would choose, and how surely."""
     game = chain.game
     seen = ActiveWorlds(ResponseWorlds(game, range(worlds), stream=STREAM_IMITATION))
-    rule, rng = Worth(game, level), np.random.default_rng(settings.seed)
+    rule, rng = Watchful(game, level), np.random.default_rng(settings.seed)
     is_slow = np.arange(seen.count) < SLOW * seen.count
     seen.reset(settings.seed)
     rewards, kept = [], []
@@ -89,14 +95,14 @@ def tuned(chains: Sequence[Chain], settings: TrainSettings) -> float:
             continue
         worlds = ResponseWorlds(chain.game, range(count), stream=STREAM_IMITATION)
         for number, level in enumerate(LEVELS):
-            rule = Worth(chain.game, level)
+            rule = Watchful(chain.game, level)
             worlds.reset(settings.seed + 1)
             for _ in range(chain.game.decisions):
                 losses[number] -= float(worlds.step(rule(worlds)).reward.sum()) / chain.unit
     return LEVELS[int(np.argmin(losses))]
 
 
-def chances(rule: Worth, seen: ActiveWorlds) -> npt.NDArray[np.float32]:
+def chances(rule: Watchful, seen: ActiveWorlds) -> npt.NDArray[np.float32]:
     """float32[B, 1 + P * K] of each action: likelier by e for every `SOFTNESS` of gain; waiting gains the level."""
     gains = rule.gains(seen.worlds)
     rows = np.arange(seen.count)
@@ -104,10 +110,11 @@ def chances(rule: Worth, seen: ActiveWorlds) -> npt.NDArray[np.float32]:
     found[:, 0] = rule.level
     slots = seen.settings.slots
     for slot, target in enumerate(seen.active.target.T):
-        is_asset = (target >= 0) & (target < gains.shape[1])
+        is_asset = (target >= 0) & (target < seen.game.compiled.sizes[0])
         asset = np.where(is_asset, target, 0)
-        playbook = (rule.actions[asset] - 1) // seen.game.compiled.targets
-        found[rows[is_asset], (1 + playbook * slots + slot)[is_asset]] = gains[rows, asset][is_asset]
+        for option in range(0, gains.shape[1], seen.game.compiled.sizes[0]):  # evict there, look closer there
+            playbook = (rule.actions[option + asset] - 1) // seen.game.compiled.targets
+            found[rows[is_asset], (1 + playbook * slots + slot)[is_asset]] = gains[rows, option + asset][is_asset]
     shifted = (found - found.max(axis=1, keepdims=True)) / SOFTNESS
     likely = np.where(shifted > -MOST_SHIFT, np.exp(shifted), 0.0)
     return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)

@@ -38,9 +38,9 @@ class InProcess:
         """As `Decentralised.play`."""
         self._peer.play(chains, stage)
 
-    def iterate(self, left: float, until: float = math.inf) -> Iteration | None:
+    def iterate(self, left: float, until: float = math.inf, prices: Any = None) -> Iteration | None:
         """Roll out and learn once."""
-        told = self._peer.iterate(left)
+        told = self._peer.iterate(left, prices)
         if not isinstance(told, Iteration):  # a group of one does not break
             raise TrainError(told.reason)
         return told

@@ -16,12 +16,19 @@ import numpy.typing as npt
 
 from .family import Chains
 from .group import Alone, Group, GroupError
+from .metering import COSTS
 from .ppo import make_learner
 from .rollout import Roller
+from .seats import Seating
 from .settings import TrainSettings
 
 ROLLING, GRADIENT, WAITING = "rolling out", "gradient", "group"
 STAGE_SEEDS = 2**42  # seeds of draws that each stage has for itself: more than settings can name
+
+
+def unmetered() -> npt.NDArray[np.float64]:
+    """Costs that nobody has read: nan."""
+    return np.full(len(COSTS), np.nan)
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,6 +40,7 @@ class Iteration:
     digest: str  # of the parameters afterwards
     seconds: Mapping[str, float] = field(default_factory=dict)  # by ROLLING, GRADIENT, WAITING (others' and sums)
     figures: Mapping[str, float] = field(default_factory=dict)  # SB3's: losses, clip fraction, ...
+    costs: npt.NDArray[np.float64] = field(default_factory=unmetered)  # of an attack, see `metering.COSTS`
 
 
 @dataclass(frozen=True, slots=True)
@@ -64,10 +72,10 @@ class Peer:
         """Learn with these others from now on."""
         self._group = self._learner.group = group
 
-    def iterate(self, left: float) -> Iteration | Lost:
-        """Roll out and update once; `left` of the run is 1 at its start and 0 at its end."""
+    def iterate(self, left: float, prices: npt.NDArray[np.float64] | None = None) -> Iteration | Lost:
+        """Roll out and update once; `left` of the run is 1 at its start and 0 at its end; `prices` as in `Roller`."""
         began, waited = time.perf_counter(), self._group.waited
-        rollout = self._roller.roll(self._learner.policy, self._settings.steps, self._scale)
+        rollout = self._roller.roll(self._learner.policy, self._settings.steps, self._scale, prices)
         rolled = time.perf_counter()
         try:
             figures = self._learner.update([rollout], left)
@@ -80,7 +88,7 @@ class Peer:
             GRADIENT: time.perf_counter() - rolled - waiting,
             WAITING: waiting,
         }
-        return Iteration(rollout.actions.size, rollout.losses, self._learner.digest(), seconds, figures)
+        return Iteration(rollout.actions.size, rollout.losses, self._learner.digest(), seconds, figures, rollout.costs)
 
     def learned(self) -> dict[str, Any]:
         """State of the learner: parameters, optimizer, counters."""
@@ -113,4 +121,5 @@ def make_roller(chains: Chains, settings: TrainSettings, number: int, stage: int
         first_world=number * settings.worlds,
         seed=settings.seed * 1000 + number + stage * STAGE_SEEDS,
         gamma=settings.gamma,
+        seating=Seating.of(settings),
     )

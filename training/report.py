@@ -10,6 +10,9 @@ from collections import defaultdict
 from dataclasses import dataclass, field
 from typing import Any
 
+import numpy as np
+
+from .metering import COSTS
 from .peer import Iteration
 
 Curve = list[tuple[float, float]]
@@ -33,6 +36,9 @@ class Report:
     validation: Curve = field(default_factory=list)  # (seconds, mean loss), in owner-hours or the chains' units
     losses: Curve = field(default_factory=list)  # (seconds, mean loss of ended episodes)
     best_loss: float = float("inf")
+    best_overrun: float = float("inf")  # of budgets, in shares of them, by the weights that are kept
+    multipliers: list[float] = field(default_factory=lambda: [0.0] * len(COSTS))  # of budgets, see `metering`
+    costs: list[float] = field(default_factory=list)  # of an attack in the last iteration; empty: not metered
     spent: dict[str, float] = field(default_factory=lambda: defaultdict(float))  # seconds by what they went into
 
     def clock(self) -> float:
@@ -52,6 +58,10 @@ class Report:
             **told.figures,
             **told.seconds,
         }
+        if not np.isnan(told.costs).any():
+            self.costs = told.costs.tolist()
+            for name, cost, multiplier in zip(COSTS, self.costs, self.multipliers, strict=True):
+                figures |= {f"cost {name}": cost, f"multiplier {name}": multiplier}
         if len(told.losses):
             figures["episode loss"] = float(told.losses.mean())
             self.losses.append((self.clock(), figures["episode loss"]))
@@ -64,11 +74,12 @@ class Report:
     def kept(self) -> dict[str, Any]:
         """For a checkpoint."""
         plain = ("samples", "iterations", "replaced_workers", "lost_iterations", "learning_since", "scale", "best_loss")
+        budgets = ("best_overrun", "multipliers", "costs")
         curves = {name: [list(point) for point in getattr(self, name)] for name in ("validation", "losses")}
         return {
             "clock": self.clock(),
             "spent": dict(self.spent),
-            **{name: getattr(self, name) for name in plain},
+            **{name: getattr(self, name) for name in (*plain, *budgets)},
             **curves,
         }
 

@@ -16,11 +16,15 @@ import numpy.typing as npt
 from scipy.stats import kendalltau
 
 from ..envs.assumptions import Assumptions, game_under
+from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
-from .contenders import CLAIRVOYANT, Contender, Tuned, calling_scenario, contenders
-from .evaluate import EvaluationError, play_field
+from ..envs.scripted import Defender
+from ..twin.rulebook.worlds import STREAM_EVALUATION
+from .contenders import BASELINES, CLAIRVOYANT, Contender, Tuned, calling_scenario, contenders
+from .evaluate import EvaluationError
 from .freezing import check, game_of
 from .judging import tune_suite
+from .playing import lost
 from .suites import Place, Suite
 
 STANDS = 0.95  # share of draws in which the sign of a claim has to hold
@@ -95,10 +99,23 @@ def play_draw(
     """Mean losses by policy under one draw; `DEFAULT` plays the whole suite with all as assumed."""
     losses: dict[str, list[float]] = {}
     for place in cells_of(suite, extent, number):
-        field = _field(place, tuned, learned, extent, number)
-        for name, played in play_field(field, extent.attacks)[0].items():
-            losses.setdefault(name, []).append(float(played.total.mean()))
+        for name, loss in _losses(_field(place, tuned, learned, extent, number), extent.attacks).items():
+            losses.setdefault(name, []).append(loss)
     return {name: float(np.mean(values)) for name, values in losses.items()}
+
+
+def _losses(field: Mapping[str, Contender], attacks: int) -> dict[str, float]:
+    """Mean loss of each on one cell; the bound is the best of its scripts and the baselines, as in `play_field`."""
+
+    def mean(game: Game, policy: Defender) -> float:
+        return float(lost(game, policy, range(attacks), stream=STREAM_EVALUATION).mean())
+
+    found: dict[str, float] = {}
+    for name, one in field.items():
+        scripts = [mean(one.game, policy) for policy in one.scripts.values()]
+        known = [loss for other, loss in found.items() if other in BASELINES]
+        found[name] = min(scripts + known) if scripts else mean(one.game, one.policy)
+    return found
 
 
 def cells_of(suite: Suite, extent: Extent, number: int) -> tuple[Place, ...]:
@@ -145,8 +162,8 @@ def robustness(
     check(suite)
     means = dict(known or {})
     tuned = suite.tuned or tune_suite(suite, lambda share: progress("tuning", 0.0))
-    for number in range(DEFAULT, extent.draws):
-        progress("as assumed" if number == DEFAULT else f"draw {number}", (number + 1) / (extent.draws + 1))
+    for done, number in enumerate((*range(extent.draws), DEFAULT)):
+        progress("as assumed" if number == DEFAULT else f"draw {number}", done / (extent.draws + 1))
         if number not in means:
             means[number] = play_draw(suite, tuned, learned, extent, number)
             keep(number, means[number])

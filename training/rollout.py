@@ -17,13 +17,11 @@ import torch
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from stable_baselines3.common.utils import obs_as_tensor
 
-from ..envs.active_worlds import ActiveWorlds
-from ..envs.joined import JoinedWorlds
-from ..envs.vector import ResponseWorlds
+from ..envs.joined import JoinedWorlds, Part
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .family import Chain, dealt
-from .imitate import IMITATED_LEVEL
-from .worth import Worth
+from .metering import COSTS, Metering
+from .seats import PHASES, Seating, start
 
 Array = npt.NDArray[Any]
 Observation = Array | dict[str, Array]  # as the policy's observation space has it
@@ -42,6 +40,7 @@ class Rollout:
     log_probs: Array  # float32[S, B]
     last_values: Array  # float32[B] after the last step
     last_starts: Array  # bool[B]
+    costs: Array  # float64[3] of an attack, the mean, as `metering.COSTS`; nan where they were not metered
     losses: Array  # float64[episodes] coalition loss of the episodes that ended, in their chains' units
 
 
@@ -61,47 +60,66 @@ def stacked(observations: Sequence[Observation]) -> Observation:
 class Roller:
     """A batch of worlds of one chain or several; lives as long as its worker or its stage."""
 
-    def __init__(self, chains: Sequence[Chain], *, worlds: int, first_world: int, seed: int, gamma: float) -> None:
+    def __init__(
+        self,
+        chains: Sequence[Chain],
+        *,
+        worlds: int,
+        first_world: int,
+        seed: int,
+        gamma: float,
+        seating: Seating = Seating(),  # noqa: B008  frozen
+    ) -> None:
         """Make the worlds, spread over the episode; `first_world` keeps workers' worlds apart."""
-        counts = dealt(worlds, chains)
-        parts, units, first = list[ActiveWorlds](), list[Array](), first_world
-        for chain, count in zip(chains, counts, strict=True):
+        parts, units, first = list[Part](), list[Array](), first_world
+        for chain, count in zip(chains, dealt(worlds, chains), strict=True):
             if not count:
                 continue
-            ids = range(first, first + count)
-            parts.append(ActiveWorlds(ResponseWorlds(chain.game, ids, stream=STREAM_ENVIRONMENT)))
-            units.append(np.full(count, chain.unit, np.float64))
+            batches = -(-PHASES // len(chains))
+            made = seating.parts(chain.game, range(first, first + count), stream=STREAM_ENVIRONMENT, batches=batches)
+            units += [np.full(part.count, chain.unit, np.float64) for part in made]
+            parts += made
             first += count
         self._worlds = JoinedWorlds(parts)
+        self._metering = Metering(self._worlds)
         self._units = np.concatenate(units)
         self._draws = torch.Generator().manual_seed(seed).get_state()
         self._gamma = gamma
         episode = int(np.random.SeedSequence(seed).generate_state(1)[0]) % 20_000 * 100_000
-        starts = list[Array]()
-        for number, part in enumerate(parts):
-            part.reset(episode)
-            starts.append(_spread(part, number / len(parts)))
+        self._starts: Array = np.concatenate([start(part, episode, n / len(parts)) for n, part in enumerate(parts)])
         self._observation: Observation = self._worlds.look()
-        self._starts = np.concatenate(starts)
 
-    def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float) -> Rollout:
-        """Play `steps` decisions in every world; rewards are multiplied by `scale`."""
+    def roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: float, prices: Array | None = None) -> Rollout:
+        """Play `steps` decisions in every world.
+
+        Args:
+            policy: chooses actions.
+            steps: decisions.
+            scale: rewards are multiplied by it.
+            prices: float64[3], taken off rewards per cost, in the chains' units; costs are then metered.
+        """
         policy.set_training_mode(False)
         with torch.random.fork_rng(devices=[]), torch.no_grad():
             torch.set_rng_state(self._draws)
-            rollout = self._roll(policy, steps, np.float32(scale))
+            rollout = self._roll(policy, steps, np.float32(scale), prices)
             self._draws = torch.get_rng_state()
         return rollout
 
-    def _roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: np.float32) -> Rollout:
+    def _roll(self, policy: MaskableActorCriticPolicy, steps: int, scale: np.float32, prices: Array | None) -> Rollout:
         rows: list[tuple[Any, ...]] = []
+        costs: list[Array] = []
         losses: list[Array] = []
         for _ in range(steps):
             observation, starts, masks = self._observation, self._starts, self._worlds.masks()
             actions, values, log_probs = policy(obs_as_tensor(observation, policy.device), action_masks=masks)
             chosen = actions.cpu().numpy()
+            if prices is not None:
+                costs.append(self._metering.read(chosen))
             step = self._worlds.step(chosen)
-            rewards = (step.reward / self._units).astype(np.float32) * scale
+            worth = step.reward / self._units
+            if prices is not None:
+                worth = worth - costs[-1] @ prices
+            rewards = worth.astype(np.float32) * scale
             if len(step.ended):
                 rewards[step.ended] += self._gamma * _values(policy, step.terminal_observation)
                 losses.append(step.terminal_loss / self._units[step.ended])
@@ -111,7 +129,8 @@ class Roller:
         seen, *columns = zip(*rows, strict=True)
         ended = np.concatenate(losses) if losses else np.zeros(0)
         last = _values(policy, self._observation)
-        arrays: list[Any] = [stacked(seen), *[np.stack(column) for column in columns], last, self._starts, ended]
+        spent = np.full(len(COSTS), np.nan) if prices is None else self._metering.per_attack(costs)
+        arrays: list[Any] = [stacked(seen), *[np.stack(column) for column in columns], last, self._starts, spent, ended]
         return Rollout(*arrays)
 
     def state(self) -> dict[str, Any]:
@@ -131,28 +150,6 @@ class Roller:
         self._observation = self._worlds.restore(state["worlds"])
         self._starts = np.asarray(state["starts"], bool).copy()
         self._draws = torch.from_numpy(np.asarray(state["draws"], np.uint8).copy())
-
-
-def _spread(part: ActiveWorlds, offset: float) -> Array:
-    """Let worlds stand at different times of an episode, so that each rollout holds all of them.
-
-    Gives bool[B]: those that stand at the start of one.
-
-    The imitated rule defends until then, so that the first rollouts do not begin in chains that nobody defended.
-
-    Args:
-        part: worlds of one chain.
-        offset: of its worlds' times within their spacing, 0 to 1, so that chains with few worlds differ.
-    """
-    length = part.game.decisions
-    start: Array = ((np.arange(part.count) + offset) * length // part.count).astype(np.int64)
-    rule = Worth(part.game, IMITATED_LEVEL)
-    for number in range(length):
-        rows = np.flatnonzero(start == number)
-        if len(rows):
-            part.worlds.begin_next(rows)
-        step = part.advance(rule(part.worlds))
-    return step.truncated.copy()
 
 
 def _values(policy: MaskableActorCriticPolicy, observation: Observation) -> Array:

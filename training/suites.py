@@ -53,6 +53,7 @@ class Numbers(_Part):
     restore: Real
     isolate: Real
     worth: Real
+    watchful: Real
     stops: tuple[Real, ...]
 
 
@@ -99,7 +100,7 @@ class Suite:
     def tuned(self) -> Tuned | None:
         """The numbers of the baselines, if the file says them."""
         said = self.said.tuned
-        return None if said is None else Tuned(said.restore, said.isolate, said.worth, said.stops)
+        return None if said is None else Tuned(said.restore, said.isolate, said.worth, said.watchful, said.stops)
 
     def first(self, chains: int) -> tuple[Place, ...]:
         """Cells of the first chains."""

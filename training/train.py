@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import hashlib
 import math
-import os
 import tempfile
 import time
 from collections.abc import Callable, Mapping
@@ -23,28 +22,30 @@ import numpy as np
 import torch
 
 from ..envs.active import ACTIVE_FEATURES
-from ..envs.learned import Learned
-from ..envs.policy_file import OBSERVATION_VERSION, NumpyPolicy, save_policy
+from ..envs.policy_file import OBSERVATION_VERSION, save_policy
 from ..envs.scenario import Scenario
 from .central import Central
 from .checkpoint import CheckpointError
-from .cluster import start_ray, stop_ray
+from .cluster import settle_in, start_ray, stop_ray
 from .decentralised import Decentralised
 from .family import Chains, Curriculum
 from .imitate import imitate
+from .metering import COSTS, is_bound, next_multipliers, overrun, prices
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder, made_by
+from .seats import Seating
 from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
-from .validate import validation_losses
+from .validate import validated
 from .workers import FIRST_LIFE, Crew, Earlier
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
-FAMILY = ("chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
+BUDGETS = ("downtime_budget", "false_budget", "consents_budget", "budget_rate")
+FAMILY = ("seats", "own_share", "cooperation", "chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
 RECIPE = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")
-BOUND = (*RECIPE, *FAMILY)  # settings that stay when a run is resumed
+BOUND = (*RECIPE, *FAMILY, *BUDGETS)  # settings that stay when a run is resumed
 LEAST_LEFT = 0.05  # of the learning rate, at the end
 
 Progress = Callable[[Report], None]
@@ -64,7 +65,7 @@ class Shape(Protocol):
         """Go over to the chains of another stage."""
         ...
 
-    def iterate(self, left: float, until: float = ...) -> Iteration | None:
+    def iterate(self, left: float, until: float = ..., prices: Any = ...) -> Iteration | None:
         """Roll out and learn once; None if `until` came first."""
         ...
 
@@ -150,6 +151,7 @@ class _Run:
 
     def __post_init__(self) -> None:
         self.best: dict[str, Any] = {}
+        self.best_costs: dict[str, float] = {}
         self._validated_at = -1  # iteration
         self._validation_s = self._iteration_s = 0.0  # how long the last took
 
@@ -161,7 +163,7 @@ class _Run:
         played: dict[int, Any] = {} if kept is None else {int(place): one for place, one in kept["played"].items()}
         earlier = FIRST_LIFE if kept is None else Earlier.of(kept["crew"], played)
         shape = self.shape = self.make_shape(chains, settings, stage, earlier)
-        torch.set_num_threads(len(os.sched_getaffinity(0)))  # workers load or wait while the driver computes
+        settle_in(settings)  # batches here are small: more threads gain little, and lose much on a loaded machine
         self.learner = make_learner(chains[0].game, settings)
         if kept is None:
             self._say("imitating")
@@ -169,7 +171,7 @@ class _Run:
             self._validate()
         else:
             self.learner.restore(kept["learner"])
-            self.best = kept["best"]
+            self.best, self.best_costs = kept["best"], dict(kept["best_costs"])
         self._say("waiting for workers")
         shape.begin(self.learner.state(), report.scale, played, self._end())
         self._say("learning")
@@ -179,7 +181,7 @@ class _Run:
         while self._goes_on():
             self._go_over(shape)
             began = time.monotonic()
-            told = shape.iterate(self._left(), self._end())
+            told = shape.iterate(self._left(), self._end(), self._prices())
             self._iteration_s = time.monotonic() - began
             if told is None:
                 break
@@ -205,6 +207,8 @@ class _Run:
         figures, report = self.report.note(told), self.report
         report.replaced_workers = replaced + self.shape.crew.replaced
         report.lost_iterations = self.shape.lost
+        if is_bound(self.settings):
+            report.multipliers = next_multipliers(np.array(report.multipliers), told.costs, self.settings).tolist()
         if self.folder is not None:
             self.folder.note(report.iterations, figures)
         if self._is_due():
@@ -212,6 +216,10 @@ class _Run:
         if report.iterations % self.settings.checkpoint_every == 0:
             self._keep()
         self.progress(report)
+
+    def _prices(self) -> Any:
+        """What costs count as in rewards; None where there is no budget."""
+        return prices(np.array(self.report.multipliers), self.settings) if is_bound(self.settings) else None
 
     def _goes_on(self) -> bool:
         if self.settings.iterations and self.report.iterations >= self.settings.iterations:
@@ -243,27 +251,25 @@ class _Run:
         return part < 1.0 and len(self.report.validation) < 1 + int(part * (self.settings.validations - 1))
 
     def _validate(self) -> None:
-        """Keep the present weights if they lose least so far."""
+        """Keep the present weights if they lose least so far; those that keep the budgets go before others."""
         began, report = time.monotonic(), self.report
         if report.iterations:
             assert self.shape is not None
             self.learner.restore(self.shape.learned())
         weights = self.learner.policy.network.numpy_weights()
-        loss = self._judged(NumpyPolicy(weights, {}))
+        judges = self.curriculum.judges
+        judged = validated(
+            judges, self.learner.policy.network, self.curriculum.judged_worlds, Seating.of(self.settings)
+        )
+        loss = float(judged.losses.mean())  # each in its chain's unit, so that none outweighs the others
+        broken = overrun(judged.costs, self.settings)
         report.validation.append((report.clock(), loss))
         self._validated_at, self._validation_s = report.iterations, time.monotonic() - began
-        if loss < report.best_loss:
-            report.best_loss, self.best = loss, weights
+        if (broken, loss) < (report.best_overrun, report.best_loss):
+            report.best_overrun, report.best_loss, self.best = broken, loss, weights
+            told = zip(COSTS, judged.costs.tolist(), strict=True)
+            self.best_costs = {name: cost for name, cost in told if math.isfinite(cost)}
         self.progress(report)
-
-    def _judged(self, policy: NumpyPolicy) -> float:
-        """Mean over the judging chains of what is lost there, each in its unit, so that none outweighs the others."""
-        worlds = range(self.curriculum.judged_worlds)
-        losses = [
-            validation_losses(chain.game, Learned(chain.game, policy), worlds).mean() / chain.unit
-            for chain in self.curriculum.judges
-        ]
-        return float(np.mean(losses))
 
     def _keep(self) -> None:
         if self.folder is None:
@@ -275,6 +281,7 @@ class _Run:
             "played": {str(place): one for place, one in self.shape.played().items()},
             "crew": self.shape.crew.kept(),
             "best": self.best,
+            "best_costs": self.best_costs,
             "curriculum": self.curriculum.told(self.report.chains_stage),
             "report": self.report.kept(),
         }
@@ -350,5 +357,6 @@ def _card(run: _Run) -> dict[str, Any]:
         "iterations": report.iterations,
         "judged by": [chain.told for chain in run.curriculum.judges],
         "validation_loss": report.best_loss,
+        "validation_costs": run.best_costs,
         "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
     }

@@ -98,6 +98,8 @@ def _train_here(settings: TrainSettings, out: Path, chart: Path | None, *, resum
 
 def summary(report: Report, settings: TrainSettings, out: Path) -> dict[str, Any]:
     """What `--json` prints."""
+    from .metering import COSTS
+
     spent = sum(report.spent.values())
     return {
         "policy": str(out),
@@ -111,6 +113,8 @@ def summary(report: Report, settings: TrainSettings, out: Path) -> dict[str, Any
         "learning_samples_per_s": round(report.samples / spent, 1) if spent else 0.0,
         "shares_of_time": {name: round(seconds / spent, 3) for name, seconds in report.spent.items()},
         "validation_loss": round(report.best_loss, 4),
+        "multipliers": dict(zip(COSTS, report.multipliers, strict=True)),
+        "costs": dict(zip(COSTS, report.costs, strict=False)),
         "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
         "replaced_workers": report.replaced_workers,
         "lost_iterations": report.lost_iterations,

@@ -11,9 +11,12 @@ EXPORTS = {
     "Malformed": "base",
     "Order": "base",
     "Outcome": "base",
+    "Pending": "base",
     "Refused": "base",
     "Unavailable": "base",
     "OpenC2Http": "openc2_http",
+    "Router": "router",
+    "Setup": "setup",
 }
 
 

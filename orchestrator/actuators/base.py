@@ -6,6 +6,7 @@ once, because the other side removes duplicates by key, or because the caller re
 no verb of its own: a playbook's undo is an order like any other, with a key of its own.
 
     ActuatorError
+        Pending       taken and under way, e.g. a person's task; not an error of anybody (the same order, later)
         Refused       the other side understood and says no (a person or the playbook's author can mend it)
         Unavailable   not reached, or it failed; the order may or may not have taken effect (try again, same key)
         Malformed     the answer makes no sense (the other side's maker can mend it)
@@ -22,6 +23,13 @@ class ActuatorError(ValueError):
     """An order that was not carried out for sure; the message names the order and the mend."""
 
 
+class Pending(ActuatorError):  # noqa: N818
+    """Taken, but not done yet: the node sends the same order at its next tick, until an outcome comes back.
+
+    A step's timeout ends the waiting. It is no failed try.
+    """
+
+
 class Refused(ActuatorError):  # noqa: N818  (named as in the tree above)
     """The other side understood and says no."""
 
@@ -36,11 +44,35 @@ class Malformed(ActuatorError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """One command to one owner's system."""
+    """One command to one owner's system: one command of a playbook's step, on one of its targets.
 
-    key: str  # idempotency key: equal for every try of the same step of the same response
+    What `command` holds, by `type` (CACAO v2.0, section 5):
+
+        openc2-http           the OpenC2 command itself: action, target, args, actuator
+        http-api              method, path, headers (name -> list of values), content (text; absent: none)
+        manual                text: the task as a person reads it
+        bash, powershell, ssh text: the command as its author wrote it, variables still as `__name__:value`
+        others                text: decoded, variables still as `__name__:value`
+
+    In openc2-http, http-api and manual the interpreter has put values in, each within its own place (a string of the
+    parsed JSON, a percent-encoded part of the path, one header line), so that none can break out. Where the text is a
+    program nothing is put in: the actuator hands `arguments` over beside it, as elements of argv or environment, and
+    never pastes them.
+
+    `agent` and `target` are CACAO definitions (type, name, address, port, category ...) with their `id`; in place of
+    the reference `authentication_info` stands the definition that it names: `kms_key_identifier` where the secret is
+    looked up by the actuator, else the values of variables. They are never written to the log.
+    """
+
+    key: str  # idempotency key: equal for every try of the same command of the same step of the same response
     owner: str  # whose system it goes to
-    command: Mapping[str, Any]  # OpenC2 command: action, target, args, actuator
+    command: Mapping[str, Any]  # see above
+    type: str = "openc2-http"  # CACAO command type
+    agent: Mapping[str, Any] = field(default_factory=dict)  # definition of who carries it out, variables filled in
+    target: Mapping[str, Any] = field(default_factory=dict)  # definition of what it is for; empty: the step names none
+    arguments: Mapping[str, str] = field(default_factory=dict)  # variables by name (`__name__`), checked by their types
+    returns: Mapping[str, str] = field(default_factory=dict)  # out_args: name -> CACAO type, for `Outcome.arguments`
+    timeout_s: float | None = None  # what is left of the step's time; None: the actuator's own bound
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +82,7 @@ class Outcome:
     status: int  # OpenC2 status code: 102 under way, 200 done
     text: str = ""
     results: Mapping[str, Any] = field(default_factory=dict)
+    arguments: Mapping[str, str] = field(default_factory=dict)  # values of the order's `returns`, by name
 
 
 class Actuator(Protocol):
@@ -65,6 +98,7 @@ class Actuator(Protocol):
 
         Raises:
             Refused: the other side says no.
+            Pending: taken, its end is not known yet.
             Unavailable: not reached or failed, after the tries the actuator makes by itself.
             Malformed: the answer makes no sense.
         """

@@ -12,18 +12,20 @@ import json
 import ssl
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
 import httpx
 import rfc8785
 
 from ..addresses import check_url
+from ..openc2.tocsin_profile import normalised
 from .base import Malformed, Order, Outcome, Refused, Unavailable
 
 CONTENT_TYPE: Final = "application/openc2+json;version=1.0"
 PAUSES_S: Final = (0.1, 0.5)  # seconds before the second and the third try; assumed
 MAX_ANSWER: Final = 1_000_000  # bytes
+PROFILE: Final = "x-tocsin"  # whose results fill a step's variables
 NOT_IMPLEMENTED: Final = 501  # as HTTP and as OpenC2 status; no repetition mends it
 DONE: Final = frozenset({102, 200})  # processing, OK: OpenC2 Language Specification v1.0, section 3.3.2.2
 NOT_NOW: Final = frozenset({408, 425, 429})  # "try later" among the 4xx codes (RFC 9110, RFC 8470, RFC 6585)
@@ -84,10 +86,17 @@ class OpenC2Http:
         try:
             code, content = asyncio.run(self._exchange(endpoint, order, place))
         except TimeoutError:
-            raise Unavailable(f"{place}: its answer took longer than {self.timeout_s:g} s; try again later") from None
+            raise Unavailable(
+                f"{place}: its answer took longer than {self._patience(order):g} s; try again later"
+            ) from None
         except httpx.HTTPError as error:
             raise Unavailable(f"{place}: not reached ({type(error).__name__}); is it running?") from None
-        return _read_answer(place, code, content)
+        outcome = _read_answer(place, code, content)
+        return replace(outcome, arguments=_asked_for(order, outcome.results))
+
+    def _patience(self, order: Order) -> float:
+        """Seconds for one try: ours, or what is left of the step's time where that is less."""
+        return self.timeout_s if order.timeout_s is None else max(min(self.timeout_s, order.timeout_s), 0.01)
 
     async def _exchange(self, endpoint: Endpoint, order: Order, place: str) -> tuple[int, bytes]:
         """Status and body as they came, within a size and a time: who drips, headers too, must not hold up others."""
@@ -96,11 +105,12 @@ class OpenC2Http:
             "Accept": CONTENT_TYPE,
             "Accept-Encoding": "identity",  # a small answer must not unpack to a large one
             "Authorization": f"Bearer {endpoint.token}",
+            "X-Request-ID": order.key.encode("ascii", "replace").decode(),  # beside the message's own, as 3.3.3 asks
         }
         body, content = rfc8785.dumps(request_message(order)), bytearray()
         async with (
-            asyncio.timeout(self.timeout_s),
-            httpx.AsyncClient(verify=self._verify, timeout=self.timeout_s, trust_env=False) as client,
+            asyncio.timeout(self._patience(order)),
+            httpx.AsyncClient(verify=self._verify, timeout=self._patience(order), trust_env=False) as client,
             client.stream("POST", endpoint.url, content=body, headers=headers) as answer,
         ):
             async for chunk in answer.aiter_raw():
@@ -111,24 +121,26 @@ class OpenC2Http:
 
 
 def request_message(order: Order) -> dict[str, Any]:
-    """Give the OpenC2 request message of an order: equal for every try, so that it carries no time of its own."""
+    """Give the OpenC2 request message of an order: equal for every try, so that it carries no time of its own.
+
+    It sets no `command_id`, which has at most 36 characters: the consumer takes the request_id in its place (Language
+    Specification v1.0, 3.3.1).
+    """
     return {
         "headers": {"request_id": order.key, "from": "tocsin", "to": [order.owner]},
-        "body": {"openc2": {"request": {**order.command, "command_id": order.key}}},
+        "body": {"openc2": {"request": dict(normalised(order.command))}},
     }
 
 
 def _read_answer(place: str, code: int, answer: bytes) -> Outcome:
     if code == NOT_IMPLEMENTED:
-        raise Refused(f"{place}: not implemented there; mend the playbook's command")
+        raise Refused(f"{place}: not implemented there: {_told(answer)!r}; mend the playbook's command")
     if code >= 500 or code in NOT_NOW:
         raise Unavailable(f"{place}: HTTP {code}; try again later")
     if code in (401, 403):
         raise Refused(f"{place}: HTTP {code}; give the node a token that the owner takes")
     if code >= 400:
-        raise Refused(
-            f"{place}: HTTP {code}: {_plain(answer[:200].decode(errors='replace'))!r}; mend the playbook's command"
-        )
+        raise Refused(f"{place}: HTTP {code}: {_told(answer)!r}; mend the playbook's command")
     stranger = Malformed(f"{place}: HTTP {code} without an OpenC2 response; is it an OpenC2 consumer?")
     if code != 200:
         raise stranger
@@ -149,6 +161,23 @@ def _read_answer(place: str, code: int, answer: bytes) -> Outcome:
     if status not in DONE:
         raise Malformed(f"{place}: OpenC2 status {status} is none that it may answer a command with; mend the consumer")
     return Outcome(status, text, results)
+
+
+def _asked_for(order: Order, results: Mapping[str, Any]) -> dict[str, str]:
+    """The values that a step asks back, told under our profile by the names of its variables."""
+    part = results.get(PROFILE)
+    told = part.get("values") if isinstance(part, dict) else None
+    if not isinstance(told, dict):
+        return {}
+    return {name: _plain(told[name]) for name in order.returns if isinstance(told.get(name), (str, int, float))}
+
+
+def _told(answer: bytes) -> str:
+    """Why a consumer says no: its OpenC2 status text, else the beginning of what came."""
+    try:
+        return _plain(json.loads(answer)["body"]["openc2"]["response"]["status_text"])
+    except (ValueError, KeyError, TypeError, RecursionError):
+        return _plain(answer[:200].decode(errors="replace"))
 
 
 def _plain(text: object) -> str:

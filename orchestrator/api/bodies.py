@@ -21,8 +21,8 @@ class _Request(BaseModel):
 class ProposalBody(_Request):
     """A response that a person proposes."""
 
-    playbook: Name
-    targets: list[Name] = Field(min_length=1, max_length=32)
+    playbook: Name  # id or name
+    targets: list[Name] = Field(min_length=1, max_length=32)  # asset ids, names of boundary links, or owners
     reason: Annotated[str, StringConstraints(max_length=2000, pattern=r"^[^\x00]*$")] = ""
 
 

@@ -9,12 +9,12 @@ from __future__ import annotations
 import threading
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any
 
 from ...twin.facts import key_of
-from .openc2 import Command
+from .openc2 import LOOKING, Command
 from .shapes import Json, is_of_network
 from .world import OrderRefused, PlantWorld
 
@@ -36,10 +36,11 @@ class DeliveryFailed(ValueError):  # noqa: N818
 
 @dataclass(frozen=True, slots=True)
 class Reply:
-    """What an order came to: OpenC2's status and a sentence."""
+    """What an order came to: OpenC2's status, a sentence, and what was asked for, by names of variables."""
 
     status: int
     text: str
+    told: Mapping[str, str] = field(default_factory=dict)
 
 
 class Plant:
@@ -118,6 +119,8 @@ class Plant:
             return Reply(403, f"target {command.target!r} is not {owner!r}'s; its owner's token is needed")
         try:
             playbook = self._world.playbooks.index(command.playbook)
+            if command.action in LOOKING:
+                return Reply(200, f"{command.action} of {command.target}", self._world.tell(playbook, target))
             return Reply(200, self._world.order(playbook, target, command.response, undo=command.undo))
         except OrderRefused as error:
             return Reply(error.status, str(error))

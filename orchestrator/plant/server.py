@@ -113,7 +113,7 @@ def _add_openc2(app: FastAPI, plant: Plant, tokens: PlantTokens) -> None:
         reply = await run_in_threadpool(plant.obey, owner, command)
         log.info("order owner=%s request_id=%s status=%d", owner, command.request_id, reply.status)
         http_status = 403 if reply.status == 403 else 200
-        return _openc2(http_status, answer(command.request_id, reply.status, reply.text))
+        return _openc2(http_status, answer(command.request_id, reply.status, reply.text, reply.told))
 
 
 async def _body(request: Request) -> bytes:

@@ -116,6 +116,19 @@ class PlantWorld:
         self._wanted[action] = {response}
         return f"{name} starts in tick {self.tick}"
 
+    def tell(self, playbook: int, target: int) -> dict[str, str]:
+        """Tell what owners' systems are asked for, by names of variables; nothing changes.
+
+        `__kind__` is the asset's kind, link or owner; `__progress__` is `working` from the order on until the work of
+        that playbook there has ended, else `done`.
+        """
+        assets, links, _ = self.compiled.sizes
+        kind = self.compiled.assets[target].kind.word if target < assets else "link" if target < assets + links else ""
+        slot, action = self._slot(playbook, target), 1 + playbook * self.compiled.targets + target
+        state = None if slot is None else self._worlds.state.run[0, slot]["state"]
+        working = action in self._waiting or state in (RunState.AWAITING_CONSENT, RunState.WORKING)
+        return {"__kind__": kind or "owner", "__progress__": "working" if working else "done"}
+
     def step(self) -> list[tuple[str, Json]]:
         """Advance by one tick; give (owner, raw event) of what the sensors saw in it."""
         tick, began, state = self.tick, self.time, self._worlds.state

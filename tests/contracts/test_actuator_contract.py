@@ -1,4 +1,7 @@
-"""What every actuator keeps: an order carried out twice changes the world once, and errors say who can mend them."""
+"""What every actuator keeps: an order carried out twice changes the world once, and errors say who can mend them.
+
+The first part holds for each of them (`WORLDS`); what follows is OpenC2's over HTTP.
+"""
 
 from __future__ import annotations
 
@@ -8,12 +11,53 @@ import threading
 from collections.abc import Iterator
 from contextlib import suppress
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 from tocsin.orchestrator.actuators.base import Malformed, Order, Outcome, Refused, Unavailable
 from tocsin.orchestrator.actuators.openc2_http import Endpoint, OpenC2Http
 from tocsin.orchestrator.addresses import AddressError
+from tocsin.tests.contracts.actuator_worlds import WORLDS, World
 from tocsin.tests.orchestrator.openc2_consumer import Consumer, running
+
+
+@pytest.fixture(params=sorted(WORLDS))
+def world(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[World]:
+    """Give each actuator with the world that it acts on."""
+    with WORLDS[request.param](tmp_path) as it:
+        yield it
+
+
+def test_an_order_twice_is_one_change(world: World) -> None:
+    """Carried out, and again under the same key: the same outcome, one change."""
+    actuator = world.make()
+    first = world.carry(actuator, world.order)
+    assert first.status == 200 and world.changes() == 1
+    assert world.carry(actuator, world.order) == first and world.changes() == 1
+
+
+def test_a_restart_forgets_nothing(world: World) -> None:
+    """A new actuator on the same state knows what the first did."""
+    first = world.carry(world.make(), world.order)
+    assert world.carry(world.make(), world.order) == first and world.changes() == 1
+
+
+def test_another_key_is_another_change(world: World) -> None:
+    """An equal command under another key is carried out too."""
+    actuator = world.make()
+    world.carry(actuator, world.order)
+    world.carry(actuator, replace(world.order, key="key-2"))
+    assert world.changes() == 2
+
+
+def test_what_is_refused_changes_nothing(world: World) -> None:
+    """It says that somebody can mend it, and names the order; asked again it says so again."""
+    actuator = world.make()
+    for _ in range(2):
+        with pytest.raises(Refused, match="key-9"):
+            world.carry(actuator, world.bad)
+    assert world.changes() == 0
+
 
 ORDER = Order("response--1/do/step-1/1", "edge", {"action": "deny", "target": {"x-tocsin:asset": "edge/host/gateway"}})
 
@@ -34,7 +78,7 @@ def actuator(consumer: Consumer) -> Iterator[OpenC2Http]:
 def test_order_is_carried_out(actuator: OpenC2Http, consumer: Consumer) -> None:
     """The command arrives as it was ordered, under the order's key."""
     assert actuator.carry_out(ORDER) == Outcome(200, "done")
-    assert consumer.done == [{**ORDER.command, "command_id": ORDER.key}] and consumer.seen == [ORDER.key]
+    assert consumer.done == [ORDER.command] and consumer.seen == [ORDER.key]
 
 
 def test_same_order_twice_changes_the_world_once(actuator: OpenC2Http, consumer: Consumer) -> None:
@@ -115,6 +159,14 @@ def test_an_answer_that_drips_is_given_up(consumer: Consumer) -> None:
     it = OpenC2Http({"edge": Endpoint(consumer.url, consumer.token)}, timeout_s=0.5, sleep=lambda _s: None)
     with pytest.raises(Unavailable, match=r"longer than 0.5 s"):
         it.carry_out(ORDER)
+
+
+def test_what_is_left_of_a_steps_time_bounds_a_try(consumer: Consumer) -> None:
+    """The order's own bound is kept where it is the shorter one."""
+    consumer.drips = True
+    it = OpenC2Http({"edge": Endpoint(consumer.url, consumer.token)}, timeout_s=30, sleep=lambda _s: None)
+    with pytest.raises(Unavailable, match=r"longer than 0.4 s"):
+        it.carry_out(replace(ORDER, timeout_s=0.4))
 
 
 def test_headers_that_drip_are_given_up_too() -> None:

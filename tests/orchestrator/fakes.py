@@ -22,8 +22,8 @@ from tocsin.orchestrator.node import Node
 from tocsin.orchestrator.proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
 from tocsin.orchestrator.records import Response
 from tocsin.orchestrator.revocable import LiveTokens, LiveTrust
-from tocsin.orchestrator.run import StepOrder, StepOutcome
-from tocsin.orchestrator.shelf import Shelved
+from tocsin.orchestrator.run import NO_TIME, Moment, Script, StepOrder, StepOutcome
+from tocsin.orchestrator.shelf import IsActive, Shelved
 from tocsin.orchestrator.store import open_store, sqlite_url
 from tocsin.orchestrator.terms import Terms
 from tocsin.twin.facts import key_of
@@ -77,18 +77,30 @@ def shelf(*, hold_s: float = 0.0) -> dict[str, Shelved]:
 class ListScript:
     """Reads a document as a list of (action, undo action), carried out in order on every target."""
 
-    def next_order(self, document: Any, response: Response, outcomes: Sequence[StepOutcome]) -> StepOrder | None:
+    def next_order(
+        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> StepOrder | None:
         """Give the next of the list; a failure ends it."""
         steps = [(i, target, pair[0]) for target in response.targets for i, pair in enumerate(document)]
         if len(outcomes) >= len(steps) or any(not outcome.succeeded for outcome in outcomes):
             return None
         return _order(*steps[len(outcomes)])
 
-    def succeeded(self, document: Any, response: Response, outcomes: Sequence[StepOutcome]) -> bool:
+    def succeeded(
+        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> bool:
         """All steps succeeded."""
         return all(outcome.succeeded for outcome in outcomes)
 
-    def undo_orders(self, document: Any, response: Response, outcomes: Sequence[StepOutcome]) -> Sequence[StepOrder]:
+    def why_failed(
+        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> str:
+        """What was said of the last step that failed."""
+        return next((one.text for one in reversed(outcomes) if not one.succeeded), "")
+
+    def undo_orders(
+        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+    ) -> Sequence[StepOrder]:
         """Give the undo actions of what was done, in reverse."""
         steps = [(i, target, pair[1]) for target in response.targets for i, pair in enumerate(document)]
         done = {outcome.step for outcome in outcomes if outcome.succeeded or outcome.perhaps}
@@ -169,7 +181,7 @@ class FakeActuator:
         if self.away > 0:
             self.away -= 1
             raise Unavailable(f"order {order.key}: nobody there; is it running?")
-        if order.command["action"] in self.refuse:
+        if order.command.get("action") in self.refuse:
             raise Refused(f"order {order.key}: no")
         if self.loses:
             self.sent += [] if order.key in self.done else [order]
@@ -227,6 +239,9 @@ def house(
     hold_s: float = 0.0,
     terms: Terms | None = None,
     store_url: str = "",
+    on_shelf: Shelved | None = None,
+    script: Script | None = None,
+    is_active: IsActive = lambda _playbook, _owner: True,
 ) -> House:
     """Make a home and a node in it; a home that exists is used again, as after a restart."""
     if not (path / "tokens.json").exists():
@@ -234,15 +249,15 @@ def house(
     advisor, actuator = FakeAdvisor(), actuator or FakeActuator()
     node = Node(
         twin=twin or chain(),
-        shelf=shelf(hold_s=hold_s),
-        is_active=lambda _playbook, _owner: True,
+        shelf=shelf(hold_s=hold_s) if on_shelf is None else {on_shelf.id: on_shelf},
+        is_active=is_active,
         engine=open_store(store_url or sqlite_url(path / "store.sqlite")),
         tokens=LiveTokens(path / "tokens.json", OWNERS),
         trust=LiveTrust(path / "trust"),
         clock=LockstepClock(START),
         advisor=advisor,
         actuator=actuator,
-        script=ListScript(),
+        script=script or ListScript(),
         lease=NoLease(),  # so that tests can open a store twice, as a node after its restart does
         terms=terms or Terms(),
     )

@@ -89,17 +89,17 @@ def running(consumer: Consumer) -> Iterator[Consumer]:
 
 
 @contextmanager
-def serving(app: Any) -> Iterator[str]:
-    """Serve an ASGI application on a free loopback port; give its URL."""
+def serving(app: Any, **options: Any) -> Iterator[str]:
+    """Serve an ASGI application on a free loopback port; give its URL. Options are uvicorn's (TLS files)."""
     taken = socket.socket()
     taken.bind(("127.0.0.1", 0))
-    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off"))
+    server = uvicorn.Server(uvicorn.Config(app, log_level="warning", lifespan="off", **options))
     thread = threading.Thread(target=server.run, kwargs={"sockets": [taken]}, daemon=True)
     thread.start()
     while not server.started:
         time.sleep(0.01)
     try:
-        yield f"http://127.0.0.1:{taken.getsockname()[1]}"
+        yield f"{'https' if options else 'http'}://127.0.0.1:{taken.getsockname()[1]}"
     finally:
         server.should_exit = True
         thread.join(5)

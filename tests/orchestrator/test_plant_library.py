@@ -52,23 +52,53 @@ def legal_target(world: PlantWorld, playbook: str) -> str:
     return world.compiled.target_name(int(legal.nonzero()[0][0]))
 
 
-@pytest.mark.parametrize("name", sorted(set(PLAYBOOKS) - {"release-asset"}))
-def test_a_playbook_starts_takes_effect_and_is_undone(world: PlantWorld, name: str) -> None:
-    """Its command starts it; its undo, where it has one, ends what it holds."""
-    plant, playbook = Plant(world, nowhere), PLAYBOOKS[name]
-    target = legal_target(world, playbook["id"])
-    owner = world.compiled.owners_of(world.compiled.target_number[target])[0]
-    do, *undo = commands(playbook)
-    reply = plant.obey(owner, filled(do, target, "k1"))
-    assert (reply.status, "starts" in reply.text) == (200, True)
-    plant.step(30)
-    kinds = [entry["kind"] for entry in world.truth()["trace"] if entry["subject"] == target]
-    assert "started" in kinds and {"took_effect", "failed"} & set(kinds)
-    for number, request in enumerate(undo):
-        reply = plant.obey(owner, filled(request, target, f"u{number}"))
+@pytest.mark.parametrize("name", sorted(PLAYBOOKS))
+def test_every_command_of_a_playbook_is_understood(world: PlantWorld, name: str) -> None:
+    """Those of its steps and those that undo them name a playbook that the plant has, and a target."""
+    for request in commands(PLAYBOOKS[name]):
+        read = filled(request, "a target", "k1")
+        assert (read.playbook, read.target, read.response) == (PLAYBOOKS[name]["id"], "a target", "r1")
+        assert read.playbook in world.playbooks
+
+
+def test_looking_changes_nothing_and_tells_how_far_the_work_is(world: PlantWorld) -> None:
+    """A query is answered with the kind of the target and the progress of the playbook's own work."""
+    plant, patch = Plant(world, nowhere), PLAYBOOKS["patch-and-reboot"]
+    update, query, *_ = commands(patch)
+    assert (update["action"], query["action"]) == ("update", "query")
+
+    def told(key: str) -> tuple[str, str]:
+        reply = plant.obey("fleet", filled(query, "fleet/host/vpn", key))
         assert reply.status == 200
-        plant.step(2)
-        assert "undone" in [entry["kind"] for entry in world.truth()["trace"] if entry["subject"] == target]
+        return reply.told["__kind__"], reply.told["__progress__"]
+
+    assert told("q0") == ("host", "done")
+    plant.obey("fleet", filled(update, "fleet/host/vpn", "k1"))
+    assert told("q1") == ("host", "working")
+    plant.step(3)
+    assert told("q2") == ("host", "working")
+    plant.step(30)
+    assert told("q3") == ("host", "done")
+    assert sum(entry["kind"] == "started" for entry in world.truth()["trace"]) == 1
+
+
+def test_evidence_is_copied_without_isolating(world: PlantWorld) -> None:
+    """A copy starts nothing; only the owner's own token has it made."""
+    plant, copy = Plant(world, nowhere), next(commands(PLAYBOOKS["preserve-and-isolate"]))
+    assert plant.obey("fleet", filled(copy, "fleet/host/vpn", "k1")).status == 200
+    assert plant.obey("shop", filled(copy, "fleet/host/vpn", "k2")).status == 403
+    plant.step(3)
+    assert "started" not in [entry["kind"] for entry in world.truth()["trace"]]
+
+
+def test_an_owner_is_told(world: PlantWorld) -> None:
+    """An order on an owner is carried out, holds nothing, and may come again."""
+    plant, notify = Plant(world, nowhere), next(commands(PLAYBOOKS["notify-contact"]))
+    for key in ("k1", "k2"):
+        assert "starts" in plant.obey("csms", filled(notify, "csms", key)).text
+        plant.step(3)
+    kinds = [entry["kind"] for entry in world.truth()["trace"] if entry["subject"] == "csms"]
+    assert kinds.count("started") == 2
 
 
 def test_release_ends_an_isolation(world: PlantWorld) -> None:

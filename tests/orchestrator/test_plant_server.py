@@ -117,6 +117,13 @@ def test_an_order_is_carried_out_once_per_request_id(client: TestClient) -> None
     assert [entry["kind"] for entry in truth(client)["trace"]].count("started") == 1
 
 
+def test_the_target_is_written_as_the_language_asks(client: TestClient) -> None:
+    """Profile, colon, name: the same asset as in the older form."""
+    content = {**command({"asset": GATEWAY}), "target": {"x-tocsin:asset": GATEWAY}}
+    assert send(client, "edge", content)[1] == 200
+    assert "runs already" in send(client, "edge", command({"asset": GATEWAY}), "k2")[2]
+
+
 def test_undo_takes_the_effect_back(client: TestClient, listener: Listener) -> None:
     """Telemetry shows the mode go."""
     send(client, "edge", command({"asset": GATEWAY}))
@@ -150,7 +157,11 @@ def test_an_owner_commands_its_own_only(client: TestClient) -> None:
         ({"target": {"x-tocsin": {}}}, 400),
         ({"target": {"x-tocsin": {"asset": 7}}}, 400),
         ({"target": "gateway"}, 400),
-        ({"args": {}}, 501),
+        ({"args": {}}, 400),
+        ({"args": {"response_requested": "complete"}}, 501),
+        ({"args": {"slpf": {"direction": "both"}}}, 501),
+        ({"target": {"x-tocsin:host": GATEWAY}}, 501),
+        ({"surprise": 1}, 400),
         ({"args": {"x-tocsin": {"playbook": "playbook--nobody"}}}, 501),
         ({"args": {"x-tocsin": {"playbook": ISOLATE, "undo": "yes"}}}, 400),
         ({"target": {"x-tocsin": {"asset": "edge/host/none"}}}, 404),

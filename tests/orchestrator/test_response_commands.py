@@ -98,3 +98,20 @@ def test_denial(run: Run, home: House) -> None:
     assert run("consent", id_, "--owner", "edge", "--key", home.path / "keys" / "edge.jwk", "--deny")[0] == 0
     home.tick()
     assert json.loads(run("show", id_, "--json")[1])["state"] == "denied"
+
+
+def test_propose_by_name_and_as_json(run: Run, home: House) -> None:
+    """An approver proposes a playbook of the shelf by its name; the same again is refused in one line."""
+    code, out, _ = run("propose", "isolate", "edge/service/controller", "--reason", "it beacons", "--json")
+    row = json.loads(out)
+    assert code == 0 and (row["state"], row["owners"], row["reason"]) == ("proposed", ["edge"], "it beacons")
+    code, _, err = run("propose", "isolate", "edge/service/controller")
+    assert code == 2 and "already_there" in err and len(err.splitlines()) == 1
+    home.tick()
+    assert json.loads(run("show", row["id"], "--json")[1])["state"] == "awaiting_consent"
+
+
+def test_propose_of_an_unknown_playbook_names_the_known_ones(run: Run) -> None:
+    """By the names that people use."""
+    code, _, err = run("propose", "isolate-it", GATEWAY)
+    assert code == 2 and "unknown_playbook" in err and "cut link, isolate" in err

@@ -9,7 +9,7 @@ from tocsin.orchestrator.clock import SystemClock
 from tocsin.orchestrator.proposals import Proposal
 from tocsin.orchestrator.proposing import response_of
 from tocsin.orchestrator.records import Response
-from tocsin.orchestrator.run import StepOutcome
+from tocsin.orchestrator.run import StepOrder, StepOutcome
 from tocsin.orchestrator.script import CacaoScript, owner_of_target
 from tocsin.orchestrator.shelf import Shelved, Vetting, active_by_signatures, shelf_of
 from tocsin.orchestrator.targets import resolve
@@ -45,8 +45,8 @@ def test_isolate_names_the_asset_and_undoes_it() -> None:
     isolate = named("isolate-asset")
     response = on(isolate, GATEWAY)
     order = SCRIPT.next_order(isolate.document, response, [])
-    assert order is not None and order.owner == "edge"
-    assert order.command["action"] == "contain" and order.command["target"] == {"x-tocsin": {"asset": GATEWAY}}
+    assert isinstance(order, StepOrder) and order.owner == "edge"
+    assert order.command["action"] == "contain" and order.command["target"] == {"x-tocsin:asset": GATEWAY}
     done = [StepOutcome(order.step, succeeded=True)]
     assert SCRIPT.next_order(isolate.document, response, done) is None
     assert SCRIPT.succeeded(isolate.document, response, done)
@@ -59,7 +59,7 @@ def test_failure_ends_the_run_and_leaves_nothing_to_undo() -> None:
     isolate = named("isolate-asset")
     response = on(isolate, GATEWAY)
     order = SCRIPT.next_order(isolate.document, response, [])
-    assert order is not None
+    assert isinstance(order, StepOrder)
     failed = [StepOutcome(order.step, succeeded=False)]
     assert SCRIPT.next_order(isolate.document, response, failed) is None
     assert not SCRIPT.succeeded(isolate.document, response, failed)
@@ -72,12 +72,11 @@ def test_many_targets_are_served_in_order_and_taken_back_in_reverse() -> None:
     response = replace(on(isolate, GATEWAY), targets=(GATEWAY, CONTROLLER))
     outcomes: list[StepOutcome] = []
     seen = []
-    while order := SCRIPT.next_order(isolate.document, response, outcomes):
-        seen.append(order.command["target"]["x-tocsin"]["asset"])
+    while isinstance(order := SCRIPT.next_order(isolate.document, response, outcomes), StepOrder):
+        seen.append(order.command["target"]["x-tocsin:asset"])
         outcomes.append(StepOutcome(order.step, succeeded=True))
     undone = [
-        order.command["target"]["x-tocsin"]["asset"]
-        for order in SCRIPT.undo_orders(isolate.document, response, outcomes)
+        order.command["target"]["x-tocsin:asset"] for order in SCRIPT.undo_orders(isolate.document, response, outcomes)
     ]
     assert seen == [GATEWAY, CONTROLLER] and undone == [CONTROLLER, GATEWAY]
 
@@ -87,7 +86,7 @@ def test_undo_covers_a_step_that_may_have_taken_effect() -> None:
     isolate = named("isolate-asset")
     response = on(isolate, GATEWAY)
     order = SCRIPT.next_order(isolate.document, response, [])
-    assert order is not None
+    assert isinstance(order, StepOrder)
     for perhaps, count in ((True, 1), (False, 0)):
         outcomes = [StepOutcome(order.step, succeeded=False, perhaps=perhaps)]
         assert len(SCRIPT.undo_orders(isolate.document, response, outcomes)) == count
@@ -97,7 +96,7 @@ def test_link_is_blocked_where_it_leads() -> None:
     """An order on a boundary link goes to the owner it leads to."""
     assert owner_of_target(key_of(CROSSING)) == "edge"
     order = SCRIPT.next_order(named("block-link").document, on(named("block-link"), key_of(CROSSING)), [])
-    assert order is not None and order.command["target"] == {"x-tocsin": {"link": key_of(CROSSING)}}
+    assert isinstance(order, StepOrder) and order.command["target"] == {"x-tocsin:link": key_of(CROSSING)}
 
 
 @pytest.mark.parametrize("shelved", SHELF.values(), ids=lambda shelved: shelved.name)

@@ -144,7 +144,8 @@ def test_terms_are_read(tmp_path: Path, small_chain: None) -> None:
     )
     node = build_node(home, Parts(lockstep=True), supplier)
     assert node.terms.never_touch == {GATEWAY} and node.terms.budgets["edge"].max_responses == 2
-    assert node.actuator.endpoints == {"edge": Endpoint("http://127.0.0.1:9/openc2", "t")}  # type: ignore[attr-defined]
+    openc2 = node.actuator.actuators["openc2-http"]  # type: ignore[attr-defined]
+    assert openc2.endpoints == {"edge": Endpoint("http://127.0.0.1:9/openc2", "t")}
 
 
 def test_store_must_be_a_store(tmp_path: Path) -> None:

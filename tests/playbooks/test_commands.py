@@ -128,7 +128,7 @@ def test_nobody_signs_what_no_node_could_run(tmp_path: Path, people: dict[str, P
     path = tmp_path / "full.json"
     path.write_text(json.dumps(full()))
     assert _run("lint", path).exit_code == 0
-    _refused(_sign(tmp_path, "ada", path), "full.json", "not yet executable")
+    _refused(_sign(tmp_path, "ada", path), "full.json", "no actuator for")
 
 
 def test_list_names_every_playbook_of_the_library() -> None:
@@ -138,7 +138,10 @@ def test_list_names_every_playbook_of_the_library() -> None:
     isolate = next(row for row in rows if row["name"] == "isolate-asset")
     assert (isolate["consent_class"], isolate["verbs"], isolate["undo"]) == ("contain", {"set_mode": "isolated"}, True)
     assert isolate["digest"] == digest(read(content()))
-    assert "isolate-asset: set_mode on host, container, device" in _run("list").stdout
+    told = _run("list").stdout
+    assert "isolate-asset: Isolate a host, container or device from every network." in told
+    assert "    set_mode on host, container, device; consent class contain; has an undo" in told
+    assert "    changes nothing on owner; consent class observe; no undo" in told
 
 
 def test_show_tells_flow_effect_undo_and_commands() -> None:
@@ -237,8 +240,56 @@ def test_sign_refuses_what_is_no_key(tmp_path: Path, people: dict[str, Person]) 
     _refused(_run("sign", "isolate-asset", "--key", key, "--person", " ", "--out", out), "--person")
 
 
+def _status(folder: Path, *more: str | Path) -> list[dict[str, Any]]:
+    told = _run("status", *more, "--trust", folder / "shop.json", "--signatures", folder / "signatures", "--json")
+    assert told.exit_code == 0, told.stderr
+    found: list[dict[str, Any]] = json.loads(told.stdout)
+    return found
+
+
+def test_a_version_goes_from_draft_to_retired(tmp_path: Path, people: dict[str, Person]) -> None:
+    """Each signature a step; what an approver has retired does not come back."""
+    seen = [_status(tmp_path, "isolate-asset")[0]["state"]]
+    for name, verb in (("ada", "sign"), ("bob", "sign"), ("cyd", "approve"), ("cyd", "retire"), ("cyd", "approve")):
+        assert _sign(tmp_path, name, verb=verb).exit_code == 0
+        seen.append(_status(tmp_path, "isolate-asset")[0]["state"])
+    assert seen == ["draft", "draft", "reviewed", "active", "retired", "retired"]
+    assert _verify(tmp_path).stderr.startswith("retired: ")
+
+
+def test_versions_stand_side_by_side_for_every_owner(tmp_path: Path, people: dict[str, Person]) -> None:
+    """Each with its digest, what is missing, and who has signed."""
+    write_trust(tmp_path / "edge.json", "edge", [people["ada"]])
+    old, new = tmp_path / "old.json", _file(tmp_path, modified="2026-11-26T00:00:00.000Z")
+    old.write_text(json.dumps(content()))
+    for name in people:
+        _sign(tmp_path, name, old)
+    _sign(tmp_path, "ada", new)
+    rows = _status(tmp_path, old, new, "--trust", tmp_path / "edge.json")
+    told = {(row["version"][8:10], row["owner"]): row for row in rows}
+    assert {key: row["state"] for key, row in told.items()} == {
+        ("25", "shop"): "active", ("25", "edge"): "draft", ("26", "shop"): "draft", ("26", "edge"): "draft",
+    }  # fmt: skip
+    assert told["26", "shop"]["refusal"] == "no_reviewer" and told["26", "edge"]["signed"]["author"] == ["ada"]
+    assert told["25", "shop"]["digest"] != told["26", "shop"]["digest"]
+    lines = _run("status", old, "--trust", tmp_path / "edge.json", "--signatures", tmp_path / "signatures").stdout
+    assert "owner edge: draft (playbook isolate-asset for owner edge: no reviewer" in lines
+
+
+def test_a_signature_is_countersigned_in_its_own_file(tmp_path: Path, people: dict[str, Person]) -> None:
+    """Four eyes in one file; not one of another playbook."""
+    _sign(tmp_path, "ada")
+    (first,) = (tmp_path / "signatures").glob("*.json")
+    for name in ("bob", "cyd"):
+        assert _sign(tmp_path, name, "isolate-asset", "--countersign", str(first)).exit_code == 0
+    assert [path.name for path in (tmp_path / "signatures").glob("*.json")] == [first.name]
+    assert _verify(tmp_path).exit_code == 0
+    _refused(_sign(tmp_path, "bob", "block-link", "--countersign", str(first)), "another playbook")
+    _refused(_sign(tmp_path, "bob", "isolate-asset", "--countersign", str(tmp_path / "none.json")), "none.json")
+
+
 def test_importing_the_commands_loads_nothing_heavy() -> None:
     """Help stays quick: typer and the standard library only."""
-    heavy = "('pydantic', 'cryptography', 'networkx', 'numpy', 'joserfc')"
+    heavy = "('pydantic', 'cryptography', 'networkx', 'numpy', 'joserfc', 're2')"
     code = f"import sys, tocsin.playbooks.commands; sys.exit(any(name in sys.modules for name in {heavy}))"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

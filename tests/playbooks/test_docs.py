@@ -5,11 +5,7 @@ from __future__ import annotations
 import re
 from pathlib import Path
 
-from tocsin.playbooks.actions import load_library
-from tocsin.playbooks.cacao import HttpCommand
 from tocsin.playbooks.effects import EXTENSION_ID, extension_schema
-from tocsin.playbooks.execute import undo_of
-from tocsin.playbooks.lint_commands import openc2_of
 from tocsin.playbooks.lint_rules import RULES
 from tocsin.twin.vocabulary import ConsentClass
 
@@ -51,22 +47,6 @@ def test_the_page_names_every_consent_class() -> None:
     """As the vocabulary has them."""
     told = set(re.findall(r"`(\w+)`", _rows("field")["consent_class"][0]))
     assert told == {kind.name.lower() for kind in ConsentClass}
-
-
-def test_the_openc2_table_is_the_library() -> None:
-    """Action, target and undo of every playbook."""
-    rows = _rows("playbook")
-    library = load_library()
-    assert set(rows) == set(library.names)
-    for playbook in library.playbooks:
-        for name, step in playbook.workflow.items():
-            for command in step.commands if step.type == "action" else ():
-                assert isinstance(command, HttpCommand)
-                action, target, undo = rows[playbook.name]
-                assert (action, "x-tocsin") == (f"`{openc2_of(command)[0]}`", openc2_of(command)[1])
-                assert target.startswith(("asset", "link"))
-                undone = [f"`{openc2_of(one)[0]}`" for one in undo_of(playbook, name)]
-                assert undo.startswith(tuple(undone) or "none")
 
 
 def test_every_refusal_stands_in_the_table() -> None:

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 import rfc8785
-from tocsin.playbooks.vetting import Refusal, refusal
-from tocsin.tests.playbooks.makers import NOW, Person, content, read, trust
+from tocsin.playbooks.execute import SUPPORTED
+from tocsin.playbooks.signatures import innermost, verify, with_countersignature
+from tocsin.playbooks.vetting import Refusal, VettingRole, refusal, standing
+from tocsin.tests.playbooks.makers import NOW, Person, action_of, content, read, trust
 
 ADA, BOB, CYD = Person("ada", "author"), Person("bob", "reviewer"), Person("cyd", "approver")
 PEOPLE = (ADA, BOB, CYD)
@@ -137,3 +139,102 @@ def test_a_revoked_signature_takes_its_first_form_away() -> None:
     assert _name([*SIGNED, revoked]) == "no_approver"
     assert _name([revoked, *SIGNED]) == "no_approver"
     assert _refusal([*SIGNED, revoked, CYD.signs(PLAYBOOK)]) is None
+
+
+def _retired(person: Person, **fields: Any) -> dict[str, Any]:
+    return person.signs(PLAYBOOK, retires=True, **fields)
+
+
+def test_an_approver_of_the_owner_retires_a_version_for_good() -> None:
+    """Signed, whatever signatures come after; other persons, and approvers of others, do not."""
+    assert _name([*SIGNED, _retired(CYD)]) == "retired"
+    assert _name([_retired(CYD), *SIGNED, CYD.signs(PLAYBOOK)]) == "retired"
+    assert _refusal([*SIGNED, _retired(ADA), _retired(BOB)]) is None
+    assert _refusal([*SIGNED, _retired(Person("cyd", "approver"))]) is None
+
+
+def test_a_forged_retirement_retires_nothing_and_is_seen() -> None:
+    """A signature of the approver cannot be made one; nor does one retire another version."""
+    assert _name([*SIGNED, {**SIGNED[2], "id": _retired(CYD)["id"], "retires": True}]) == "changed"
+    newer = {"modified": "2026-11-26T00:00:00.000Z"}
+    version = read({**content(), **newer})
+    assert _refusal([_retired(CYD), *(person.signs(version) for person in PEOPLE)], **newer) is None
+
+
+def test_a_countersignature_counts_for_its_signer() -> None:
+    """Each signs what the one before has signed, its signature too; in one file."""
+    first, last = SIGNED[0], ADA.signs(PLAYBOOK)
+    for person in (BOB, CYD):
+        counter = person.signs(PLAYBOOK, countersigned=innermost(last))
+        last = with_countersignature(last, counter)
+    assert _refusal([last]) is None
+    assert _name([first]) == "no_reviewer"
+
+
+def test_a_countersignature_fits_only_the_signature_that_it_stands_in() -> None:
+    """Moved under another, or the outer one changed, it does not count; the outer one does not need it."""
+    counter = BOB.signs(PLAYBOOK, countersigned=SIGNED[0])
+    assert _refusal([with_countersignature(SIGNED[0], counter), SIGNED[2]]) is None
+    assert _name([with_countersignature(ADA.signs(PLAYBOOK), counter), SIGNED[2]]) == "changed"
+    assert _name([counter, SIGNED[0], SIGNED[2]]) == "changed"
+    verify(PLAYBOOK.raw, with_countersignature(SIGNED[0], counter), ADA.key.public_key())
+
+
+def test_a_chain_of_countersignatures_without_end_is_cut() -> None:
+    """No recursion of a stranger's file."""
+    deep: dict[str, Any] = {**SIGNED[0]}
+    for _ in range(50):
+        deep = {**SIGNED[0], "signature": deep}
+    assert _name([deep]) in ("changed", "no_reviewer")
+
+
+@pytest.mark.parametrize(
+    ("signed", "change", "state"),
+    [
+        ((), {}, "draft"),
+        ((0,), {}, "draft"),
+        ((0, 1), {}, "reviewed"),
+        ((0, 1, 2), {}, "active"),
+        ((0, 2), {}, "draft"),
+        ((), {"revoked": True}, "retired"),
+        ((), {"valid_until": "2026-11-30T00:00:00.000Z"}, "retired"),
+        ((), {"valid_from": "2026-12-02T00:00:00.000Z"}, "draft"),
+    ],
+)
+def test_a_version_stands_as_its_signatures_say(signed: tuple[int, ...], change: dict[str, Any], state: str) -> None:
+    """Draft, reviewed, active, retired."""
+    playbook = read({**content(), **change})
+    signatures = [PEOPLE[index].signs(playbook) for index in signed]
+    assert standing(playbook, "shop", signatures, trust(PEOPLE), NOW).state == state
+    assert standing(PLAYBOOK, "shop", [*SIGNED, _retired(CYD)], trust(PEOPLE), NOW).state == "retired"
+
+
+def test_active_is_said_per_owner() -> None:
+    """One owner's approver says nothing for another's."""
+    other = trust((ADA, BOB, Person("dan", "approver")))
+    assert standing(PLAYBOOK, "shop", SIGNED, trust(PEOPLE), NOW).state == "active"
+    found = standing(PLAYBOOK, "edge", SIGNED, other, NOW)
+    assert (found.state, found.persons[VettingRole.AUTHOR]) == ("reviewed", frozenset({"ada"}))
+
+
+@pytest.mark.parametrize("kind", ["bash", "ssh", "manual", "sigma", "elastic", "no-such"])
+def test_refuses_commands_without_an_installed_actuator(kind: str) -> None:
+    """With the reason; where one is installed, it is a playbook like any other."""
+    changed = content()
+    action_of(changed)["commands"].append({"type": kind, "command": "x", "command_b64": "eA=="})
+    playbook = read(changed)
+    signatures = [person.signs(playbook) for person in PEOPLE]
+    why = refusal(playbook, "shop", signatures, trust(PEOPLE), NOW)
+    assert why is not None and why.name == "no_actuator" and kind in why.message
+    assert refusal(playbook, "shop", signatures, trust(PEOPLE), NOW, SUPPORTED | {kind}) is None
+
+
+def test_a_key_in_the_signature_or_in_the_file_proves_nothing() -> None:
+    """A stranger's own key, told as public_key or embedded in the playbook, counts as none."""
+    eve = Person("ada", "author", "reviewer", "approver")
+    for extra in ({"public_key": eve.public()["x"]}, {"jwk": eve.public()}):
+        signed = [{**eve.signs(PLAYBOOK), **extra} for _ in range(3)]
+        assert _name(signed) == "no_author"
+    embedded = read({**content(), "signatures": [eve.signs(PLAYBOOK), *SIGNED]})
+    why = refusal(embedded, "shop", [eve.signs(PLAYBOOK)], trust(PEOPLE), NOW)
+    assert why is not None and why.name == "no_author"

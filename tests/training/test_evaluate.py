@@ -99,8 +99,8 @@ def test_tuning_knows_training_attacks_alone(monkeypatch: pytest.MonkeyPatch) ->
     monkeypatch.setattr(tuning, "LEVELS", (0.3, 0.6))
     monkeypatch.setattr(tuning, "CUT_LEVELS", (0.9,))
     streams = []
-    play = tuning.play
-    monkeypatch.setattr(tuning, "play", lambda *a, stream: streams.append(stream) or play(*a, stream=stream))
+    lost = tuning.lost
+    monkeypatch.setattr(tuning, "lost", lambda *a, stream: streams.append(stream) or lost(*a, stream=stream))
     tuned = tune([short_game()])
     assert set(streams) == {tuning.STREAM_ENVIRONMENT}
     assert tuned.restore in (0.3, 0.6) and tuned.isolate == 0.9 and all(0 < level < 1 for level in tuned.stops)

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 from tocsin.orchestrator.cli import BAD_INPUT, load_command, main
+from tocsin.tests.training.small_suites import small_suite
 from tocsin.training import contenders as module
 from tocsin.training.contenders import (
     BOOK,
@@ -18,6 +19,7 @@ from tocsin.training.contenders import (
     RANDOM,
     STOPPING,
     THRESHOLD,
+    WATCHFUL,
     WORTH,
 )
 
@@ -47,7 +49,7 @@ def test_json_has_every_policy_with_its_interval(
     out, err = capsys.readouterr()
     told = json.loads(out)
     assert err == "" and chart.read_bytes().startswith(b"\x89PNG")
-    names = [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, STOPPING, PHONE, CLAIRVOYANT]
+    names = [NOTHING, RANDOM, ISOLATE, BOOK, CUT_OFF, THRESHOLD, WORTH, WATCHFUL, STOPPING, PHONE, CLAIRVOYANT]
     assert list(told["policies"]) == names
     for row in told["policies"].values():
         assert row["low"] <= row["mean"] <= row["high"] and row["episodes"] == 6
@@ -80,6 +82,12 @@ def test_several_chains_are_judged_at_once(tmp_path: Path, scenario: Path, capsy
         (("--policy", "=absent.tocsin"), "=absent.tocsin"),
         (("--chart", "absent/chart.png"), "absent"),
         (("--chains", "2"), "--chains 2"),
+        (("--suite", "none-such"), "none-such"),
+        (("--suite", "charging", "--scenario", "x.yaml"), "--scenario"),
+        (("--suite", "charging", "--first", "2"), "--first 2"),
+        (("--planner",), "--suite"),
+        (("--budget-false", "-1"), "false"),
+        (("--policies", "a=absent.tocsin,b=other.tocsin"), "absent.tocsin"),
     ],
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]) -> None:
@@ -89,3 +97,29 @@ def test_bad_input_is_one_line(arguments: tuple[str, ...], named: str, capsys: p
     out, err = capsys.readouterr()
     assert left.value.code == BAD_INPUT and out == ""
     assert len(err.strip().splitlines()) == 1 and named in err
+
+
+def test_a_suite_is_told_per_policy_and_chain(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Whole or in part, with what machines ask for, and whether a budget is kept; people get tables."""
+    suite = small_suite(tmp_path)
+    run("--suite", suite, "--first", "1", "--episodes", "2", "--budget-false", "0.5", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert told["suite"] == "small" and told["whole"] is False and told["digest"] is None
+    assert told["tuned"]["small"]["restore"] == 0.4 and len(told["clairvoyant"]) == 2
+    for policy in told["policies"].values():
+        (row,) = policy["chains"].values()
+        wanted = {"mean", "iqm", "low", "high", "episodes", "by_cause", "false_containments", "downtime", "consents"}
+        assert set(row) == wanted and row["episodes"] == 4
+        assert (policy["over_budget"] == ["false"]) == (policy["false_containments"] > 0.5)
+    run("--suite", suite, "--budget-false", "0.5")
+    out = " ".join(capsys.readouterr().out.split())
+    assert "broken:" in out and "kept" in out and "insider" in out
+
+
+def test_shipped_suites_are_named(capsys: pytest.CaptureFixture[str]) -> None:
+    """With what they are for, and the digest of those that are frozen."""
+    run("--list-suites")
+    assert "tocsin-bench-1: 20 generated chains" in capsys.readouterr().out
+    run("--list-suites", "--json")
+    told = json.loads(capsys.readouterr().out)
+    assert len(told["tocsin-bench-1"]["digest"]) == 64 and told["charging"]["digest"] is None

@@ -5,7 +5,6 @@ from __future__ import annotations
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -21,18 +20,19 @@ from tocsin.envs.attackers import PRESETS
 from tocsin.envs.joined import JoinedWorlds
 from tocsin.envs.joined_sb3 import JoinedVecEnv
 from tocsin.envs.scenario import Generator, Scenario
+from tocsin.envs.scripted import Threshold, nothing
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.tests.envs.games import short_game
+from tocsin.tests.training.in_process import without_ray
 from tocsin.training import train as module
 from tocsin.training.chains import HELD_OUT
 from tocsin.training.checkpoint import CheckpointError
-from tocsin.training.family import LEAST_UNIT, Curriculum, dealt, largest_at, undefended
-from tocsin.training.imitate import imitate, tuned
-from tocsin.training.peer import Peer
+from tocsin.training.family import LEAST_UNIT, Curriculum, dealt, largest_at, mean_loss
+from tocsin.training.imitate import LEVELS, imitate, tuned
 from tocsin.training.policy import PairPolicy
 from tocsin.training.ppo import make_learner
 from tocsin.training.rollout import Roller
-from tocsin.training.settings import DECENTRALISED, MIXED, TrainError, TrainSettings
+from tocsin.training.settings import MIXED, TrainError, TrainSettings
 from tocsin.training.streams import STREAM_IMITATION
 
 FAMILY = Scenario(name="family", generate=Generator(seed=7), horizon_ticks=30)
@@ -119,11 +119,12 @@ def test_settings_that_make_no_family_are_named(said: dict[str, Any], named: str
         replace(SETTINGS, **said)
 
 
-def test_a_unit_is_what_nobody_saves() -> None:
-    """A chain's unit is its loss undefended, at least a small one; in hours all units are 1."""
+def test_a_unit_is_the_worse_of_doing_nothing_and_the_rule() -> None:
+    """By its unit a chain loses at most 1 either way, and 1 by one of them; in hours all units are 1."""
     chains = Curriculum(FAMILY, SETTINGS).chains(0)
     for chain in chains:
-        assert chain.unit == max(LEAST_UNIT, undefended(chain.game, STREAM_IMITATION, 128))
+        losses = [mean_loss(chain.game, rule, STREAM_IMITATION, 128) for rule in (nothing, Threshold(chain.game))]
+        assert chain.unit == max(LEAST_UNIT, *losses)
     assert len({chain.unit for chain in chains}) > 1
     assert {chain.unit for chain in Curriculum(FAMILY, replace(SETTINGS, unit="hours")).chains(0)} == {1.0}
 
@@ -236,7 +237,7 @@ def test_the_rule_is_tuned_over_all_chains() -> None:
     chains = Curriculum(FAMILY, SETTINGS).chains(0)
     settings = replace(SETTINGS, imitation_worlds=30)
     alone = {tuned((chain,), replace(settings, imitation_worlds=10)) for chain in chains}
-    assert tuned(chains, settings) in (0.5, 1.0, 2.0, 4.0)
+    assert tuned(chains, settings) in LEVELS
     for chain in chains:
         drowned = tuple(replace(one, unit=one.unit if one is chain else 1e9) for one in chains)
         assert tuned(drowned, settings) in alone
@@ -244,41 +245,9 @@ def test_the_rule_is_tuned_over_all_chains() -> None:
     assert imitate(learner.policy.network, chains, SETTINGS) > 0
 
 
-class InProcess:
-    """A shape of one peer in this process, in place of Ray."""
-
-    lost = 0
-
-    def __init__(self, chains: Any, settings: TrainSettings, stage: int, earlier: Any) -> None:
-        torch.set_num_threads(1)
-        self.peer = Peer(chains, settings, 0, stage)
-        self.crew = SimpleNamespace(replaced=0, kept=lambda: {"next": 1, "numbers": {"0": 0}})
-
-    def begin(self, state: Any, scale: float, played: Any, until: float = 0.0) -> None:
-        self.peer.learn_from(state, scale)
-        for one in played.values():
-            self.peer.play_on(one)
-
-    def play(self, chains: Any, stage: int) -> None:
-        self.peer.play(chains, stage)
-
-    def iterate(self, left: float, until: float = 0.0) -> Any:
-        return self.peer.iterate(left)
-
-    def learned(self) -> Any:
-        return self.peer.learned()
-
-    def played(self) -> Any:
-        return {0: self.peer.played()}
-
-    def stop(self) -> None:
-        pass
-
-
 @pytest.fixture
 def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(module, "SHAPES", {DECENTRALISED: InProcess})
-    monkeypatch.setattr(module, "start_ray", lambda settings: False)
+    without_ray(monkeypatch)
 
 
 @pytest.mark.usefixtures("in_process")

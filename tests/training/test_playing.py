@@ -10,7 +10,7 @@ from tocsin.playbooks.actions import encode
 from tocsin.tests.envs.games import EVERY, TICKS, short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.training import playing as module
-from tocsin.training.playing import play
+from tocsin.training.playing import lost, play
 from tocsin.twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
 
 
@@ -19,8 +19,15 @@ def test_results_do_not_depend_on_how_many_play_side_by_side(monkeypatch: pytest
     at_once = play(short_game(), Clairvoyant(short_game()), range(10), stream=STREAM_EVALUATION)
     monkeypatch.setattr(module, "LANES", 7)
     parts = play(short_game(), Clairvoyant(short_game()), range(10), stream=STREAM_EVALUATION)
-    for name in ("loss", "proposed", "false", "breached", "contained", "minutes"):
+    for name in ("loss", "proposed", "false", "breached", "contained", "minutes", "downtime", "consents"):
         assert (getattr(parts, name) == getattr(at_once, name)).all()
+
+
+def test_losses_alone_are_those_of_a_play_that_is_judged(monkeypatch: pytest.MonkeyPatch) -> None:
+    """To the last bit, however many play side by side."""
+    whole = play(short_game(), Clairvoyant(short_game()), range(10), stream=STREAM_EVALUATION)
+    monkeypatch.setattr(module, "LANES", 4)
+    assert (lost(short_game(), Clairvoyant(short_game()), range(10), stream=STREAM_EVALUATION) == whole.total).all()
 
 
 @pytest.mark.parametrize("name", ["nothing", "random", "clairvoyant"])

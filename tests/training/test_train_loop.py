@@ -45,7 +45,7 @@ class Counting:
     def play(self, chains: Chains, stage: int) -> None:
         self.stages.append((stage, chains))
 
-    def iterate(self, left: float, until: float = 0.0) -> Iteration | None:
+    def iterate(self, left: float, until: float = 0.0, prices: Any = None) -> Iteration | None:
         if not self.comes:
             time.sleep(max(0.0, until - time.monotonic()))
             return None

@@ -196,7 +196,7 @@ def test_data_stay_where_the_way_out_is_cut() -> None:
 
 @pytest.mark.parametrize("technique", ["T1547", "T1136"])
 def test_persistence_survives_everything_but_restore(technique: str) -> None:
-    """Every playbook of the shipped library, run on all it applies to, leaves it; restoring the host ends it."""
+    """Whatever the shipped library runs on all it applies to leaves it, but what clears it; restoring ends it."""
     library = load_library()
     effects = library.effect_table(60.0)
     effects.playbook["success"] = 1.0
@@ -208,7 +208,7 @@ def test_persistence_survives_everything_but_restore(technique: str) -> None:
     for playbook in range(len(effects.playbook)):
         for target in range(it.compiled.targets):
             action = 1 + playbook * it.compiled.targets + target
-            if playbook != restore and it.worlds.masks()[0, action]:
+            if not effects.playbook["clears_persistence"][playbook] and it.worlds.masks()[0, action]:
                 it.tick(action=action)
     it.worlds.roll(10)
     assert it.bits(WEB, "persist") == 1

@@ -14,13 +14,13 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import NANO, Compiled
+from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.state import WorldState
-from ..rulebook.worlds import Worlds
 from ..sensing.belief import BeliefState
-from ..vocabulary import ConsentMode, LossCause
+from ..vocabulary import ConsentMode
+from .rollouts import roll_losses
 from .sampling import draw_worlds
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
@@ -107,7 +107,7 @@ def rehearse(
             count=LEAST_WORLDS,
             seed=seed * 64 + losses.shape[3] // LEAST_WORLDS,
         )
-        more = np.stack([_roll(drawn, option, ticks) for option in every], axis=2)
+        more = np.concatenate([roll_losses(drawn, [option], ticks) for option in every], axis=2)
         losses = np.concatenate([losses, more], axis=3)
         if losses.shape[3] >= MOST_WORLDS or _is_told_apart(losses[0, 0]):
             break
@@ -119,22 +119,6 @@ def rehearse(
         )
         for horizon, rows, services in zip(horizons_s, *losses, strict=True)
     )
-
-
-def _roll(drawn: Worlds, actions: tuple[int, ...], ticks: Sequence[int]) -> npt.NDArray[np.float64]:
-    """float64[2, horizons, worlds]: coalition's loss after so many ticks, in all and of service; one action a tick."""
-    future = drawn.fork(np.arange(drawn.count))
-    decision = np.zeros((future.count, future.state.seat_owner.shape[1]), np.int32)
-    for action in actions:
-        decision[:, 0] = action
-        future.tick(decision)
-    losses, gone = [], len(actions)
-    for tick in ticks:
-        future.roll(max(0, tick - gone))
-        gone = max(tick, gone)
-        loss = future.state.loss / NANO
-        losses.append(np.stack([loss.sum(axis=(1, 2)), loss[:, :, LossCause.SERVICE].sum(axis=1)]))
-    return np.stack(losses, axis=1)
 
 
 def _is_told_apart(losses: npt.NDArray[np.float64]) -> bool:

@@ -12,22 +12,23 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from statistics import NormalDist
 
 import numpy as np
 import numpy.typing as npt
 
-from ..compiled import NANO, Compiled
+from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.state import WorldState
-from ..rulebook.worlds import Worlds
-from ..sensing.belief import BeliefState, lanes_like, update_beliefs
+from ..sensing.belief import BeliefState
+from .rollouts import Base, Following, roll_options
 from .sampling import draw_worlds
 
-Base = Callable[[Worlds, BeliefState], npt.NDArray[np.int32]]  # int32[B]: an action per world; reads no hidden truth
+__all__ = ["Base", "Plan", "PlanSettings", "Prospect", "plan"]
+
 Float64 = npt.NDArray[np.float64]
 
 UNSURE = 0.05  # chance that a plan leaves the first candidate though none is better
@@ -135,33 +136,9 @@ def plan(
             count=min(chosen.worlds, chosen.most_worlds - race.drawn),
             seed=seed * MOST_WORLDS + race.drawn,
         )
-        race.add(_roll(drawn, belief, view, race.running, base, chosen))
+        following = None if base is None else Following(base, belief, view, chosen.every)
+        race.add(roll_options(drawn, [(action,) for action in race.running], [chosen.horizon_ticks], following)[0])
     return Plan(race.best, race.prospects(), race.drawn, time.monotonic() - began)
-
-
-def _roll(
-    drawn: Worlds, belief: BeliefState, view: int, actions: Sequence[int], base: Base | None, settings: PlanSettings
-) -> Float64:
-    """float64[candidates, worlds]: the coalition's loss from now to the horizon under each candidate."""
-    count = drawn.count
-    future = drawn.fork(np.tile(np.arange(count), len(actions)))
-    before = future.state.loss.sum(axis=(1, 2))
-    believed = None if base is None else lanes_like(belief, view, future.count)
-    decision = np.zeros((future.count, future.state.seat_owner.shape[1]), np.int32)
-    for tick in range(settings.horizon_ticks):
-        decision[:, 0] = 0
-        if tick == 0:
-            decision[:, 0] = np.repeat(np.asarray(actions, np.int32), count)
-        elif believed is not None and base is not None and tick % settings.every == 0:
-            decision[:, 0] = base(future, believed)
-        elif believed is None:
-            future.roll(settings.horizon_ticks - tick)
-            break
-        future.tick(decision)
-        if believed is not None:
-            lanes = np.arange(future.count)
-            update_beliefs(lanes, future.compiled.arrays, future.effects, future.parameters, future.state, believed)
-    return (future.state.loss.sum(axis=(1, 2)) - before).reshape(len(actions), count) / NANO
 
 
 class _Race:

@@ -1,0 +1,90 @@
+"""What was sent and what came of it, by idempotency key: for actuators whose other side removes no duplicates.
+
+Flows in: keys, outcomes. Flows out: the first outcome. The law: a key is written down before its order leaves, so that
+after a crash nobody sends it again unknowing; what was begun and never ended is not repeated, a person looks. One
+SQLite file per actuator, used by the node's one thread.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+from .base import Order, Outcome, Refused, Unavailable
+
+
+class JournalError(ValueError):
+    """A file that cannot hold the journal; the message names it."""
+
+
+class NotSent(Unavailable):
+    """The order surely had no effect: it never left, or the other side turned it away before doing anything."""
+
+
+class Journal:
+    """Orders by key; lives as long as its actuator."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, make it where it is not.
+
+        Raises:
+            JournalError: it cannot be opened as such.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+            self._file.execute("PRAGMA journal_mode=WAL")
+            self._file.execute("PRAGMA synchronous=FULL")
+            self._file.execute("CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, outcome TEXT, refusal TEXT)")
+        except (sqlite3.Error, OSError) as error:
+            raise JournalError(f"{path}: {error}; give the node a home that it may write") from None
+
+    def once(self, order: Order, send: Callable[[], Outcome], *, repeatable: bool = False) -> Outcome:
+        """Send an order unless its end is known; give its outcome.
+
+        Args:
+            order: its key is the one that counts.
+            send: carries it out.
+            repeatable: sending it again is harmless (the other side knows the key, or it changes nothing twice).
+
+        Raises:
+            Refused, Unavailable, Malformed: as `send` does; Refused again for what was refused before; Unavailable for
+                what was begun, is not repeatable, and never came to an end.
+        """
+        known = self.read(order)
+        if known is not None:
+            return known
+        begun = self._file.execute("INSERT OR IGNORE INTO orders (key) VALUES (?)", (order.key,)).rowcount == 0
+        if begun and not repeatable:
+            raise Unavailable(f"order {order.key}: sent before, its end is not known; it is not repeated, look there")
+        try:
+            outcome = send()
+        except Refused as error:
+            self._file.execute("UPDATE orders SET refusal = ? WHERE key = ?", (str(error), order.key))
+            raise
+        except NotSent:
+            if not begun:
+                self._file.execute("DELETE FROM orders WHERE key = ?", (order.key,))
+            raise
+        self._file.execute("UPDATE orders SET outcome = ? WHERE key = ?", (json.dumps(asdict(outcome)), order.key))
+        return outcome
+
+    def read(self, order: Order) -> Outcome | None:
+        """Give the outcome of an order that was carried out; None where none is known.
+
+        Raises:
+            Refused: it was refused.
+        """
+        row = self._file.execute("SELECT outcome, refusal FROM orders WHERE key = ?", (order.key,)).fetchone()
+        if row is None:
+            return None
+        if row[1] is not None:
+            raise Refused(row[1])
+        return Outcome(**json.loads(row[0])) if row[0] is not None else None
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()

@@ -1,0 +1,172 @@
+"""Orders of type `manual`: tasks for people, with a deadline and values to give back.
+
+Flows in: orders whose text is a task. Flows out: Pending until a person answers, then the outcome. Tasks lie in a file
+of the node's home, where `tocsin task` lists and answers them.
+"""
+
+from __future__ import annotations
+
+import json
+import sqlite3
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final, Literal
+
+from pydantic import Field
+
+from .base import Order, Outcome, Pending, Refused
+from .setup import Part, Setup
+
+DAY_S: Final = 86_400.0
+State = Literal["open", "done", "declined"]
+
+
+class TaskError(ValueError):
+    """A task that is not there or cannot be answered so; the message names it and the mend."""
+
+
+class ManualSettings(Part):
+    """How long people have where the step says nothing."""
+
+    deadline_s: float = Field(default=DAY_S, gt=0)
+
+
+@dataclass(frozen=True, slots=True)
+class Task:
+    """What a person is asked to do."""
+
+    key: str
+    owner: str
+    text: str
+    returns: Mapping[str, str]  # names of values to give back -> their CACAO types
+    deadline: float  # seconds since 1970
+    state: State = "open"
+    answer: str = ""  # what the person said
+    values: Mapping[str, str] | None = None
+    person: str = ""
+
+
+class Tasks:
+    """The file of tasks; lives as long as its actuator, or one command."""
+
+    def __init__(self, path: Path) -> None:
+        """Open the file, make it where it is not.
+
+        Raises:
+            TaskError: it cannot be opened as such.
+        """
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            self._file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+            self._file.execute(
+                "CREATE TABLE IF NOT EXISTS tasks (key TEXT PRIMARY KEY, owner TEXT, text TEXT, returns TEXT,"
+                " deadline REAL, state TEXT, answer TEXT, vals TEXT, person TEXT)"
+            )
+        except (sqlite3.Error, OSError) as error:
+            raise TaskError(f"{path}: {error}; name the node's home") from None
+
+    def put(self, task: Task) -> None:
+        """Add a task; one that is there stays as it is."""
+        self._file.execute(
+            "INSERT OR IGNORE INTO tasks VALUES (?, ?, ?, ?, ?, 'open', '', NULL, '')",
+            (task.key, task.owner, task.text, json.dumps(dict(task.returns)), task.deadline),
+        )
+
+    def all(self) -> list[Task]:
+        """Every task, the next deadline first."""
+        return [_read(row) for row in self._file.execute("SELECT * FROM tasks ORDER BY deadline, key")]
+
+    def get(self, key: str) -> Task | None:
+        """One task."""
+        row = self._file.execute("SELECT * FROM tasks WHERE key = ?", (key,)).fetchone()
+        return _read(row) if row else None
+
+    def answer(
+        self, key: str, state: State, *, person: str, answer: str = "", values: Mapping[str, str] | None = None
+    ) -> Task:
+        """Say that a task is done or declined, once.
+
+        Raises:
+            TaskError: no such task, answered before, or values that are missing or not asked for.
+        """
+        task = self.get(key)
+        if task is None:
+            raise TaskError(f"task {key!r}: there is none; see tocsin task list")
+        given = dict(values or {})
+        strange, missing = sorted(set(given) - set(task.returns)), sorted(set(task.returns) - set(given))
+        if strange or (missing and state == "done"):
+            name = (strange or missing)[0]
+            told = "is not asked for" if strange else "is missing; give --value NAME=VALUE"
+            raise TaskError(f"task {key!r}: value {name} {told}")
+        changed = self._file.execute(
+            "UPDATE tasks SET state = ?, answer = ?, vals = ?, person = ? WHERE key = ? AND state = 'open'",
+            (state, answer[:500], json.dumps(given), person, key),
+        ).rowcount
+        if not changed:
+            raise TaskError(f"task {key!r}: was {task.state} already by {task.person}; an answer stands")
+        found = self.get(key)
+        assert found is not None
+        return found
+
+    def close(self) -> None:
+        """Give the file back."""
+        self._file.close()
+
+
+@dataclass(slots=True)
+class Manual:
+    """Asks people; lives as long as its node."""
+
+    tasks: Tasks
+    settings: ManualSettings
+    clock: Callable[[], float] = time.time
+
+    @property
+    def removes_duplicates(self) -> bool:
+        """True: a key is one task."""
+        return True
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Ask, and give the answer once there is one.
+
+        Raises:
+            Pending: nobody has answered yet.
+            Refused: the person declined, or the deadline is over.
+        """
+        now = self.clock()
+        due = now + (order.timeout_s if order.timeout_s is not None else self.settings.deadline_s)
+        self.tasks.put(Task(order.key, order.owner, str(order.command.get("text", "")), order.returns, due))
+        outcome = self.read(order)
+        if outcome is not None:
+            return outcome
+        task = self.tasks.get(order.key)
+        if task is not None and now >= task.deadline:
+            raise Refused(f"order {order.key}: nobody answered the task in time; ask {order.owner} and start anew")
+        raise Pending(f"order {order.key}: a person of {order.owner} is asked; tocsin task answer")
+
+    def read(self, order: Order) -> Outcome | None:
+        """Give the answer; None where there is none yet.
+
+        Raises:
+            Refused: the person declined.
+        """
+        task = self.tasks.get(order.key)
+        if task is None or task.state == "open":
+            return None
+        if task.state == "declined":
+            raise Refused(f"order {order.key}: {task.person} declined: {task.answer or 'no reason given'}")
+        return Outcome(200, f"done by {task.person}: {task.answer}".rstrip(": "), arguments=dict(task.values or {}))
+
+
+def _read(row: tuple[str, str, str, str, float, State, str, str | None, str]) -> Task:
+    key, owner, text, returns, deadline, state, answer, values, person = row
+    return Task(
+        key, owner, text, json.loads(returns), deadline, state, answer, json.loads(values) if values else None, person
+    )
+
+
+def make_manual(setup: Setup) -> Manual:
+    """Factory of the entry point `manual`."""
+    return Manual(Tasks(setup.state), setup.read(ManualSettings))

@@ -1,0 +1,130 @@
+"""Programs of playbooks with their values beside them: no value is ever pasted into a program.
+
+Flows in: the text of a bash or PowerShell command as its author wrote it, with `__name__:value` where a value belongs.
+Flows out: the text with a reference to an environment variable in each such place, or a refusal where a shell would not
+read it as one. Source of the quoting rules: POSIX.1-2017, Shell Command Language, 2.2; PowerShell's
+about_Quoting_Rules.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from typing import Final
+
+from .base import Refused
+
+REFERENCE: Final = re.compile(r"(__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__):value")
+NAME: Final = re.compile(r"__[a-zA-Z_][a-zA-Z0-9_]{0,199}__")  # of those, what a shell takes as a variable's name
+AGAIN: Final = re.compile(  # what makes a shell read a text a second time, or a value as arithmetic or a name
+    r"`|<<|\$'|\$\(|\(\(|\[\[|(?<![\w-])(?:eval|source|exec|trap|alias|let|declare|typeset|local|readonly|export|unset"
+    r"|read|mapfile|readarray|printf\s+-v|test\s+-v|bash|sh|dash|zsh|ksh|su|sudo|env|ssh|xargs|find|awk|sed|perl"
+    r"|python3?)(?![\w-])"
+)
+AGAIN_POWERSHELL: Final = re.compile(r"(?i)@['\"]|iex|invoke-expression|invoke-command|scriptblock|-command|&\s*\(")
+MAX_VALUE: Final = 4_096  # characters; a longer one belongs in a file
+
+
+def for_posix(text: str, arguments: Mapping[str, str], place: str) -> str:
+    """Give a shell program whose values are environment variables, each read as one word.
+
+    Raises:
+        Refused: a value is missing, or stands where a shell would not read it as one word.
+    """
+    found: list[str] = []
+    quote, position = "", 0
+    if REFERENCE.search(text):
+        _refuse_again(AGAIN, text, place)
+    while position < len(text):
+        reference = REFERENCE.match(text, position)
+        if reference is not None:
+            name = _known(reference[1], arguments, place)
+            if quote == "'":
+                raise Refused(f"{place}: {name} stands in single quotes, where a shell puts no value; use double ones")
+            found.append(f"${{{name}}}" if quote else f'"${{{name}}}"')
+            position = reference.end()
+            continue
+        sign = text[position]
+        if sign == "\\" and quote != "'":
+            found.append(text[position : position + 2])
+            position += 2
+            continue
+        if sign in "'\"" and quote in ("", sign):
+            quote = "" if quote else sign
+        if sign == "#" and not quote and (position == 0 or text[position - 1].isspace()):
+            end = text.find("\n", position)
+            end = len(text) if end < 0 else end
+            found.append(text[position:end] if not REFERENCE.search(text, position, end) else "#")
+            position = end
+            continue
+        found.append(sign)
+        position += 1
+    return "".join(found)
+
+
+def for_powershell(text: str, arguments: Mapping[str, str], place: str) -> str:
+    """Give a PowerShell program whose values are environment variables.
+
+    Raises:
+        Refused: a value is missing, or stands where PowerShell would not put one in.
+    """
+    if REFERENCE.search(text):
+        _refuse_again(AGAIN_POWERSHELL, text, place)
+    quote, position = "", 0
+    found: list[str] = []
+    while position < len(text):
+        reference = REFERENCE.match(text, position)
+        if reference is not None:
+            name = _known(reference[1], arguments, place)
+            if quote == "'":
+                raise Refused(f"{place}: {name} stands in single quotes, where no value is put in; use double ones")
+            found.append(f"${{env:{name}}}")
+            position = reference.end()
+            continue
+        sign = text[position]
+        if sign == "`" and quote != "'":
+            found.append(text[position : position + 2])
+            position += 2
+            continue
+        if sign in "'\"" and quote in ("", sign):
+            quote = "" if quote else sign
+        found.append(sign)
+        position += 1
+    return "".join(found)
+
+
+def used(text: str) -> list[str]:
+    """The names of the values that a text asks for, each once, in their order."""
+    return list(dict.fromkeys(REFERENCE.findall(text)))
+
+
+def posix_assignments(names: list[str], arguments: Mapping[str, str]) -> str:
+    """Shell lines that set variables for a far shell, written in octal: nothing but digits and backslashes.
+
+    A far sshd takes no environment from us, so the values travel with the program, in an alphabet that no shell reads.
+    """
+    lines = []
+    for name in names:
+        octal = "".join(f"\\{byte:03o}" for byte in arguments[name].encode())
+        lines.append(f"{name}=$(printf '{octal}x'); {name}=${{{name}%x}}; ")
+    return "".join(lines)
+
+
+def _known(name: str, arguments: Mapping[str, str], place: str) -> str:
+    value = arguments.get(name)
+    if value is None:
+        raise Refused(f"{place}: no value for {name}; name it in the step's in_args")
+    if not NAME.fullmatch(name):
+        raise Refused(f"{place}: {name} is no name of an environment variable; leave the hyphens out")
+    if "\0" in value or len(value) > MAX_VALUE:
+        raise Refused(f"{place}: the value of {name} is longer than {MAX_VALUE} characters or holds a zero byte")
+    return name
+
+
+def _refuse_again(pattern: re.Pattern[str], text: str, place: str) -> None:
+    again = pattern.search(text)
+    if again is not None:
+        raise Refused(
+            f"{place}: {again[0]!r} reads a text a second time, so that a value could become a program; "
+            "write the command without it, or make it a program on the owner's list"
+        )

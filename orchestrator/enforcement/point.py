@@ -1,0 +1,195 @@
+"""The enforcement point: OpenC2 commands in, rules in the kernel, answers out.
+
+Flows in: checked commands of the packet filter (`slpf`) and of our own profile (`x-tocsin`). Flows out: responses, and
+calls of a writer that makes the kernel hold a list of rules. The law: a change is kept in the store only after the
+kernel took it, and an order with a known key changes nothing.
+
+    slpf       deny, allow (addresses, connections); delete slpf:rule_number
+    x-tocsin   contain an asset: nothing from or to it; deny a link; allow takes either back (the undo of a response
+               takes its own rules, a release takes all); query an asset: the numbers of the rules on it
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Final
+
+from ..openc2.consumer import Asked
+from ..openc2.language import STATUSES, Command, Response
+from ..openc2.packet_filter import FILTERED, RULE_NUMBER, SLPF
+from ..openc2.profiles import Profile
+from ..openc2.reading import NOT_IMPLEMENTED, OpenC2Error
+from ..openc2.tocsin_profile import ASSET, LINK, TOCSIN, TocsinArgs
+from .names import NameMap
+from .nft import NftError
+from .rules import Flow, Rule, filter_args, flows_of, next_number
+from .store import RuleStore, StoreError
+
+MAX_RULES: Final = 10_000  # assumed; each change writes the whole list, a tenth of a second at this length
+PAIRS: Final[Mapping[str, tuple[str, ...]]] = {
+    "deny": (*sorted(FILTERED), LINK),
+    "allow": (*sorted(FILTERED), ASSET, LINK),
+    "delete": (RULE_NUMBER,),
+    "contain": (ASSET,),
+    "query": (ASSET,),
+}
+
+
+@dataclass(slots=True)
+class EnforcementPoint:
+    """One packet filter; lives as long as its server."""
+
+    store: RuleStore
+    write: Callable[[Sequence[Rule]], None]  # makes the kernel hold these rules; raises NftError
+    names: NameMap = field(default_factory=NameMap)
+    asset_id: str = ""  # by which producers may name this filter
+    has_inside: bool = False  # whether it can tell ingress from egress
+    clock: Callable[[], float] = time.time
+
+    @property
+    def profiles(self) -> Mapping[str, Profile]:
+        """The packet filter and our own."""
+        return {profile.nsid: profile for profile in (SLPF, TOCSIN)}
+
+    @property
+    def pairs(self) -> Mapping[str, tuple[str, ...]]:
+        """What it can do."""
+        return PAIRS
+
+    def start(self) -> None:
+        """Drop what should not survive a restart or is over; have the kernel hold the rest.
+
+        Raises:
+            NftError: the kernel does not take it.
+        """
+        now = self._now()
+        with self.store.change():
+            gone = [rule.number for rule in self.store.rules() if not rule.persistent or rule.is_over(now)]
+            self.store.remove(gone)
+            self.write(self.store.rules())
+
+    def is_meant(self, command: Command) -> bool:
+        """Whether a command's specifiers leave this filter in: by asset id; groups and host names are not kept here."""
+        given = command.specifiers.model_dump(exclude_none=True) if command.specifiers is not None else {}
+        return not given or (bool(self.asset_id) and given == {"asset_id": self.asset_id})
+
+    def carry_out(self, asked: Asked) -> Response:
+        """Do what a command asks for, once per producer and request.
+
+        Raises:
+            OpenC2Error: 400, 404, 500 or 501 with its reason.
+        """
+        key = f"{asked.producer} {asked.key}"
+        known = self.store.answer(key)
+        if known is not None:
+            return Response(known["status"], known.get("status_text", ""), known.get("results", {}))
+        command = asked.command
+        if command.action == "query":
+            return self._query(command)
+        try:
+            with self.store.change():
+                response = self._change(command, key)
+                self.store.keep(key, response.as_json())
+                self.write(self.store.rules())
+        except NftError as error:
+            raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
+        except StoreError as error:
+            self.write(self.store.rules())  # the kernel took what cannot be kept: back to what is
+            raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
+        return response
+
+    def _change(self, command: Command, key: str) -> Response:
+        now = self._now()
+        self.store.remove([rule.number for rule in self.store.rules() if rule.is_over(now)])
+        if command.target_type == RULE_NUMBER:
+            return self._delete(command.target)
+        if command.target_type in FILTERED:
+            return self._filter(command, key)
+        if command.action == "allow":
+            return self._take_back(command)
+        flows = self.names.of_asset if command.target_type == ASSET else self.names.of_link
+        return self._hold(command, key, flows(command.target))
+
+    def _filter(self, command: Command, key: str) -> Response:
+        args = filter_args(command)
+        direction = args.direction or "both"
+        if direction != "both" and not self.has_inside:
+            raise OpenC2Error(
+                "args.slpf.direction", "Option not supported: start the actuator with --inside", NOT_IMPLEMENTED
+            )
+        start, stop = command.window(self._now())
+        rule = Rule(
+            self._number(args.insert_rule),
+            "deny" if command.action == "deny" else "allow",
+            flows_of(command.target_type, command.target),
+            direction,
+            args.drop_process == "reject",
+            args.persistent is not False,
+            start if command.args.start_time is not None else 0,
+            stop,
+            key,
+        )
+        self._add(rule)
+        return Response(200, STATUSES[200], {"slpf": {"rule_number": rule.number}})
+
+    def _delete(self, number: int) -> Response:
+        if number not in {rule.number for rule in self.store.rules()}:
+            raise OpenC2Error("target", f"firewall rule not removed or updated: there is no rule {number}", 404)
+        self.store.remove([number])
+        return Response(200, STATUSES[200])
+
+    def _hold(self, command: Command, key: str, flows: tuple[Flow, ...]) -> Response:
+        wish = _wish(command)
+        start, stop = command.window(self._now())
+        rule = Rule(
+            self._number(None),
+            "deny",
+            flows,
+            start_ms=start if command.args.start_time is not None else 0,
+            stop_ms=stop,
+            key=key,
+            subject=command.target,
+            response=wish.response,
+        )
+        self._add(rule)
+        return Response(200, STATUSES[200], {"x-tocsin": {"rules": [rule.number]}})
+
+    def _take_back(self, command: Command) -> Response:
+        """An undo takes away what its own response holds; a release takes all that holds the target."""
+        wish = _wish(command)
+        held = [rule for rule in self.store.rules() if rule.subject == command.target]
+        gone = [rule.number for rule in held if not wish.undo or rule.response == wish.response]
+        self.store.remove(gone)
+        return Response(200, STATUSES[200], {"x-tocsin": {"rules": gone}})
+
+    def _query(self, command: Command) -> Response:
+        now = self._now()
+        held = [r.number for r in self.store.rules() if r.subject == command.target and not r.is_over(now)]
+        return Response(200, STATUSES[200], {"x-tocsin": {"rules": held}})
+
+    def _number(self, wanted: int | None) -> int:
+        taken = {rule.number for rule in self.store.rules()}
+        if len(taken) >= MAX_RULES:
+            raise OpenC2Error("", f"{MAX_RULES} rules stand already; delete some", 500)
+        if wanted is None:
+            number = next_number(taken, self.store.lowest())
+            self.store.lower(number)
+            return number
+        if wanted in taken:
+            raise OpenC2Error("args.slpf.insert_rule", "Rule number currently in use", NOT_IMPLEMENTED)
+        return wanted
+
+    def _add(self, rule: Rule) -> None:
+        if rule.is_over(self._now()):
+            raise OpenC2Error("args.stop_time", "is over already; mend the times")
+        self.store.add(rule)
+
+    def _now(self) -> int:
+        return int(self.clock() * 1000)
+
+
+def _wish(command: Command) -> TocsinArgs:
+    found = command.extended.get(TOCSIN.nsid)
+    return found if isinstance(found, TocsinArgs) else TocsinArgs.model_construct(response="", undo=False)

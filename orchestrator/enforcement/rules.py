@@ -1,0 +1,124 @@
+"""Packet rules as values: what a command asks for, before any tool is spoken to.
+
+Flows in: checked OpenC2 commands. Flows out: `Rule` values. Rules are read top-down by number, the lowest first; the
+first that matches decides. Nothing is written here.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from ipaddress import IPv4Interface, IPv6Interface, ip_network
+from typing import Any, Final, Literal
+
+from ..openc2.language import Command
+from ..openc2.packet_filter import FilterArgs
+from ..openc2.reading import NOT_IMPLEMENTED, OpenC2Error
+
+TOP: Final = 1_000_000  # the first rule without a number of its own gets this; later ones go on top of it
+LARGEST: Final = 999_999_999  # of a number that a producer gives; assumed, far beyond any list
+Verb = Literal["deny", "allow"]
+Direction = Literal["both", "ingress", "egress"]
+
+
+@dataclass(frozen=True, slots=True)
+class Flow:
+    """Packets by addresses, ports and protocol; None is any."""
+
+    family: Literal[4, 6]
+    src: str | None = None  # address or network, "10.0.0.0/8"
+    dst: str | None = None
+    sport: int | None = None
+    dport: int | None = None
+    protocol: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Rule:
+    """One rule of the list."""
+
+    number: int
+    verb: Verb
+    flows: tuple[Flow, ...]  # any of them
+    direction: Direction = "both"
+    reject: bool = False  # tell the sender, else drop silently
+    persistent: bool = True  # whether it survives a restart
+    start_ms: int = 0  # since 1970
+    stop_ms: int | None = None  # None: until taken away
+    key: str = ""  # producer and request that made it
+    subject: str = ""  # name in the twin, where the command named one
+    response: str = ""  # response that holds it
+
+    def is_over(self, now_ms: int) -> bool:
+        """Whether its time is up."""
+        return self.stop_ms is not None and self.stop_ms <= now_ms
+
+
+def flows_of(target_type: str, target: Any) -> tuple[Flow, ...]:
+    """Give the flows of a packet-filter target.
+
+    Raises:
+        OpenC2Error: ports of a protocol that has none.
+    """
+    if target_type in ("ipv4_net", "ipv6_net"):
+        return flows_of_address(target)
+    if target.protocol == "icmp" and (target.src_port is not None or target.dst_port is not None):
+        raise OpenC2Error(f"target.{target_type}", "icmp has no ports; leave them out or give another protocol")
+    return (
+        Flow(
+            4 if target_type == "ipv4_connection" else 6,
+            _text(target.src_addr),
+            _text(target.dst_addr),
+            target.src_port,
+            target.dst_port,
+            target.protocol,
+        ),
+    )
+
+
+def flows_of_address(address: IPv4Interface | IPv6Interface) -> tuple[Flow, ...]:
+    """A range counts as source or destination (packet filter 2.3.1.3)."""
+    family: Literal[4, 6] = 4 if address.version == 4 else 6
+    text = _text(address)
+    return Flow(family, src=text), Flow(family, dst=text)
+
+
+def filter_args(command: Command) -> FilterArgs:
+    """Give the packet-filter arguments of a command, with what is not supported refused.
+
+    Raises:
+        OpenC2Error: 501, "Option not supported", as the profile asks.
+    """
+    args = command.extended.get("slpf")
+    found = args if isinstance(args, FilterArgs) else FilterArgs.model_construct()
+    if found.drop_process == "false_ack":
+        raise OpenC2Error(
+            "args.slpf.drop_process", "Option not supported: false_ack; use none or reject", NOT_IMPLEMENTED
+        )
+    if found.insert_rule is not None and not 1 <= found.insert_rule <= LARGEST:
+        raise OpenC2Error("args.slpf.insert_rule", f"a rule number is 1 to {LARGEST}")
+    return found
+
+
+def next_number(taken: set[int], lowest_ever: int) -> int:
+    """Give a number for a rule that goes on top of those without numbers of their own; never one used before.
+
+    Args:
+        taken: numbers in use.
+        lowest_ever: the lowest number ever given by this function, or TOP + 1.
+
+    Raises:
+        OpenC2Error: 503, all are used up.
+    """
+    number = min(lowest_ever, TOP + 1) - 1
+    while number in taken:
+        number -= 1
+    if number < 1:
+        raise OpenC2Error("", "no rule numbers are left; start a new state file", 503)
+    return number
+
+
+def _text(address: IPv4Interface | IPv6Interface | None) -> str | None:
+    if address is None:
+        return None
+    network = ip_network(address.network)
+    return str(network.network_address) if network.num_addresses == 1 else str(network)

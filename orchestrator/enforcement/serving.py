@@ -1,0 +1,62 @@
+"""An enforcement point put together from files: tokens, names, state, and the kernel behind it.
+
+Flows in: paths and a place. Flows out: a `Gate` whose rules stand in the kernel. Bad files are told before anything is
+written.
+"""
+
+from __future__ import annotations
+
+import fcntl
+from pathlib import Path
+from typing import IO
+
+from ..openc2.consumer import Gate
+from ..openc2.memory import Memory
+from .names import NameMap, read_map
+from .nft import Place, run, transaction
+from .point import EnforcementPoint
+from .store import RuleStore, StoreError
+from .tokens import read_token_file
+
+
+class InUse(ValueError):  # noqa: N818
+    """Another process serves this state."""
+
+
+def take(state: Path) -> IO[bytes]:
+    """Take the state file for this process; it is given back when the process ends, however it ends.
+
+    Raises:
+        InUse: another process has it.
+        StoreError: there is no such folder, or it may not be written.
+    """
+    try:
+        lock = state.with_name(state.name + ".lock").open("ab")
+    except OSError as error:
+        raise StoreError(f"--state {state}: {error.strerror}; name a file in a folder that can be written") from None
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        lock.close()
+        raise InUse(f"--state {state}: another actuator serves it; end that one, or give this one a file") from None
+    return lock
+
+
+def build(place: Place, *, token_file: Path, state: Path, names: Path | None = None, asset_id: str = "") -> Gate:
+    """Give the gate in front of an enforcement point that has taken up its rules.
+
+    Raises:
+        TokenFileError, MapError, StoreError, NoMemory, InUse, NftError: naming the file or tool and the mend.
+    """
+    tokens = read_token_file(token_file)
+    lock = take(state)
+    known = read_map(names) if names is not None else NameMap()
+    point = EnforcementPoint(
+        RuleStore(state),
+        lambda rules: run(transaction(rules, place), place),
+        known,
+        asset_id,
+        has_inside=bool(place.inside),
+    )
+    point.start()
+    return Gate(point, tokens, Memory(state), name=asset_id or place.table, held=lock)

@@ -1,0 +1,124 @@
+"""What a run is of: its playbook, how others are found, how abstract targets are resolved, and its bounds.
+
+Flows in: functions that find things. Flows out: a `Program`, the fixed part of a run; a `State` is the moving one.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from ..cacao import AnyCommand, Playbook, PlaybookError, digest
+from .checking import SUPPORTED, undo_of
+from .state import Pinned
+from .values import StepFault
+
+ABSTRACT = ("security-category", "sector", "group", "location")  # types that a twin makes concrete
+IN_TWIN = (*ABSTRACT, "net-address")  # targets that are looked up where a twin is given
+
+Resolve = Callable[[str, str | None], Playbook | None]  # (playbook id, its `modified` or None for the latest)
+Expand = Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]]  # a definition with its values -> what it names
+
+
+@dataclass(frozen=True, slots=True)
+class Bounds:
+    """What no run exceeds; all assumed, none is of the standard."""
+
+    steps: int = 20_000  # walked in all
+    iterations: int = 1_000  # of one loop
+    frames: int = 64  # branches, loops and calls in each other
+    calls: int = 8  # playbooks in each other
+    step_s: int = 86_400  # an action, a called playbook or a loop without a timeout of its own
+    run_s: int = 604_800  # the whole
+
+
+def knows_none(_name: str, _version: str | None) -> Playbook | None:
+    """Find no playbook."""
+    return None
+
+
+def among(playbooks: Iterable[Playbook]) -> Resolve:
+    """Find playbooks among these: the version that is named, else the latest."""
+    versions: dict[str, dict[str, Playbook]] = {}
+    for playbook in playbooks:
+        versions.setdefault(playbook.id, {})[playbook.modified] = playbook
+
+    def resolve(name: str, version: str | None) -> Playbook | None:
+        known = versions.get(name, {})
+        return known.get(max(known, default="") if version is None else version)
+
+    return resolve
+
+
+def without_twin(definition: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
+    """Refuse what only a twin can resolve; an address stands for itself.
+
+    Raises:
+        StepFault: a category, sector, group or place.
+    """
+    if definition.get("type") not in ABSTRACT:
+        return ()
+    raise StepFault(f"{definition.get('id')} is a {definition.get('type')}: no twin is given to resolve it; give one")
+
+
+@dataclass(frozen=True)
+class Program:
+    """The fixed part of a run."""
+
+    playbook: Playbook
+    resolve: Resolve = knows_none
+    expand: Expand = without_twin
+    supported: frozenset[str] = SUPPORTED  # command types that actuators are installed for
+    hold_s: float = 0  # time to live: what succeeded is taken back after it; 0: it holds until withdrawn
+    bounds: Bounds = field(default_factory=Bounds)
+    _pins: dict[int, tuple[Playbook, Pinned]] = field(default_factory=dict, init=False, repr=False, compare=False)
+
+    _undos: dict[tuple[int, str], tuple[AnyCommand, ...]] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+
+    def undo(self, playbook: Playbook, step: str) -> tuple[AnyCommand, ...]:
+        """How a step is undone, see `undo_of`; read once.
+
+        Raises:
+            PlaybookError: it is malformed.
+        """
+        self.pin(playbook)  # so that its identity stays its own
+        key = (id(playbook), step)
+        if key not in self._undos:
+            self._undos[key] = undo_of(playbook, step)
+        return self._undos[key]
+
+    def pin(self, playbook: Playbook) -> Pinned:
+        """What names this very content."""
+        if id(playbook) not in self._pins:  # the digest of a large playbook takes milliseconds
+            self._pins[id(playbook)] = (playbook, Pinned(playbook.id, playbook.modified, digest(playbook)))
+        return self._pins[id(playbook)][1]
+
+    def met(self, name: str) -> Playbook:
+        """A playbook that a run has met, by its id; the last version of it.
+
+        Raises:
+            KeyError: no run has.
+        """
+        found = [playbook for playbook, pin in self._pins.values() if pin.id == name]
+        if not found:
+            raise KeyError(f"no run has met playbook {name}")
+        return found[-1]
+
+    def pinned(self, pin: Pinned) -> Playbook:
+        """The playbook that a run has met before.
+
+        Raises:
+            PlaybookError: it is gone, or its content is another.
+        """
+        for playbook, known in self._pins.values():
+            if known == pin:
+                return playbook
+        found = self.playbook if pin.id == self.playbook.id else self.resolve(pin.id, pin.modified)
+        if found is None or self.pin(found) != pin:
+            raise PlaybookError(
+                f"playbook {pin.id}, version {pin.modified}: is not what the run began with; bring that version back"
+            )
+        return found

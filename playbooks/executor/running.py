@@ -1,0 +1,122 @@
+"""The interpreter's two verbs: begin a run, and take an event. Both are pure.
+
+Flows in: a program; a state and an event. Flows out: the new state, what it asks for now, facts of what happened. Who
+stores states, sends commands and reads clocks is somebody else: a run is its beginning and its events, replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from ..cacao import PlaybookError
+from ..validity import fault_of_time
+from .checking import check_executable, step_of
+from .commanding import command_now, key_now, playbook_of, undo_command, undo_key, wake_of
+from .program import Program
+from .state import ENDED, Answered, Command, Event, Fact, Frame, Order, Phase, ScopeState, State, Time, Wait, Withdrawn
+from .stepping import BEHAVIOURS
+from .values import StepFault, initial
+from .walking import Walker
+
+
+@dataclass(frozen=True, slots=True)
+class Advance:
+    """What an event made of a run."""
+
+    state: State
+    orders: tuple[Order, ...]  # what it asks for now: at most one command, and when to say the time
+    facts: tuple[Fact, ...]
+
+
+def begin(program: Program, given: Mapping[str, Any], at: int) -> Advance:
+    """Begin a run.
+
+    Args:
+        program: what to run.
+        given: values of external variables by name; names that are none are passed over.
+        at: the time, ms since 1970, UTC.
+
+    Raises:
+        PlaybookError: it is revoked or outside its validity, a step cannot be run, or a value does not fit.
+    """
+    playbook = program.playbook
+    fault = fault_of_time(playbook, at)
+    if fault is not None:
+        raise PlaybookError(f"playbook {playbook.name}: {fault}")
+    check_executable(playbook, program.supported)
+    step_of(playbook, playbook.workflow_start)
+    scope = ScopeState(0, initial(playbook, given))
+    frame = Frame("", playbook.workflow_start, 0, is_root=True)
+    walker = Walker(program, State(Phase.RUNNING, at, at, [program.pin(playbook)], [scope], [frame]), at)
+    walker.walk(BEHAVIOURS)
+    return _advanced(walker)
+
+
+def advance(program: Program, state: State, event: Event) -> Advance:
+    """Take an event; the state given is not changed.
+
+    Raises:
+        PlaybookError: an answer to a command that is not under way, or a playbook of the run is another now.
+    """
+    walker = Walker(program, state.copied(), event.at)
+    match event:
+        case Time():
+            walker.pass_time(BEHAVIOURS)
+        case Withdrawn(why=why):
+            walker.withdraw(why)
+        case Answered(key=key):
+            due = _key(program, state)
+            if due != key:
+                raise PlaybookError(
+                    f"playbook {program.playbook.name}: answer to {key} where {due or 'nothing'} is due"
+                )
+            if state.phase is Phase.UNDOING:
+                walker.undone(event)
+            else:
+                walker.answer(event)
+    walker.walk(BEHAVIOURS)
+    return _advanced(walker)
+
+
+def orders(program: Program, state: State) -> tuple[Order, ...]:
+    """What a state asks for: equal states ask for equal things, so it can be asked for again."""
+    return _orders(program, state, _command(program, state))
+
+
+def has_ended(state: State) -> bool:
+    """Whether nothing happens to a run any more by itself."""
+    return state.phase in ENDED
+
+
+def _advanced(walker: Walker) -> Advance:
+    try:
+        asked = _orders(walker.program, walker.state, walker.command or _command(walker.program, walker.state))
+    except StepFault as fault:  # only an undo can come to this: a step fails by it before it asks
+        walker.state.phase, asked = Phase.STUCK, ()
+        walker.facts.append(Fact(walker.state.now, "failed", "", "", f"undo: {fault}"))
+    return Advance(walker.state, asked, tuple(walker.facts))
+
+
+def _orders(program: Program, state: State, command: Command | None) -> tuple[Order, ...]:
+    wake = wake_of(program, state)
+    return (*([command] if command else []), *([Wait(wake)] if wake is not None else []))
+
+
+def _key(program: Program, state: State) -> str:
+    """The key of the command under way; empty where none is."""
+    if state.phase is Phase.UNDOING:
+        return undo_key(program, state, state.undone)
+    is_asked = state.phase is Phase.RUNNING and state.frames[-1].is_asked
+    return key_now(state.frames[-1]) if is_asked else ""
+
+
+def _command(program: Program, state: State) -> Command | None:
+    if state.phase is Phase.UNDOING:
+        return undo_command(program, state, state.undone)
+    if state.phase is not Phase.RUNNING or not state.frames[-1].is_asked:
+        return None
+    frame = state.frames[-1]
+    step = step_of(playbook_of(program, state, frame), frame.step)
+    return command_now(program, state, frame, step)  # type: ignore[arg-type]  # only an action is asked

@@ -1,0 +1,176 @@
+"""What cooperation is worth: the table adds up, the rule reads its own view alone, one network sits in all seats."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from tocsin.envs.cooperation import ARMS, with_cooperation
+from tocsin.envs.owners import OwnerWorlds
+from tocsin.envs.policy_file import load_policy
+from tocsin.envs.scenario import Generator, Scenario
+from tocsin.orchestrator.cli import BAD_INPUT, main
+from tocsin.tests.envs.games import STEPS, short_game
+from tocsin.tests.training.in_process import without_ray
+from tocsin.training import cooperation, family
+from tocsin.training import train as module
+from tocsin.training.chains import Trial
+from tocsin.training.checkpoint import CheckpointError
+from tocsin.training.cooperation import NEITHER, NOTHING, ONE_SEAT, RULE, OwnersLearned, as_dict, compare, play_seats
+from tocsin.training.family import Curriculum
+from tocsin.training.owners_rule import OwnersThreshold
+from tocsin.training.settings import TrainError, TrainSettings
+
+SEATS = TrainSettings(
+    seats="owners",
+    cooperation="mixed",
+    worlds=4,
+    steps=6,
+    workers=1,
+    iterations=4,
+    seconds=0,
+    minibatches=2,
+    epochs=1,
+    imitation_worlds=4,
+    imitation_passes=1,
+    validation_worlds=8,
+    validations=2,
+)
+
+
+@pytest.fixture
+def short(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_ray(monkeypatch)
+    monkeypatch.setattr(family, "load_game", lambda scenario: short_game())
+
+
+@pytest.fixture
+def policy(short: None, tmp_path: Path) -> Path:
+    out = tmp_path / "owners.tocsin"
+    module.train(Scenario(name="short"), SEATS, out)
+    return out
+
+
+def test_the_rule_keeps_to_what_is_legal_and_minds_its_own_first() -> None:
+    """Every proposal is legal in its view; without asking others none leaves one's own assets."""
+    worlds = OwnerWorlds(with_cooperation(short_game(), ARMS["both"]), range(6))
+    helping, minding = OwnersThreshold(0.2), OwnersThreshold(0.2, helps=False)
+    asked = 0
+    for _ in range(STEPS):
+        chosen, own_only = helping(worlds), minding(worlds)
+        for seat, lane in enumerate(worlds.lanes):
+            assert worlds.legal[seat][np.arange(6), chosen[:, seat]].all()
+            owner = lane.view.compiled.arrays.asset["owner"]
+            target = (np.maximum(own_only[:, seat] - 1, 0)) % lane.view.compiled.targets
+            mine = owner[np.minimum(target, len(owner) - 1)] == lane.view.compiled.owner_number[lane.view.owner]
+            assert mine[own_only[:, seat] > 0].all()
+            assert (chosen[:, seat] == own_only[:, seat])[own_only[:, seat] > 0].all()
+        asked += int(((chosen > 0) & (own_only == 0)).sum())
+        worlds.step(chosen)
+    assert asked
+
+
+def test_a_network_in_all_seats_plays_from_its_file(policy: Path) -> None:
+    """What the file decides for each seat is legal in its view, and its card says where it was trained."""
+    learned = OwnersLearned(load_policy(policy))
+    worlds = OwnerWorlds(short_game(), range(3))
+    for _ in range(STEPS):
+        chosen = learned(worlds)
+        for seat, mask in enumerate(worlds.legal):
+            assert mask[np.arange(3), chosen[:, seat]].all()
+        worlds.step(chosen)
+    settings = learned.policy.card["settings"]
+    assert settings["seats"] == "owners" and settings["own_share"] == 0.0
+
+
+@pytest.mark.usefixtures("short")
+def test_a_run_with_seats_ends_as_one_that_was_not_killed(tmp_path: Path) -> None:
+    """Killed and resumed, it ends with equal weights; another objective is refused."""
+
+    class KilledError(Exception):
+        pass
+
+    def kill(report: Any) -> None:
+        if report.iterations == 3:
+            raise KilledError
+
+    def run(folder: str, **more: Any) -> dict[str, Any]:
+        settings = replace(SEATS, run=str(tmp_path / folder), checkpoint_every=2)
+        module.train(Scenario(name="short"), settings, tmp_path / folder / "out", **more)
+        return dict(load_policy(tmp_path / folder / "out").weights)
+
+    whole = run("whole")
+    with pytest.raises(KilledError):
+        run("cut", progress=kill)
+    resumed = run("cut", resume=True)
+    assert all(np.array_equal(whole[name], resumed[name]) for name in whole)
+    other = replace(SEATS, run=str(tmp_path / "cut"), own_share=1.0)
+    with pytest.raises(CheckpointError, match=r"own_share 0\.0, this run 1\.0"):
+        module.train(Scenario(name="short"), other, None, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("said", "named"),
+    [
+        ({"seats": "coalition", "cooperation": "as-written", "own_share": 0.5}, "own_share 0.5: is for owners' seats"),
+        ({"seats": "coalition"}, "cooperation mixed: is for owners' seats"),
+        ({"false_budget": 1.0}, "false_budget 1.0: is for the coalition's seat"),
+        ({"own_share": 1.5}, "own_share 1.5: give 0 to 1"),
+        ({"seats": "nobody"}, "seats 'nobody': give one of coalition, owners"),
+    ],
+)
+def test_settings_of_seats_that_cannot_be_are_named(said: dict[str, Any], named: str) -> None:
+    """With the mend."""
+    with pytest.raises(TrainError, match=named):
+        replace(SEATS, **said)
+
+
+def test_every_kind_of_cooperation_is_trained_on() -> None:
+    """One chain is played in all four kinds; generated chains take turns."""
+    four = Curriculum(Scenario(name="charging", horizon_ticks=30), SEATS).chains(0)
+    assert len({chain.game.compiled.twin.digest for chain in four}) == len(ARMS) == len(four)
+    settings = replace(SEATS, chains=4, judges=4, smallest=30, largest=30)
+    drawn = Curriculum(Scenario(name="family", generate=Generator(assets=30), horizon_ticks=30), settings).chains(0)
+    shares = [len(chain.game.compiled.twin.sharing) > 0 for chain in drawn]
+    assert shares == [how.shares for how in ARMS.values()]
+
+
+def test_the_table_adds_up(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Worth is the loss under neither less the loss, the mean of a row is that of its chains, owners sum to it."""
+    monkeypatch.setattr(cooperation, "LEVELS", (0.4,))
+    trial = Trial(short_game(), (short_game(),))
+    table = compare("short", [trial], {"trained": load_policy(policy)}, 6)
+    rows = {(row.policy, row.kind): row for row in table.rows}
+    assert set(rows) == {(name, kind) for name in (RULE, "trained") for kind in ARMS} | {(NOTHING, ""), (ONE_SEAT, "")}
+    for (name, kind), row in rows.items():
+        assert row.loss.low <= row.loss.value <= row.loss.high
+        assert row.loss.value == pytest.approx(sum(row.by_owner.values())) == pytest.approx(row.by_chain["short"])
+        if kind:
+            assert row.worth is not None
+            assert row.worth.value == pytest.approx(rows[name, NEITHER].loss.value - row.loss.value)
+    again = play_seats(
+        with_cooperation(short_game(), ARMS["both"]),
+        table.tuned["both"],
+        range(6),
+        stream=cooperation.STREAM_EVALUATION,
+    )
+    assert again.sum(axis=1).mean() == pytest.approx(rows[RULE, "both"].loss.value)
+    told = as_dict(table)
+    assert json.loads(json.dumps(told)) == told and len(told["rows"]) == len(rows)
+
+
+def test_the_command_refuses_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """One line with the mend, exit code 2."""
+    for arguments, named in (
+        (["--attacks", "1"], "--attacks 1: give 2 or more"),
+        (["--scenario", str(tmp_path / "absent.yaml")], "absent.yaml"),
+        (["--policy", str(tmp_path / "absent.tocsin")], "absent.tocsin"),
+    ):
+        with pytest.raises(SystemExit) as left:
+            main(["cooperation", *arguments])
+        out, err = capsys.readouterr()
+        assert left.value.code == BAD_INPUT and out == "" and len(err.strip().splitlines()) == 1 and named in err
