@@ -26,7 +26,7 @@ playbooks: [isolate-asset, release-asset, restore-asset, revoke-credentials]
 attackers: {opportunist: {preset: opportunist, tries_per_hour: 300, onset_s: [0, 0]}}
 judged: {chains: [{chain: charging}]}
 tuned_on: {chains: [{chain: charging}]}
-tuned: {restore: 0.3, isolate: 0.8, worth: 1.0, stops: [0.5]}
+tuned: {restore: 0.3, isolate: 0.8, worth: 1.0, watchful: 1.0, stops: [0.5]}
 """
 
 
