@@ -22,7 +22,7 @@ SUITE = """
 name: small
 episodes: 2
 horizon_ticks: 20
-playbooks: [isolate-asset, release-asset, restore-asset, revoke-credentials]
+playbooks: [isolate-asset, raise-monitoring, release-asset, restore-asset, revoke-credentials]
 attackers: {opportunist: {preset: opportunist, tries_per_hour: 300, onset_s: [0, 0]}}
 judged: {chains: [{chain: charging}]}
 tuned_on: {chains: [{chain: charging}]}
@@ -76,6 +76,7 @@ def test_what_may_go_is_signed_with_its_card(
     found = verified(place / "out.tocsin", trust([grace]), datetime.now(UTC))
     assert {one.name for one in evaluated_with(found)} == {
         "isolate-asset",
+        "raise-monitoring",
         "release-asset",
         "restore-asset",
         "revoke-credentials",
