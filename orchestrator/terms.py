@@ -43,7 +43,7 @@ class Terms:
     openc2: Mapping[str, Address] = field(default_factory=dict)  # per owner
     ca_file: str | None = None  # certificates to trust for https addresses
     response_s: float = 3600.0  # a response not carried out by then expires; assumed
-    verify_s: float = 900.0  # no telemetry confirms by then: failed; assumed, 15 ticks
+    verify_s: float = 900.0  # no telemetry confirms by then, after the playbook's own work: failed; assumed, 15 ticks
     fresh_s: float = 300.0  # a forecast older than this is made anew before acting; assumed
     repropose_s: float = 600.0  # the node does not repeat a proposal that came to nothing before; assumed
 

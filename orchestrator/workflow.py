@@ -44,6 +44,7 @@ from .run import Ending, Hindrance, Moment, Phase, Result, Script, carry_out, ha
 from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
+from .watching import Watcher
 from .writing import ChangedByHand, writing
 
 HOLDING = (State.VERIFYING, State.SUCCEEDED)
@@ -70,6 +71,7 @@ class Workflow:
     actuator: Actuator
     script: Script
     lease: Lease
+    watcher: Watcher | None = None
 
     def advance(self) -> None:
         """Bring every response as far as it can go at this time.
@@ -126,15 +128,22 @@ class Workflow:
     def _record_in(self, conn: sa.Connection, response: Response, event: Event, body: Mapping[str, Any]) -> None:
         attempt = attempts(conn, response.id, event) + 1
         record_transition(conn, response.id, event, attempt=attempt, time=iso(self._now()), body=body)
+        if self.watcher is not None and event is Event.EXECUTE:
+            self.watcher.started(conn, response.id, self._now())
+        elif self.watcher is not None and event in (Event.UNDO, Event.UNDO_FAIL):
+            self.watcher.undone(conn)
 
     def _expire(self, response: Response) -> None:
         if response.expires <= iso(self._now()):
             self._record(response, Event.EXPIRE, reason="its time ran out")
 
     def _rehearse(self, response: Response) -> None:
-        shown = forecasts.shown(self.advisor.rehearse(response.proposal))
+        forecast = self.advisor.rehearse(response.proposal)
+        shown = forecasts.shown(forecast)
         with writing(self.engine, response.id, self.clock) as conn:
             update_response(conn, response.id, forecast=shown)
+            if self.watcher is not None:
+                self.watcher.rehearsed(conn, response.id, forecast.outlook, self._now())
             self._record_in(conn, response, Event.REHEARSE, {"forecast": shown})
 
     def _ask(self, response: Response) -> None:
@@ -239,6 +248,9 @@ class Workflow:
             refused = self._refusal(conn, response, now)
         if response.expires <= iso(now):
             self._fail(response, "its time ran out before it was carried out whole")
+            shelved = self.shelf.get(response.playbook)
+            if shelved is not None and shelved.digest == response.playbook_digest:
+                self._want_back(response, shelved.document)
             return
         if refused is not None and refused.name != "budget_spent":  # its own cost is booked already
             self._fail(response, f"{refused.name}: {refused.reason}")
@@ -293,13 +305,14 @@ class Workflow:
         with reading(self.engine) as conn:
             began, ended = (parse_iso(time_of(conn, response.id, one)) for one in (Event.EXECUTE, Event.COMPLETE))
         found = self.advisor.verify(response.proposal, began)  # a playbook may wait for its own work
-        waited_s = (self._now() - ended).total_seconds()
+        waited_s, shelved = (self._now() - ended).total_seconds(), self.shelf.get(response.playbook)
+        patience_s = self.terms.verify_s + (shelved.effect.work_s if shelved else 0.0)  # its work comes first
         if found is Verification.CONFIRMED:
             self._confirm(response)
         elif found is Verification.CONTRADICTED:
             self._fail(response, "later telemetry shows that it did not take effect")
-        elif waited_s > self.terms.verify_s:
-            self._fail(response, f"no telemetry confirmed it within {self.terms.verify_s:.0f} s")
+        elif waited_s > patience_s:
+            self._fail(response, f"no telemetry confirmed it within {patience_s:.0f} s")
             self.advisor.applied(response.proposal, holds=False, since=self._now())  # no work goes on for good
 
     def _confirm(self, response: Response) -> None:

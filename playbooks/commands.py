@@ -89,7 +89,9 @@ def list_(as_json: JsonFlag = False) -> None:
     for row in rows:
         on = ", ".join(row["kinds"]) or row["target_type"]
         undo = "has an undo" if row["undo"] else "no undo"
-        say(f"{row['name']}: {', '.join(row['verbs'])} on {on}; consent class {row['consent_class']}; {undo}")
+        does = ", ".join(row["verbs"]) or "changes nothing"
+        say(f"{row['name']}: {row['summary']}")
+        say(f"    {does} on {on}; consent class {row['consent_class']}; {undo}")
 
 
 @playbook.command("show", epilog="Example: tocsin playbook show isolate-asset --twin chain/ --svg isolate.svg")

@@ -26,12 +26,13 @@ from .executor.state import (
     Withdrawn,
     state_from_json,
 )
-from .executor.values import REFERENCE, StepFault
+from .executor.values import REFERENCE, TOLD, StepFault
 
 __all__ = [
     "ABSTRACT",
     "REFERENCE",
     "SUPPORTED",
+    "TOLD",
     "Advance",
     "Answered",
     "Ask",

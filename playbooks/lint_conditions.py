@@ -5,7 +5,6 @@ Flows in: a `Playbook`. Flows out: findings (CACAO v2.0, sections 4.8 to 4.10). 
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterator
 
 from .cacao import Playbook
@@ -20,7 +19,8 @@ from .conditions import (
     parse_condition,
     variables_of,
 )
-from .execute import REFERENCE
+from .execute import REFERENCE, StepFault
+from .executor.evaluating import pattern
 from .lint_shape import STEP_SECTIONS
 from .lint_steps import split
 from .lint_variables import arguments, variable_of
@@ -65,9 +65,11 @@ def _condition(playbook: Playbook, step: str, condition: Condition, place: Place
         said = "names no variable: it is always the same"
         yield found("condition-fixed", place, said, "compare a variable", section=section)
     for one in comparisons(condition):
-        if one.operator == "MATCHES" and isinstance(one.right, Constant) and not _is_pattern(one.right.text):
-            said = f"{shown(one.right.text)} is no regular expression"
-            yield found("condition-pattern", place, said, "mend the expression", section=section)
+        if one.operator == "MATCHES" and isinstance(one.right, Constant):
+            try:
+                pattern(one.right.text)
+            except StepFault as fault:
+                yield found("condition-pattern", place, *split(str(fault)), section=section)
         for reference, literal in _compared(one):
             declared = variable_of(playbook, step, reference.name)
             if declared is not None and not _fits(declared.type, literal):
@@ -91,14 +93,6 @@ def _fits(kind: str, literal: Constant) -> bool:
     if literal.kind in KINDS and KINDS[literal.kind] != kind and not (literal.kind == "integer" and kind in NUMBERS):
         return kind not in (*NUMBERS, "bool", "ipv4-addr", "ipv6-addr", "mac-addr", "uuid", "uri", "dictionary")
     return literal.text == "" or fault_of_value(kind, literal.text) is None
-
-
-def _is_pattern(text: str) -> bool:
-    try:
-        re.compile(text)
-    except (re.error, RecursionError, OverflowError):
-        return False
-    return True
 
 
 def _loop(playbook: Playbook, reach: Reach, first: str, condition: Condition, place: Place) -> Iterator[Finding]:

@@ -73,7 +73,7 @@ switch-default | 4.10 | warning | a switch has a default case
 condition-form | 4.8, 4.9 | error | a condition is a comparison expression of STIX patterning over variables
 condition-prefix-not | 4.8, 4.9 | warning | NOT stands before the operator, as in STIX, not before the comparison
 condition-type | 4.8, 4.9 | warning | a literal can be a value of the variable that it is compared with
-condition-pattern | 4.8, 4.9 | warning | the right of MATCHES is a regular expression
+condition-pattern | 4.8, 4.9 | warning | the right of MATCHES is a regular expression of RE2
 condition-fixed | 4.8, 4.9 | warning | a condition names a variable
 while-fixed | 4.9 | warning | the branch of a while-condition may change a variable of its condition
 playbook-self | 4.6 | error | a playbook does not call itself, nor is it called again by one that it calls

@@ -10,6 +10,7 @@ import re
 from collections.abc import Iterator
 
 from .cacao import AnyStep, Playbook, Variable
+from .execute import TOLD
 from .lint_commands import commands_of, text_of
 from .lint_identity import entries
 from .lint_words import Finding, Place, found, shown
@@ -25,7 +26,7 @@ def variable_findings(playbook: Playbook) -> Iterator[Finding]:
     uses = uses_of(playbook)
     scopes = _Scopes(playbook, uses)
     steps = playbook.workflow
-    written = {name for step in steps.values() for name in arguments(step, "out_args")}
+    written = {name for step in steps.values() for name in arguments(step, "out_args")} | set(TOLD)
     named = {use.name for use in uses} | written | {n for step in steps.values() for n in arguments(step, "in_args")}
     yield from _undeclared(scopes, uses)
     for name, step in steps.items():

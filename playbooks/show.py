@@ -21,7 +21,7 @@ ONWARDS = ("on_completion", "on_success")  # the same level goes on
 
 
 def summary(playbook: Playbook) -> dict[str, Any]:
-    """Name, id, digest, targets, consent class, verbs and undo of a playbook, as `tocsin playbook list` gives them.
+    """Name, id, digest, the description's first paragraph, targets, consent class, verbs and undo of a playbook.
 
     A playbook without our extension has an empty `verbs`, and None where nothing is declared.
 
@@ -33,6 +33,7 @@ def summary(playbook: Playbook) -> dict[str, Any]:
         "name": playbook.name,
         "id": playbook.id,
         "digest": digest(playbook),
+        "summary": (playbook.description or "").partition("\n\n")[0],
         "target_type": declared and declared["target_type"],
         "kinds": declared["kinds"] if declared else [],
         "consent_class": declared and declared["consent_class"],

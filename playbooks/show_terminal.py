@@ -65,7 +65,8 @@ def _effect(told: Mapping[str, Any]) -> list[str]:
         "",
         f"on: {', '.join(told['kinds']) or told['target_type']}",
         f"consent class: {told['consent_class']}",
-        "does: " + "; ".join(f"{verb} {json.dumps(value)}" for verb, value in told["verbs"].items()),
+        "does: "
+        + ("; ".join(f"{verb} {json.dumps(value)}" for verb, value in told["verbs"].items()) or "nothing to it"),
         "takes {work_s:g} s, holds {hold_s:g} s, {labour_h:g} h of work, succeeds with {success:g}".format(**effect),
         f"undo: {'yes' if told['undo'] else 'no'}: {effect['undo']['how']}",
         f"idempotency: {effect['idempotency']}",

@@ -5,6 +5,7 @@ Flows in: flags, or a YAML file (untrusted). Flows out: `TrainSettings`, checked
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -25,11 +26,13 @@ class TrainError(ValueError):
     """Settings or files that make no run; the message names the thing and the mend."""
 
 
-def _number(default: float, low: float, high: float, meaning: str) -> Any:
+def number(default: float, low: float, high: float, meaning: str) -> Any:
+    """A field of settings that is a number within a range."""
     return field(default=default, metadata={"meaning": meaning, "low": low, "high": high})
 
 
-def _word(default: str, meaning: str, choices: tuple[str, ...] = ()) -> Any:
+def word(default: str, meaning: str, choices: tuple[str, ...] = ()) -> Any:
+    """A field of settings that is text, one of `choices` where there are any."""
     return field(default=default, metadata={"meaning": meaning, "choices": choices})
 
 
@@ -37,62 +40,62 @@ def _word(default: str, meaning: str, choices: tuple[str, ...] = ()) -> Any:
 class TrainSettings:
     """One run of training on a scenario or the family it generates; meanings and ranges are in the fields' metadata."""
 
-    scenario: str = _word("", "scenario file; empty: the shipped one")
-    chains: int = _number(0, 0, 1000, "generated chains that a worker plays side by side; 0: the scenario's own chain")
-    smallest: int = _number(30, 10, 100_000, "assets of the smallest generated chains")
-    largest: int = _number(200, 10, 100_000, "assets of the largest generated chains")
-    stages: int = _number(1, 1, 1000, "equal parts of the run, each with new chains; sizes grow over the first half")
-    attackers: str = _word(AS_WRITTEN, "of generated chains: the scenario's, or presets in turn", (AS_WRITTEN, MIXED))
-    unit: str = _word(
+    scenario: str = word("", "scenario file; empty: the shipped one")
+    chains: int = number(0, 0, 1000, "generated chains that a worker plays side by side; 0: the scenario's own chain")
+    smallest: int = number(30, 10, 100_000, "assets of the smallest generated chains")
+    largest: int = number(200, 10, 100_000, "assets of the largest generated chains")
+    stages: int = number(1, 1, 1000, "equal parts of the run, each with new chains; sizes grow over the first half")
+    attackers: str = word(AS_WRITTEN, "of generated chains: the scenario's, or presets in turn", (AS_WRITTEN, MIXED))
+    unit: str = word(
         PER_CHAIN,
         "of rewards on generated chains: what is lost there without this policy, or hours",
         (PER_CHAIN, HOURS),
     )
-    judges: int = _number(8, 1, 1000, "generated chains of their own, of all sizes, by which the best weights are kept")
-    seats: str = _word(
+    judges: int = number(8, 1, 1000, "generated chains of their own, of all sizes, by which the best weights are kept")
+    seats: str = word(
         COALITION, "who decides: one for all owners, or each by its own view; one network", (COALITION, OWNERS)
     )
-    own_share: float = _number(0.0, 0, 1, "of an owner's reward that is its own loss; the rest is all owners' together")
-    cooperation: str = _word(
+    own_share: float = number(0.0, 0, 1, "of an owner's reward that is its own loss; the rest is all owners' together")
+    cooperation: str = word(
         AS_WRITTEN, "between owners: as the chains have it, or findings and consent in turn", (AS_WRITTEN, MIXED)
     )
-    seconds: float = _number(60.0, 0, 31_536_000, "wall time in all, Ray's start and validation too; 0: no limit")
-    iterations: int = _number(0, 0, 10**9, "updates in all, by which the learning rate then falls; 0: by the time")
-    shape: str = _word(DECENTRALISED, "who computes gradients: every worker, or one learner", (DECENTRALISED, CENTRAL))
-    workers: int = _number(2, 1, 4096, "Ray actors that roll out; in the decentralised shape they learn too")
-    worlds: int = _number(48, 1, 4096, "worlds a worker plays side by side")
-    steps: int = _number(30, 1, 4096, "decisions a world makes per iteration")
-    threads: int = _number(1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it")
-    gpus: int = _number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
-    seed: int = _number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
-    imitation_worlds: int = _number(64, 1, 4096, "worlds in all in which the rule by worth is watched for one episode")
-    imitation_passes: int = _number(8, 0, 1000, "over what was watched, before PPO; 0: none")
-    learning_rate: float = _number(1e-3, 1e-9, 1.0, "Adam's, in PPO, at the start; falls with what is left of the run")
-    gamma: float = _number(0.99, 0.01, 1.0, "discount per decision (two minutes)")
-    gae_lambda: float = _number(0.9, 0.0, 1.0, "of generalised advantage estimation")
-    clip: float = _number(0.2, 1e-3, 10.0, "range of the probability ratio in PPO's objective")
-    entropy: float = _number(0.003, 0.0, 1.0, "weight of the entropy bonus")
-    value_weight: float = _number(0.5, 0.0, 100.0, "weight of the value's fault in the loss")
-    gradient_norm: float = _number(0.5, 1e-6, 1e6, "greatest norm of a gradient; longer ones are cut to it")
-    epochs: int = _number(4, 1, 100, "passes over each iteration's data")
-    minibatches: int = _number(4, 1, 1024, "per pass, over all workers together")
-    downtime_budget: float = _number(0.0, 0, 1e9, "owner-hours per attack that responses alone may cost; 0: no bound")
-    false_budget: float = _number(0.0, 0, 1e9, "containments per attack of what no attacker held; 0: no bound")
-    consents_budget: float = _number(0.0, 0, 1e9, "answers per attack that people may be asked for; 0: no bound")
-    budget_rate: float = _number(0.05, 1e-6, 100, "by which a multiplier rises per iteration and share overrun")
-    validation_worlds: int = _number(256, 2, 4096, "worlds of their own stream, in all, by which the best are kept")
-    validations: int = _number(6, 2, 100, "after imitation, at the end, and the others evenly between")
-    start_s: float = _number(600.0, 1, 3600, "patience with workers that start: a node first compiles the kernels")
-    patience_s: float = _number(60.0, 1, 3600, "how long a worker may keep the others waiting before it is replaced")
-    run: str = _word("", "folder or fsspec URL that keeps checkpoints, figures and the settings; empty: none")
-    checkpoint_every: int = _number(50, 1, 10**6, "iterations between checkpoints")
-    checkpoints: int = _number(3, 1, 1000, "newest checkpoints that are kept")
+    seconds: float = number(60.0, 0, 31_536_000, "wall time in all, Ray's start and validation too; 0: no limit")
+    iterations: int = number(0, 0, 10**9, "updates in all, by which the learning rate then falls; 0: by the time")
+    shape: str = word(DECENTRALISED, "who computes gradients: every worker, or one learner", (DECENTRALISED, CENTRAL))
+    workers: int = number(2, 1, 4096, "Ray actors that roll out; in the decentralised shape they learn too")
+    worlds: int = number(48, 1, 4096, "worlds a worker plays side by side")
+    steps: int = number(30, 1, 4096, "decisions a world makes per iteration")
+    threads: int = number(1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it")
+    gpus: int = number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
+    seed: int = number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
+    imitation_worlds: int = number(64, 1, 4096, "worlds in all in which the rule by worth is watched for one episode")
+    imitation_passes: int = number(8, 0, 1000, "over what was watched, before PPO; 0: none")
+    learning_rate: float = number(1e-3, 1e-9, 1.0, "Adam's, in PPO, at the start; falls with what is left of the run")
+    gamma: float = number(0.99, 0.01, 1.0, "discount per decision (two minutes)")
+    gae_lambda: float = number(0.9, 0.0, 1.0, "of generalised advantage estimation")
+    clip: float = number(0.2, 1e-3, 10.0, "range of the probability ratio in PPO's objective")
+    entropy: float = number(0.003, 0.0, 1.0, "weight of the entropy bonus")
+    value_weight: float = number(0.5, 0.0, 100.0, "weight of the value's fault in the loss")
+    gradient_norm: float = number(0.5, 1e-6, 1e6, "greatest norm of a gradient; longer ones are cut to it")
+    epochs: int = number(4, 1, 100, "passes over each iteration's data")
+    minibatches: int = number(4, 1, 1024, "per pass, over all workers together")
+    downtime_budget: float = number(0.0, 0, 1e9, "owner-hours per attack that responses alone may cost; 0: no bound")
+    false_budget: float = number(0.0, 0, 1e9, "containments per attack of what no attacker held; 0: no bound")
+    consents_budget: float = number(0.0, 0, 1e9, "answers per attack that people may be asked for; 0: no bound")
+    budget_rate: float = number(0.05, 1e-6, 100, "by which a multiplier rises per iteration and share overrun")
+    validation_worlds: int = number(256, 2, 4096, "worlds of their own stream, in all, by which the best are kept")
+    validations: int = number(6, 2, 100, "after imitation, at the end, and the others evenly between")
+    start_s: float = number(600.0, 1, 3600, "patience with workers that start: a node first compiles the kernels")
+    patience_s: float = number(60.0, 1, 3600, "how long a worker may keep the others waiting before it is replaced")
+    run: str = word("", "folder or fsspec URL that keeps checkpoints, figures and the settings; empty: none")
+    checkpoint_every: int = number(50, 1, 10**6, "iterations between checkpoints")
+    checkpoints: int = number(3, 1, 1000, "newest checkpoints that are kept")
     tensorboard: bool = field(default=False, metadata={"meaning": "write TensorBoard events into the run folder too"})
 
     def __post_init__(self) -> None:
         """Refuse what cannot run."""
         for one in fields(self):
-            _check(one.name, getattr(self, one.name), type(one.default), one.metadata)
+            check_field(one.name, getattr(self, one.name), type(one.default), one.metadata)
         if not self.seconds and not self.iterations:
             raise TrainError("seconds 0 and iterations 0: the run would never end; give one of them")
         if 0 < self.seconds < 5:
@@ -137,7 +140,12 @@ _DEFAULTS: dict[str, Any] = {one.name: one.default for one in fields(TrainSettin
 _PASSWORD = re.compile(r"[^/]*://[^/@]*:[^/@]*@")
 
 
-def _check(name: str, value: Any, kind: type, meaning: Mapping[str, Any]) -> None:
+def check_field(name: str, value: Any, kind: type, meaning: Mapping[str, Any]) -> None:
+    """Refuse a value of another kind, or out of range.
+
+    Raises:
+        TrainError: naming setting and mend.
+    """
     if kind is float and type(value) is int:
         value = float(value)
     if type(value) is not kind:
@@ -167,6 +175,11 @@ def read_settings(path: Path, **given: Any) -> TrainSettings:
     if len(documents) != 1:
         raise TrainError(f"{path}: holds no mapping of settings; write lines like 'workers: 2'")
     return parse_settings(documents[0], str(path), folder=path.parent, **given)
+
+
+def names_in(path: Path) -> set[str]:
+    """Names of the settings that a file which `read_settings` takes says; all others have their defaults."""
+    return set(read_yaml(path.read_bytes(), str(path))[0])
 
 
 def parse_settings(content: Any, place: str, *, folder: Path | None = None, **given: Any) -> TrainSettings:
@@ -209,3 +222,17 @@ def settings_yaml(settings: TrainSettings) -> str:
 def as_dict(settings: TrainSettings) -> dict[str, Any]:
     """The settings as plain values."""
     return asdict(settings)
+
+
+def check_place(flag: str, path: Path) -> None:
+    """Refuse a file that could not be written in the end.
+
+    Raises:
+        TrainError: it is a folder, has none, or may not be written.
+    """
+    if path.is_dir():
+        raise TrainError(f"{flag} {path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise TrainError(f"{flag} {path}: folder {path.parent} is not there; make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise TrainError(f"{flag} {path}: cannot be written; name another place")

@@ -14,7 +14,7 @@ import json
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Final
-from urllib.parse import urlsplit
+from urllib.parse import quote, unquote, urlsplit
 
 import httpx
 from pydantic import Field
@@ -134,18 +134,17 @@ class HttpApi:
 def _url(order: Order, base: str, place: str) -> str:
     """The agent's address with the command's path, below the owner's base."""
     path = str(order.command.get("path", ""))
-    if not path.startswith("/") or any(part in ("..", ".") for part in path.split("?")[0].split("/")):
-        raise Refused(f"{place}: path {path[:80]!r} must start with / and hold no dots for folders")
-    if any(ord(sign) <= 32 or ord(sign) > 126 for sign in path) or "%2e" in path.lower():
-        raise Refused(f"{place}: path {path[:80]!r} must be percent-encoded, dots aside")
-    allowed = base.rstrip("/")
-    named = [url.rstrip("/") for url in dict(order.agent.get("address") or {}).get("url", ())]
+    if not path.startswith("/"):
+        raise Refused(f"{place}: path {path[:80]!r} must start with /")
+    allowed, base_path = base.rstrip("/"), urlsplit(base).path.rstrip("/")
+    unnamed = f"urn:tocsin:actuator:{quote(order.owner, safe='')}"  # the library's "as the owner's settings say"
+    addresses = dict(order.agent.get("address") or {}).get("url", ())
+    named = [str(url).rstrip("/") for url in addresses if url != unnamed]
     for url in named or [allowed]:
         if url == allowed or url.startswith(allowed + "/"):
             return _checked(url + path, place)
-        own = urlsplit(allowed).path
-        if own and _origin(url) == _origin(allowed) and path.startswith(own + "/"):
-            return _checked(_origin(allowed) + path, place)  # the agent names the host, the command the whole path
+        if base_path and url == _origin(allowed) and path.startswith(base_path + "/"):
+            return _checked(url + path, place)  # the agent names the host, the command the whole path
     raise Refused(f"{place}: the agent's address {named[0][:120]!r} is not below the owner's {allowed}")
 
 
@@ -155,6 +154,11 @@ def _origin(url: str) -> str:
 
 
 def _checked(url: str, place: str) -> str:
+    """A URL that cannot climb out of where it begins."""
+    if any(ord(sign) <= 32 or ord(sign) > 126 for sign in url) or "\\" in url:
+        raise Refused(f"{place}: {url[:120]!r} must be percent-encoded")
+    if any(part in (".", "..") for part in unquote(urlsplit(url).path).replace("\\", "/").split("/")):
+        raise Refused(f"{place}: {url[:120]!r} holds dots for folders; write the path without them")
     try:
         check_url(url, "address")
     except AddressError as error:

@@ -81,6 +81,15 @@ def installed() -> dict[str, EntryPoint]:
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
+def usable(home: Path) -> frozenset[str]:
+    """The command types that a node of this home carries out: installed, and set up where that is needed.
+
+    Raises:
+        SetupError: the settings are broken.
+    """
+    return frozenset({OPENC2} | (set(installed()) & (set(read_settings(home)) | UNSET)))
+
+
 def build(home: Path, openc2: Actuator) -> Router:
     """Give the router of a node: OpenC2 as it is, and whatever is installed and has settings in the node's home.
 
@@ -93,9 +102,8 @@ def build(home: Path, openc2: Actuator) -> Router:
     for name in settings:
         if name not in factories:
             raise SetupError(f"{home / 'actuators.yaml'}: {name}: {why_not(name, ())}")
-    for name, point in factories.items():
-        if name in settings or name in UNSET:
-            found[name] = _make(point, Setup(name, home, settings.get(name, {})))
+    for name in sorted(usable(home) - {OPENC2}):
+        found[name] = _make(factories[name], Setup(name, home, settings.get(name, {})))
     return Router(found)
 
 

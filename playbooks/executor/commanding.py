@@ -14,7 +14,7 @@ from ..cacao import ActionStep, AnyStep, Playbook
 from .checking import step_of
 from .filling import Filled, fill_command, fill_party
 from .program import ABSTRACT, Program
-from .state import Ask, Command, Frame, State
+from .state import Ask, Command, Frame, Phase, State
 from .values import Scope, StepFault
 
 TIMED = ("action", "playbook-action", "while-condition")  # have a time of ours where they state none
@@ -37,6 +37,21 @@ def deadline_of(program: Program, frame: Frame, step: AnyStep) -> int | None:
     if step.timeout:  # 0, as editors write it, says nothing: no step could end within it
         return frame.since + step.timeout
     return frame.since + program.bounds.step_s * 1000 if step.type in TIMED else None
+
+
+def wake_of(program: Program, state: State) -> int | None:
+    """When the next thing happens by itself, ms; None: never."""
+    if state.phase is Phase.HOLDING:
+        return state.until
+    if state.phase is not Phase.RUNNING:
+        return None
+    times = [state.began + program.bounds.run_s * 1000 + 1]
+    for frame in state.frames:
+        step = step_of(playbook_of(program, state, frame), frame.step)
+        deadline = deadline_of(program, frame, step)
+        times += [] if deadline is None else [deadline]
+        times += [frame.since] if frame.phase == "delayed" else []
+    return min(times)
 
 
 def command_now(program: Program, state: State, frame: Frame, step: ActionStep) -> Command:

@@ -136,15 +136,20 @@ def _before(left: Typed, right: Typed) -> bool:
 
 def _like(left: Typed, right: Typed) -> bool:
     parts = (".*" if sign == "%" else "." if sign == "_" else re.escape(sign) for sign in right[1])
-    return _pattern("".join(parts)).fullmatch(left[1]) is not None
+    return pattern("".join(parts)).fullmatch(left[1]) is not None
 
 
 def _matches(left: Typed, right: Typed) -> bool:
-    return _pattern(right[1]).search(left[1]) is not None
+    return pattern(right[1]).search(left[1]) is not None
 
 
 @lru_cache(maxsize=256)
-def _pattern(text: str) -> Any:
+def pattern(text: str) -> Any:
+    """A compiled expression of RE2.
+
+    Raises:
+        StepFault: it is none, or too large.
+    """
     options = re2.Options()
     options.log_errors, options.dot_nl, options.max_mem = False, True, MAX_MEMORY
     if len(text) > MAX_PATTERN:

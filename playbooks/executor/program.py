@@ -15,6 +15,7 @@ from .state import Pinned
 from .values import StepFault
 
 ABSTRACT = ("security-category", "sector", "group", "location")  # types that a twin makes concrete
+IN_TWIN = (*ABSTRACT, "net-address")  # targets that are looked up where a twin is given
 
 Resolve = Callable[[str, str | None], Playbook | None]  # (playbook id, its `modified` or None for the latest)
 Expand = Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]]  # a definition with its values -> what it names
@@ -51,11 +52,13 @@ def among(playbooks: Iterable[Playbook]) -> Resolve:
 
 
 def without_twin(definition: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
-    """Refuse what only a twin can resolve.
+    """Refuse what only a twin can resolve; an address stands for itself.
 
     Raises:
-        StepFault: always.
+        StepFault: a category, sector, group or place.
     """
+    if definition.get("type") not in ABSTRACT:
+        return ()
     raise StepFault(f"{definition.get('id')} is a {definition.get('type')}: no twin is given to resolve it; give one")
 
 

@@ -13,7 +13,7 @@ from typing import Any
 from ..cacao import PlaybookError
 from ..validity import fault_of_time
 from .checking import check_executable, step_of
-from .commanding import command_now, deadline_of, key_now, playbook_of, undo_command, undo_key
+from .commanding import command_now, key_now, playbook_of, undo_command, undo_key, wake_of
 from .program import Program
 from .state import ENDED, Answered, Command, Event, Fact, Frame, Order, Phase, ScopeState, State, Time, Wait, Withdrawn
 from .stepping import BEHAVIOURS
@@ -63,8 +63,7 @@ def advance(program: Program, state: State, event: Event) -> Advance:
     walker = Walker(program, state.copied(), event.at)
     match event:
         case Time():
-            walker.expire()
-            walker.over()
+            walker.pass_time(BEHAVIOURS)
         case Withdrawn(why=why):
             walker.withdraw(why)
         case Answered(key=key):
@@ -101,7 +100,7 @@ def _advanced(walker: Walker) -> Advance:
 
 
 def _orders(program: Program, state: State, command: Command | None) -> tuple[Order, ...]:
-    wake = _wake(program, state)
+    wake = wake_of(program, state)
     return (*([command] if command else []), *([Wait(wake)] if wake is not None else []))
 
 
@@ -121,18 +120,3 @@ def _command(program: Program, state: State) -> Command | None:
     frame = state.frames[-1]
     step = step_of(playbook_of(program, state, frame), frame.step)
     return command_now(program, state, frame, step)  # type: ignore[arg-type]  # only an action is asked
-
-
-def _wake(program: Program, state: State) -> int | None:
-    """When something happens by itself, ms; None: never."""
-    if state.phase is Phase.HOLDING:
-        return state.until
-    if state.phase is not Phase.RUNNING:
-        return None
-    times = [state.began + program.bounds.run_s * 1000 + 1]
-    for frame in state.frames:
-        step = step_of(playbook_of(program, state, frame), frame.step)
-        deadline = deadline_of(program, frame, step)
-        times += [] if deadline is None else [deadline]
-        times += [frame.since] if frame.phase == "delayed" else []
-    return min(times)

@@ -26,7 +26,7 @@ from .checking import check_executable
 from .commanding import command_now
 from .evaluating import is_true
 from .filling import fill_party
-from .program import ABSTRACT
+from .program import IN_TWIN
 from .state import Failure, Frame, ScopeState
 from .values import REFERENCE, StepFault, initial
 from .walking import Behaviour, Walker
@@ -50,6 +50,8 @@ def action(walker: Walker, frame: Frame, step: ActionStep) -> bool:
     if frame.is_asked:
         return False
     if not frame.targets:
+        if not walker.begin_now(frame):  # what is sent is sent now, however long ago it could have been
+            return True
         frame.targets = _targets(walker, frame, step)
     if frame.number == len(step.commands) * len(frame.targets):
         walker.succeed(frame, step)
@@ -64,16 +66,14 @@ def action(walker: Walker, frame: Frame, step: ActionStep) -> bool:
 
 
 def _targets(walker: Walker, frame: Frame, step: ActionStep) -> list[dict[str, Any]]:
-    """Targets of an action, abstract ones resolved; one empty where it names none, so that its commands still run."""
+    """Targets of an action, resolved in the twin; one empty where it names none, so that its commands still run."""
     playbook, scope = walker.playbook(frame), walker.scope(frame, step)
     handed = frozenset(step.in_args) if "in_args" in step.model_fields_set else None
     found: list[dict[str, Any]] = []
     for name in step.targets:
         definition = fill_party(playbook, "target_definitions", name, scope, handed)
-        if definition["type"] in ABSTRACT:
-            found += [{"id": name, **one} for one in walker.program.expand(definition)]
-        else:
-            found.append({"id": name})
+        named = walker.program.expand(definition) if definition["type"] in IN_TWIN else ()
+        found += [{"id": name, **one} for one in named] or [{"id": name}]
     return found or [{}]
 
 

@@ -20,6 +20,7 @@ from ..variable_values import fault_of_value
 REFERENCE = re.compile(r"(__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__):value")
 MAX_GIVEN = 4_096  # characters of a value that the caller gives: names, addresses
 MAX_VALUE = 65_536  # characters of a value that comes back from an actuator; assumed
+TOLD = ("__failure__", "__failed_step__")  # set by a step that fails: its code, its id
 ENCODED = ("command_b64", "content_b64")
 
 Value = str | dict[str, Any]

@@ -21,12 +21,10 @@ from typing import Any
 
 from ..cacao import ActionStep, AnyStep, Playbook, PlaybookError
 from ..cacao_steps import PlaybookActionStep
-from .commanding import deadline_of, playbook_of, scope_of, undo_command, undo_count
+from .commanding import deadline_of, playbook_of, scope_of, undo_command, undo_count, wake_of
 from .program import Program
 from .state import Answered, Command, Done, Fact, Failure, Frame, Phase, ScopeState, State
-from .values import Scope, StepFault, initial_own, names_in
-
-TOLD = ("__failure__", "__failed_step__")  # variables that are told the code and the step, where a playbook has them
+from .values import TOLD, Scope, StepFault, initial_own, names_in
 
 
 class Walker:
@@ -37,7 +35,7 @@ class Walker:
         self.state = state
         self.facts: list[Fact] = []
         self.command: Command | None = None  # asked for by this event
-        state.now = max(state.now, at)
+        self.at = at  # of the event
 
     def walk(self, behaviours: Mapping[str, Behaviour]) -> None:
         """Go on until something must be waited for, or the run has ended.
@@ -63,6 +61,29 @@ class Walker:
                         return
                 except StepFault as fault:
                     self.fail(frame, Failure("STEP_FAULT", frame.step, str(fault)))
+
+    def pass_time(self, behaviours: Mapping[str, Behaviour]) -> None:
+        """Let happen what happens by itself until the event, each thing at its own time.
+
+        So delays that follow each other end when they should, however seldom somebody says what time it is; and time
+        in which nothing happens changes nothing.
+        """
+        while (wake := wake_of(self.program, self.state)) is not None and wake <= self.at:
+            self.state.now = max(self.state.now, wake)
+            self.expire()
+            self.over()
+            self.walk(behaviours)
+
+    def begin_now(self, frame: Frame) -> bool:
+        """Let a step begin at the time of the event; False if the time of one around it was over by then."""
+        frame.since = max(self.state.now, self.at)
+        over = wake_of(self.program, self.state)
+        if over is None or over > frame.since:
+            self.state.now = frame.since
+            return True
+        self.state.now = max(self.state.now, over)
+        self.expire()
+        return False
 
     def playbook(self, frame: Frame) -> Playbook:
         """The playbook whose steps a frame walks."""
@@ -149,6 +170,7 @@ class Walker:
 
     def answer(self, event: Answered) -> None:
         """Take what became of the command that is under way."""
+        self.state.now = max(self.state.now, self.at)
         frame = self.state.frames[-1]
         step = self.step(frame)
         assert isinstance(step, ActionStep)  # only an action is asked
@@ -180,6 +202,10 @@ class Walker:
 
     def withdraw(self, why: str) -> None:
         """Take the run back, wherever it stands; after a failed undo try that again."""
+        self.state.now = max(self.state.now, self.at)
+        self._withdraw(why)
+
+    def _withdraw(self, why: str) -> None:
         state = self.state
         if state.phase is Phase.STUCK:
             state.attempt += 1
@@ -196,6 +222,7 @@ class Walker:
     def undone(self, event: Answered) -> None:
         """Take what became of an undo command."""
         state = self.state
+        state.now = max(state.now, self.at)
         command = undo_command(self.program, state, state.undone)
         told = event.text or ("taken back" if event.succeeded else "not taken back")
         self.facts.append(Fact(state.now, "answered", command.step, command.path, told, command.playbook))
@@ -209,7 +236,7 @@ class Walker:
     def over(self) -> None:
         """Take back what has held for its time."""
         if self.state.phase is Phase.HOLDING and self.state.now >= self.state.until:
-            self.withdraw("its time to hold is over")
+            self._withdraw("its time to hold is over")
 
     def _arrive(self, frame: Frame, step: AnyStep) -> None:
         bound = self.program.bounds.steps

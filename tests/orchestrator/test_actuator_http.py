@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -79,9 +79,15 @@ def test_the_request_is_sent_as_ordered(tmp_path: Path, interface: Interface) ->
     [
         order(path="/../admin"),
         order(path="/a/%2e%2e/admin"),
+        order(path="/a/..%2fadmin"),
         order(path="@evil.example/"),
         order(path="/a b"),
         order(path="/a\r\nX: y"),
+        order(path="/a\\..\\b"),
+        order(agent={"address": {"url": ["{base}/../admin"]}}),
+        order(agent={"address": {"url": ["{base}/%2E%2e/admin"]}}),
+        order(agent={"address": {"url": ["{base}.evil.example"]}}),
+        order(agent={"address": {"url": ["urn:tocsin:actuator:shop"]}}),
         order(method="TRACE"),
         order(agent={"address": {"url": ["http://169.254.169.254/latest"]}}),
         order(agent={"address": {"url": ["http://127.0.0.1:1/api"]}}),
@@ -89,8 +95,10 @@ def test_the_request_is_sent_as_ordered(tmp_path: Path, interface: Interface) ->
 )
 def test_a_playbook_cannot_choose_another_place(tmp_path: Path, interface: Interface, sent: Order) -> None:
     """The owner's settings say where; anything beside or above is refused."""
+    base = interface.url + "/api"
+    addresses = [url.format(base=base) for url in sent.agent.get("address", {}).get("url", ())]
     with pytest.raises(Refused):
-        actuator(tmp_path, interface.url + "/api").carry_out(sent)
+        actuator(tmp_path, base).carry_out(replace(sent, agent={"address": {"url": addresses}}))
     with pytest.raises(Refused, match="'shop'"):
         actuator(tmp_path, interface.url).carry_out(Order("k", "shop", {"method": "GET", "path": "/"}, "http-api"))
     assert not interface.seen
@@ -99,9 +107,11 @@ def test_a_playbook_cannot_choose_another_place(tmp_path: Path, interface: Inter
 def test_an_agent_below_the_base_is_taken(tmp_path: Path, interface: Interface) -> None:
     """As the playbook's agent has it: the base, a place below, or the host with the whole path in the command."""
     base = interface.url + "/api"
-    for number, (url, path) in enumerate([(base, "/x"), (base + "/v2", "/x"), (interface.url, "/api/x")]):
+    for number, (url, path) in enumerate(
+        [(base, "/x"), (base + "/v2", "/x"), (interface.url, "/api/x"), ("urn:tocsin:actuator:edge", "/x")]
+    ):
         actuator(tmp_path, base).carry_out(order(str(number), path=path, agent={"address": {"url": [url]}}))
-    assert [request.url.path for request in interface.seen] == ["/api/x", "/api/v2/x", "/api/x"]
+    assert [request.url.path for request in interface.seen] == ["/api/x", "/api/v2/x", "/api/x", "/api/x"]
 
 
 def test_a_lost_answer_is_not_repeated_unless_that_is_harmless(tmp_path: Path, interface: Interface) -> None:

@@ -13,7 +13,7 @@ import pytest
 import tocsin
 from tocsin.orchestrator.actuators.base import Order, Outcome, Refused
 from tocsin.orchestrator.actuators.openc2_http import OpenC2Http
-from tocsin.orchestrator.actuators.router import TYPES, build, installed, why_not
+from tocsin.orchestrator.actuators.router import TYPES, build, installed, usable, why_not
 from tocsin.orchestrator.actuators.setup import SetupError
 
 ROOT = Path(tocsin.__file__).parent
@@ -52,13 +52,13 @@ def test_types_that_are_not_set_up_say_so(tmp_path: Path) -> None:
         assert "not set up at this node" in why_not(kind, router.actuators)
         with pytest.raises(Refused, match="not set up"):
             router.carry_out(Order("k", "edge", {"text": "true"}, kind))
-    assert why_not("manual", router.actuators) == ""
+    assert why_not("manual", router.actuators) == "" and usable(tmp_path) == set(router.actuators)
 
 
 def test_settings_set_them_up(tmp_path: Path) -> None:
     """HOME/actuators.yaml, by command type; a type nobody installed or broken settings are told at the start."""
     (tmp_path / "actuators.yaml").write_text("bash: {programs: {}}\n")
-    assert "bash" in build(tmp_path, OpenC2Http({})).actuators
+    assert "bash" in build(tmp_path, OpenC2Http({})).actuators and "bash" in usable(tmp_path)
     for text, told in (
         ("sigma: {}", "no actuator"),
         ("bash: {x: 1}", "bash.x"),

@@ -348,7 +348,8 @@ def test_no_other_link_is_cut_as_an_update_channel(site: Site) -> None:
     target = "reaches csms/container/desk energy/service/gateway 59882"
     id_ = site.proposes("suspend-update-channel", target)
     site.consents(id_)
-    site.tick(), site.tick()
+    site.tick()
+    site.tick()
     assert site.row(id_)["state"] == "verifying" and site.orders(id_) == [] and not site.holding(target)
 
 

@@ -138,7 +138,10 @@ def test_list_names_every_playbook_of_the_library() -> None:
     isolate = next(row for row in rows if row["name"] == "isolate-asset")
     assert (isolate["consent_class"], isolate["verbs"], isolate["undo"]) == ("contain", {"set_mode": "isolated"}, True)
     assert isolate["digest"] == digest(read(content()))
-    assert "isolate-asset: set_mode on host, container, device" in _run("list").stdout
+    told = _run("list").stdout
+    assert "isolate-asset: Isolate a host, container or device from every network." in told
+    assert "    set_mode on host, container, device; consent class contain; has an undo" in told
+    assert "    changes nothing on owner; consent class observe; no undo" in told
 
 
 def test_show_tells_flow_effect_undo_and_commands() -> None:

@@ -221,6 +221,33 @@ def test_delay_waits_before_the_step() -> None:
     assert wake == Wait(7_500)
 
 
+def test_what_happens_by_itself_happens_at_its_own_time() -> None:
+    """However seldom somebody says the time: delays in a row end together, and no step is late for that."""
+    steps = {
+        "i1": {"type": "if-condition", "condition": "__count__:value = 0", "on_true": "e1", "on_completion": "a1",
+               "delay": 1_000},
+        "a1": act(1, on_completion="e0", delay=1_000, timeout=1_000),
+    }  # fmt: skip
+    program = Program(flow(steps, "i1", variables=COUNT))
+    late = advance(program, begin(program, VALUES, 0).state, Time(60_000))
+    command = late.orders[0]
+    assert isinstance(command, Command) and command.until == 61_000
+
+
+def test_a_command_is_not_sent_when_the_time_around_it_is_over() -> None:
+    """Nor taken back: it was not asked for."""
+    steps = {
+        "p1": {
+            "type": "parallel", "next_steps": ["a1", "e2"], "on_success": "e0", "on_failure": "a3", "timeout": 5_000,
+        },
+        "a1": act(1, undo=True, on_completion="e1", delay=1_000), "a3": act(3, on_completion="e0"),
+    }  # fmt: skip
+    program = Program(flow(steps, "p1"))
+    late = advance(program, begin(program, VALUES, 0).state, Time(60_000))
+    command = late.orders[0]
+    assert isinstance(command, Command) and short(command.step) == "a3" and late.state.done == []
+
+
 def test_timeout_takes_on_failure_with_action_timeout_and_the_step() -> None:
     """And tells both to the branch, by variables where the playbook has them; the command may have taken effect."""
     told = {name: {"type": "string"} for name in ("__failure__", "__failed_step__")}

@@ -18,6 +18,7 @@ from tocsin.playbooks.execute import (
     Phase,
     Program,
     State,
+    Time,
     advance,
     among,
     begin,
@@ -62,6 +63,19 @@ def test_a_run_is_its_beginning_and_its_events_replayed(seed: int) -> None:
         state = advance(again, state, event).state
         assert state == step.state
         assert orders(again, state) == step.orders
+
+
+@settings(max_examples=150, deadline=None)
+@given(SEEDS, st.integers(0, 3_000), st.integers(0, 3_000))
+def test_it_does_not_matter_how_often_the_time_is_said(seed: int, first: int, more: int) -> None:
+    """Until something is to be sent, a time and a later one are the later one."""
+    program, chance = _program(seed)
+    for step in _walk(program, chance)[0]:
+        now = step.state.now
+        once = advance(program, step.state, Time(now + first))
+        twice = advance(program, once.state, Time(now + first + more))
+        if not any(isinstance(one, Command) for one in (*once.orders, *step.orders)):
+            assert twice.state == advance(program, step.state, Time(now + first + more)).state
 
 
 @settings(max_examples=150, deadline=None)

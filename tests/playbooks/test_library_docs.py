@@ -166,8 +166,8 @@ def test_response_actions_of_react_exist(playbook: Playbook) -> None:
             titles[id_[1]] = re.sub(r"^RA_\d+_", "", title[1]).replace("_", " ").lower()
     found = links(playbook, "RE&CT")
     assert found
-    for id_, name in found.items():
-        assert titles[id_] == name.lower()
+    for action, name in found.items():
+        assert titles[action] == name.lower()
 
 
 def test_every_need_of_the_issue_has_a_playbook() -> None:

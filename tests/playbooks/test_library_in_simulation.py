@@ -84,6 +84,11 @@ class Calm:
         """Let the work end."""
         self.worlds.roll(int(self.worlds.effects.playbook["work"][playbook]))
 
+    def carries_out(self, target: int, playbook: int = 0) -> None:
+        """Order a playbook, and let its work end."""
+        self.orders(target, playbook)
+        self.works(playbook)
+
     def run(self, playbook: int) -> Any:
         """The running response of a playbook; None where it holds nothing."""
         rows = self.state.run[0]
@@ -154,7 +159,9 @@ def expected(number: int, target: int, *, count: int = 1, before: dict[str, Any]
         if verbs["cut_link"] and int(row["link"]) == target - assets:
             passable[step] = False
         if int(row["dst"]) == target:
-            odds[step] = round(float(row["probability"]) * factors.get(int(row["step_class"]), 1.0) ** count, 6)
+            odds[step] = round(
+                float(row["probability"]) * factors.get(StepClass(int(row["step_class"])), 1.0) ** count, 6
+            )
     return {"modes": modes, "cut": cut, "passable": passable, "odds": odds}
 
 
@@ -183,9 +190,9 @@ def test_it_has_exactly_the_declared_effect(number: int) -> None:
     world = Calm(effect, *preparing(number))
     before = world.seen()
     if effect.clear_mode is not None:
-        world.orders(target, 1), world.works(1)
+        world.carries_out(target, 1)
         assert world.seen() != before and world.run(1) is not None
-    world.orders(target), world.works()
+    world.carries_out(target)
     same(world.seen(), expected(number, target, before=before))
     assert (world.run(0) is not None) == (effect.mode is not None or effect.coverage or effect.cut)
     closes = effect.cut or effect.mode in (*BLOCKING, Mode.CREDENTIAL_RESET)
@@ -200,7 +207,7 @@ def test_it_holds_its_mode_while_it_works(number: int) -> None:
     effect, target = LIBRARY.effects[number], target_of(number)
     world = Calm(effect, *preparing(number))
     if effect.clear_mode is not None:
-        world.orders(target, 1), world.works(1)
+        world.carries_out(target, 1)
     before = world.seen()["modes"]
     world.orders(target)
     held = {mode for (_, mode), count in world.seen()["modes"].items() if count} - {m for _, m in before}
@@ -217,9 +224,9 @@ def test_it_takes_from_attackers_what_it_declares(number: int) -> None:
         return
     world = Calm(effect, *preparing(number))
     if effect.clear_mode is not None:
-        world.orders(target, 1), world.works(1)
+        world.carries_out(target, 1)
     world.holds(target)
-    world.orders(target), world.works()
+    world.carries_out(target)
     keeps = effect.ceiling is None
     assert world.bits(target) == (keeps or effect.ceiling is Access.USER, keeps, not effect.clears_persistence)
 
@@ -230,9 +237,9 @@ def test_it_costs_its_owner_the_declared_labour(number: int) -> None:
     effect, target = LIBRARY.effects[number], target_of(number)
     world = Calm(effect, *preparing(number))
     if effect.clear_mode is not None:
-        world.orders(target, 1), world.works(1)
+        world.carries_out(target, 1)
     before = world.state.loss[0, :, 2].copy()
-    world.orders(target), world.works()
+    world.carries_out(target)
     booked = world.state.loss[0, :, 2] - before
     owner = int(booked.argmax())
     assert chain().twin.owners[owner].id in chain().owners_of(target)
@@ -248,7 +255,8 @@ def test_its_undo_reopens_what_it_alone_closed(number: int) -> None:
         return
     world = Calm(effect, again(effect))
     before = world.seen()
-    world.orders(target), world.orders(target, 1), world.works()
+    world.orders(target)
+    world.carries_out(target, 1)
     same(world.seen(), expected(number, target, count=2, before=before))
     world.undoes(0)
     same(world.seen(), expected(number, target, before=before))
@@ -265,7 +273,7 @@ def test_its_time_to_live_ends_it(number: int) -> None:
         return
     world = Calm(effect)
     before = world.seen()
-    world.orders(target), world.works()
+    world.carries_out(target)
     due = int(world.run(0)["due"])
     assert due != NEVER and due == world.state.world["tick"][0] - 1 + effect.hold_s / 60
     world.state.world["tick"] = due - 1  # the time between is passed over
@@ -288,9 +296,10 @@ def test_unblocking_ends_every_block_of_a_link() -> None:
     world = Calm(*(LIBRARY.effects[LIBRARY.index_of(name)] for name in names))
     target = int(chain().target_number[FITTING["suspend-update-channel"]])
     before = world.seen()
-    world.orders(target, 1), world.orders(target, 2), world.works(2)
+    world.orders(target, 1)
+    world.carries_out(target, 2)
     assert world.seen()["cut"][target - chain().sizes[0]] == 2
-    world.orders(target), world.works()
+    world.carries_out(target)
     assert world.seen() == before
 
 
@@ -304,5 +313,5 @@ def test_release_ends_a_quarantine_and_a_preserving_isolation() -> None:
         world.orders(target, playbook)
     world.works(2)
     assert world.seen()["modes"][target, Mode.ISOLATED] == 3
-    world.orders(target), world.works()
+    world.carries_out(target)
     assert world.seen() == before

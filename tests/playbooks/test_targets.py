@@ -116,3 +116,13 @@ def test_an_abstract_agent_is_one_system() -> None:
         done = run(flow({"a1": step}, agent_definitions=agents), expand=expand_in(TWIN))
         assert (done.state.phase is Phase.SUCCEEDED) is succeeded
     assert done.sent[0].agent["asset"] == "shop/host/wall"
+
+
+def test_an_address_is_looked_up_where_there_is_a_twin() -> None:
+    """Whose it is, is known then; one that is not in the chain is refused; without a twin it stands for itself."""
+    for address, asset in (("192.0.2.1", "shop/host/wall"), ("203.0.113.9", None)):
+        net = {step_id("net-address", 1): {"type": "net-address", "name": "n", "address": {"ipv4": [address]}}}
+        playbook = flow({"a1": act(1, on_completion="e0", targets=list(net))}, target_definitions=net)
+        done = run(playbook, expand=expand_in(TWIN))
+        assert [one.target["asset"] for one in done.sent] == ([asset] if asset else [])
+        assert "asset" not in run(playbook).sent[0].target

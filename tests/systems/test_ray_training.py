@@ -9,6 +9,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from tocsin.envs.policy_file import load_policy
 from tocsin.tests.envs.games import short_game
 from tocsin.training.family import single
 from tocsin.training.settings import CENTRAL, DECENTRALISED, TrainSettings
+from tocsin.training.workers import FIRST_LIFE
 
 pytestmark = pytest.mark.systems
 
@@ -40,7 +42,7 @@ def begun(shape: str, settings: TrainSettings = TINY) -> Any:
     from tocsin.training.ppo import make_learner
     from tocsin.training.train import SHAPES
 
-    made = SHAPES[shape](single(short_game()), settings, 0)
+    made = SHAPES[shape](single(short_game()), settings, 0, FIRST_LIFE)
     made.begin(make_learner(short_game(), settings).state(), 0.1, {})
     return made
 
@@ -212,3 +214,28 @@ def test_a_run_writes_a_policy_that_plays(own_ray: None, tmp_path: Path) -> None
     assert policy.card["scenario"] == scenario.name
     learned, idle = (mean_loss(game, rule, STREAM_EVALUATION, 32) for rule in (Learned(game, policy), nothing))
     assert learned < idle
+
+
+@pytest.mark.parametrize("shape", [DECENTRALISED, CENTRAL])
+def test_workers_go_over_to_the_chains_of_another_stage(own_ray: None, shape: str) -> None:
+    """After `play` the worker's worlds are those of the new chains; learning goes on from the same weights."""
+    from tocsin.envs.scenario import Generator, Scenario
+    from tocsin.training.family import Curriculum
+    from tocsin.training.peer import make_roller
+    from tocsin.training.ppo import make_learner
+    from tocsin.training.train import SHAPES
+
+    settings = replace(TINY, chains=2, stages=2, smallest=30, largest=40, workers=1, judges=1)
+    curriculum = Curriculum(Scenario(name="family", generate=Generator(seed=3), horizon_ticks=30), settings)
+    chains = curriculum.chains(0)
+    made = SHAPES[shape](chains, settings, 0, FIRST_LIFE)
+    made.begin(make_learner(chains[0].game, settings).state(), 0.1, {})
+    assert made.iterate(1.0).samples == TINY.worlds * TINY.steps
+    before = made.learned()
+    made.play(curriculum.chains(1), 1)
+    assert made.iterate(1.0).samples == TINY.worlds * TINY.steps
+    assert made.learned()["iterations"] == before["iterations"] + 1 and made.crew.replaced == 0
+    make_roller(curriculum.chains(1), settings, 0, 1).restore(made.played()[0])
+    with pytest.raises(ValueError, match="snapshot"):
+        make_roller(chains, settings, 0, 0).restore(made.played()[0])
+    made.stop()

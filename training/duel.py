@@ -1,0 +1,156 @@
+"""Attacker against defender over many worlds at once, each side a rule or a network.
+
+Flows in: a game, both sides. Flows out: losses, and what the attacker's seat sees as rows for a network. The attacker
+knows what `envs.attack.AttackEnv` shows and nothing more: it acts in every tick once it has come, the defender every
+`decide_every`. All worlds begin and end together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import NamedTuple
+
+import numpy as np
+import numpy.typing as npt
+
+from ..envs.active_worlds import ActiveWorlds
+from ..envs.discovery import ASSET_COLUMNS, STEP_COLUMNS, Discovery, Seen
+from ..envs.game import Game
+from ..envs.scripted import Defender
+from ..envs.vector import ResponseWorlds
+from ..twin.compiled import NANO, Int32, UInt8
+from ..twin.rulebook.attacking import NO_STEP, TAKES_ITS_OWN
+from ..twin.vocabulary import LossCause
+
+ROWS, SLOTS = 48, 128  # open steps and assets that a learned attacker sees; of more steps the newest
+SEAT = 0  # of the scenario's attackers; others go by their own rule
+_STEP, _ASSET = len(STEP_COLUMNS), len(ASSET_COLUMNS)
+# A row: the step; how its source, target and identity stand; its chance; how far the episode is; ends of one owner.
+ROW_FEATURES = _STEP + 3 * _ASSET + 3
+Bools = npt.NDArray[np.bool_]
+Float64 = npt.NDArray[np.float64]
+
+
+class AttackView(NamedTuple):
+    """What the attackers of B worlds see."""
+
+    rows: UInt8  # [B, ROWS, ROW_FEATURES]; a row not in use is all 0
+    legal: Bools  # [B, 1 + ROWS], waiting first
+
+
+Attacking = Callable[[AttackView], npt.NDArray[np.int64]]  # int64[B], 0 waits, n tries the step in row n - 1
+
+
+class Duel:
+    """B worlds of one game; lives as long as a training or a match."""
+
+    def __init__(self, game: Game, ids: Sequence[int], *, stream: int) -> None:
+        """Make the worlds and begin their first episode."""
+        self.game, self.worlds = game, ResponseWorlds(game, ids, stream=stream)
+        state, self._stream = self.worlds.worlds.state, game.scenario.stream(stream)
+        self._ids = list(ids)
+        self._apart = [  # each world as the first of a batch, which a discovery reads; arrays are shared
+            state._replace(**{name: getattr(state, name)[b : b + 1] for name in ("asset", "held", "world", "attacker")})
+            for b in range(len(ids))
+        ]
+        self._discoveries = [Discovery(game, SEAT, slots=SLOTS, rows=ROWS) for _ in ids]
+        self.seen = ActiveWorlds(self.worlds)
+        self.begin(0)
+
+    @property
+    def count(self) -> int:
+        """B."""
+        return len(self._ids)
+
+    @property
+    def tick(self) -> int:
+        """Ticks since the episode began."""
+        return int(np.asarray(self.worlds.worlds.state.world)["tick"][0])
+
+    @property
+    def decides(self) -> bool:
+        """Whether the defender is asked in this tick."""
+        return self.tick % self.game.scenario.decide_every == 0
+
+    @property
+    def is_over(self) -> bool:
+        """Whether the episode is at its horizon."""
+        return self.tick >= self.game.scenario.horizon_ticks
+
+    @property
+    def losses(self) -> Float64:
+        """float64[B] what the coalition has lost in the episode, owner-hours."""
+        lost: Float64 = self.worlds.worlds.losses().sum(axis=(1, 2))
+        return lost
+
+    def begin(self, episode: int) -> None:
+        """Start every world's given episode."""
+        self.worlds.reset(episode)
+        for world, discovery in zip(self._ids, self._discoveries, strict=True):
+            discovery.begin(self._stream, world, episode)
+        self.seen.look()
+
+    def look(self) -> AttackView:
+        """What the attackers' seats see as the worlds stand; discoveries are noted."""
+        is_open = self.worlds.worlds.open_steps(SEAT)
+        part = self.tick / self.game.scenario.horizon_ticks
+        looks = zip(self._discoveries, self._apart, is_open, strict=True)
+        rows = np.stack([rows_of(discovery.look(state, steps), part) for discovery, state, steps in looks])
+        listed = np.array([len(discovery.listed) for discovery in self._discoveries])
+        return AttackView(rows, np.arange(1 + ROWS) <= listed[:, None])
+
+    def steps_of(self, actions: npt.NDArray[np.integer]) -> Int32:
+        """int32[B, K] attack steps of actions over rows; other attackers take their own."""
+        chosen = np.full((self.count, len(self.game.parameters.attacker)), TAKES_ITS_OWN, np.int32)
+        for world, (action, discovery) in enumerate(zip(actions, self._discoveries, strict=True)):
+            chosen[world, SEAT] = discovery.listed[action - 1] if 0 < action <= len(discovery.listed) else NO_STEP
+        return chosen
+
+    def play(self, defence: Int32, attack: Int32 | None) -> Float64:
+        """Let one tick go by; gives float64[B], what the attacker did to all owners: service and harm, owner-hours.
+
+        Args:
+            defence: int32[B] actions of the game; taken only in ticks in which the defender decides.
+            attack: int32[B, K] of `steps_of`; None: all attackers take their own.
+        """
+        state, decides = self.worlds.worlds.state, self.decides
+        before = state.loss.copy()
+        actions = defence if decides else np.zeros(self.count, np.int32)
+        self.worlds.follow(actions.reshape(1, -1, 1), attack)
+        done = (state.loss - before)[:, :, [LossCause.SERVICE, LossCause.HARM]]
+        lost: Float64 = done.sum(axis=(1, 2)) / NANO
+        return lost
+
+
+def rows_of(seen: Seen, part: float) -> UInt8:
+    """uint8[ROWS, ROW_FEATURES] of one observation of the attacker's seat; `part` of the episode is gone, 0 to 1."""
+    assets = np.concatenate([np.zeros((1, _ASSET), np.uint8), seen["assets"]])  # slot 0: none
+    owners = np.concatenate([[0], seen["owners"]])
+    ends, is_open = seen["ends"], seen["steps"][:, :1]
+    around = 255 * assets[ends].reshape(len(ends), -1)
+    chance = np.round(255 * seen["chances"])[:, None]
+    clock = np.full((len(ends), 1), round(255 * part))
+    at_home = 255 * (owners[ends[:, 0]] == owners[ends[:, 1]])[:, None]
+    columns = np.concatenate([255 * seen["steps"], around, chance, clock, at_home], axis=1)
+    rows: UInt8 = (columns * is_open).astype(np.uint8)
+    return rows
+
+
+def play_duel(
+    game: Game, defender: Defender, attacker: Attacking | None, ids: Sequence[int], *, stream: int
+) -> Float64:
+    """float64[n] what the coalition loses in one attack of every world, owner-hours.
+
+    Args:
+        game: what is played.
+        defender: decides every `decide_every` ticks.
+        attacker: sits at the first attacker's seat; None: the built-in rule does.
+        ids: worlds.
+        stream: of draws.
+    """
+    duel = Duel(game, ids, stream=stream)
+    while not duel.is_over:
+        defence = defender(duel.worlds) if duel.decides else np.zeros(duel.count, np.int32)
+        attack = None if attacker is None else duel.steps_of(attacker(duel.look()))
+        duel.play(defence, attack)
+    return duel.losses
