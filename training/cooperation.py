@@ -33,8 +33,8 @@ Progress = Callable[[float], None]
 
 NOTHING, RULE, ONE_SEAT = "do nothing", "restore above belief", "one seat for all, restore above belief"
 NEITHER = "neither"
-LEVELS = (0.3, 0.5, 0.7, 0.9)  # of belief, tried for the rule
-TUNING_ATTACKS = 60  # per candidate and kind, shared out over the training chains
+LEVELS = (0.5, 0.7, 0.9)  # of belief, tried for the rule
+TUNING_ATTACKS = 200  # per candidate and kind, shared out over the training chains; 60 chose by luck
 LANES = 100  # attacks played side by side; no result depends on it
 
 
@@ -98,12 +98,17 @@ def play_seats(game: Game, policy: Seated, world_ids: Sequence[int], *, stream: 
     return np.concatenate(parts)
 
 
-def tuned_rule(games: Sequence[Game]) -> OwnersThreshold:
-    """The rule that loses least on attacks of the training stream: its level, and whether owners ask each other."""
+def tuned_rule(games: Sequence[Game], how: Cooperation) -> OwnersThreshold:
+    """The rule that loses least on attacks of the training stream: its level, and whether owners ask each other.
+
+    Args:
+        games: training chains on which owners cooperate as `how` says.
+        how: where nothing is shared there is nothing of others to ask about.
+    """
     attacks = range(-(-TUNING_ATTACKS // len(games)))
     found: dict[OwnersThreshold, float] = {}
     for level in LEVELS:
-        for helps in (False, True):
+        for helps in (False, True) if how.shares else (False,):
             rule = OwnersThreshold(level, helps)
             losses = [play_seats(game, rule, attacks, stream=STREAM_ENVIRONMENT).sum(axis=1).mean() for game in games]
             found[rule] = float(np.mean(losses))
@@ -137,7 +142,7 @@ def compare(
     played: dict[tuple[str, str], list[Float64]] = {}
     done = 0
     for kind, how in ARMS.items():
-        tuned[kind] = tuned_rule([with_cooperation(game, how) for game in trials[0].tuned])
+        tuned[kind] = tuned_rule([with_cooperation(game, how) for game in trials[0].tuned], how)
         done += 1
         progress(done / steps)
     for trial in trials:

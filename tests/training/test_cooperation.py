@@ -142,6 +142,7 @@ def test_every_kind_of_cooperation_is_trained_on() -> None:
 def test_the_table_adds_up(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Worth is the loss under neither less the loss, the mean of a row is that of its chains, owners sum to it."""
     monkeypatch.setattr(cooperation, "LEVELS", (0.4,))
+    monkeypatch.setattr(cooperation, "TUNING_ATTACKS", 6)
     trial = Trial(short_game(), (short_game(),))
     table = compare("short", [trial], {"trained": load_policy(policy)}, 6)
     rows = {(row.policy, row.kind): row for row in table.rows}
