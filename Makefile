@@ -5,7 +5,7 @@ BIN := .venv/bin
 export OMP_WAIT_POLICY ?= passive
 STAMP := .venv/.installed
 
-.PHONY: demo test test-systems check bench install clean
+.PHONY: demo test test-systems check bench fuzz install clean
 
 install: $(STAMP)
 
@@ -26,7 +26,7 @@ test: $(STAMP)
 	NUMBA_DISABLE_JIT=1 $(BIN)/python -m pytest -q tests/twin/test_rulebook_keys.py tests/twin/test_rulebook_undo.py tests/twin/test_rulebook_laws.py
 
 test-systems: $(STAMP)
-	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz]'
+	$(BIN)/python -m pip install --quiet --constraint constraints.txt --editable '.[viz,tune]'
 	$(BIN)/python -m pytest -m systems
 
 check: $(STAMP)
@@ -36,6 +36,9 @@ check: $(STAMP)
 
 bench: $(STAMP)
 	$(BIN)/python -m pytest tests/benchmarks -q
+
+fuzz: $(STAMP)  # a million inputs for parser and linter; hours
+	TOCSIN_FUZZ_INPUTS=1000000 $(BIN)/python -m pytest -q tests/playbooks/test_fuzz.py tests/playbooks/test_execute_laws.py
 
 clean:
 	rm -rf .venv build *.egg-info

@@ -2,7 +2,9 @@
 
 Flows in: a file (untrusted), what is seen of a chain. Flows out: actions. The file is a zip of raw float32 arrays and
 one JSON card; nothing in it is executed. The network is in `policy_network`; the card says with which sizes of active
-view it was trained, and it runs with those on twins of any size and with any library.
+view it was trained, and it runs with those on twins of any size and with any library. A promoted file holds a signature
+of its card too, see `promotion`, and is then exactly the bytes that its content makes: a file with one byte changed
+anywhere, or with anything before, between or after, is refused.
 """
 
 from __future__ import annotations
@@ -31,10 +33,16 @@ FORMAT = 2  # 1 had no active view: a score for every target of the chain it was
 OBSERVATION_VERSION = hashlib.sha256("|".join(ACTIVE_FEATURES).encode()).hexdigest()[:16]
 MAX_FILE = 4_000_000  # bytes; ours are 60 kB
 MAX_CARD = 200_000
+MAX_SIGNATURE = 4_000
+CARD, SIGNATURE = "card.json", "signature.json"
 
 
 class PolicyFileError(ValueError):
     """A policy file that cannot be used; the message names file, fault and mend."""
+
+
+class OtherVersion(PolicyFileError):  # noqa: N818  (the tree above says Error)
+    """A policy file of another format, or one that reads another observation than this Tocsin gives."""
 
 
 @dataclass(frozen=True)
@@ -44,6 +52,7 @@ class NumpyPolicy:
     weights: Mapping[str, Float32]
     card: Mapping[str, Any]
     view: ActiveSettings = ActiveSettings()  # sizes it was trained with
+    signature: Mapping[str, Any] | None = None  # of the card, unchecked; None: the policy was not promoted
 
     def logits(self, active: Active, effects: EffectTable) -> Float32:
         """float32[V, 1 + P * K] of what V active views see; illegal actions have -inf."""
@@ -98,39 +107,66 @@ def save_policy(
         "view": asdict(view or ActiveSettings()),
         "sha256": {name: hashlib.sha256(data).hexdigest() for name, data in content.items()},
     }
-    card = {**card, "card_sha256": _digest(card)}
-    buffer = io.BytesIO()
-    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
-        archive.writestr("card.json", json.dumps(card, indent=1, sort_keys=True))
-        for name, data in content.items():
-            archive.writestr(name, data)
+    write_whole(path, _packed(card, content, None))
+
+
+def packed_policy(policy: NumpyPolicy) -> bytes:
+    """The bytes of a policy's file, with its card and signature as they are."""
+    content = {name: np.ascontiguousarray(policy.weights[name], "<f4").tobytes() for name in sorted(SHAPES)}
+    return _packed(policy.card, content, policy.signature)
+
+
+def write_whole(path: Path, content: bytes) -> None:
+    """Write a policy file, whole or not at all.
+
+    Raises:
+        PolicyFileError: it cannot be written.
+    """
     partial = path.with_name(path.name + ".part")
     try:
-        partial.write_bytes(buffer.getvalue())
+        partial.write_bytes(content)
         os.replace(partial, path)
     except OSError as error:
         raise PolicyFileError(f"{path}: {error.strerror or error}; name a file that can be written") from None
+
+
+def _packed(card: Mapping[str, Any], content: Mapping[str, bytes], signature: Mapping[str, Any] | None) -> bytes:
+    """One content, one sequence of bytes: no times, no platform, names in order."""
+    parts = {CARD: json.dumps({**card, "card_sha256": _digest(card)}, indent=1, sort_keys=True).encode()}
+    if signature is not None:
+        parts[SIGNATURE] = json.dumps(signature, indent=1, sort_keys=True).encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w", zipfile.ZIP_STORED) as archive:
+        for name, data in {**parts, **{name: content[name] for name in sorted(content)}}.items():
+            entry = zipfile.ZipInfo(name)
+            entry.create_system, entry.external_attr = 3, 0o600 << 16
+            archive.writestr(entry, data)
+    return buffer.getvalue()
 
 
 def load_policy(path: Path) -> NumpyPolicy:
     """Read a policy file and check all of it before any of it is used.
 
     Raises:
-        PolicyFileError: missing, truncated, tampered with, of another format or observation version.
+        PolicyFileError: missing, truncated or tampered with.
+        OtherVersion: of another format or observation version.
     """
     try:
         if path.exists() and not path.is_file():
             raise PolicyFileError(f"{path}: is no file; name a policy file")
         if path.stat().st_size > MAX_FILE:
             raise PolicyFileError(f"{path}: larger than {MAX_FILE} bytes; it is no policy file")
-        with zipfile.ZipFile(io.BytesIO(path.read_bytes())) as archive:
-            card, content = _contents(path, archive)
+        whole = path.read_bytes()
+        with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+            card, content, signature = _contents(path, archive)
     except OSError as error:
         raise PolicyFileError(f"{path}: {error.strerror or error}; tocsin train writes policy files") from None
     except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, UnicodeError) as error:
         raise PolicyFileError(f"{path}: {error}; it is truncated or no policy file, train or copy it again") from None
     if card.pop("card_sha256", None) != _digest(card):
         raise PolicyFileError(f"{path}: its card was changed; train or copy it again")
+    if signature is not None and whole != _packed(card, content, signature):
+        raise PolicyFileError(f"{path}: is not byte for byte what was promoted; it was changed, copy it again")
     weights = {}
     for name, data in content.items():
         if hashlib.sha256(data).hexdigest() != card.get("sha256", {}).get(name):
@@ -141,7 +177,7 @@ def load_policy(path: Path) -> NumpyPolicy:
     fault = _fault(weights)
     if fault:
         raise PolicyFileError(f"{path}: {fault}; train it again")
-    return NumpyPolicy(weights, card, _view(path, card))
+    return NumpyPolicy(weights, card, _view(path, card), signature)
 
 
 def _view(path: Path, card: Mapping[str, Any]) -> ActiveSettings:
@@ -154,12 +190,12 @@ def _view(path: Path, card: Mapping[str, Any]) -> ActiveSettings:
 def _check_version(path: Path, card: Mapping[str, Any]) -> None:
     """Before sizes are looked at: another version's arrays have other names and sizes."""
     if card.get("format") != FORMAT:
-        raise PolicyFileError(
+        raise OtherVersion(
             f"{path}: has format {card.get('format')}, this Tocsin reads {FORMAT}; "
             f"train it again: tocsin train --out {path}"
         )
     if card.get("observation_version") != OBSERVATION_VERSION:
-        raise PolicyFileError(
+        raise OtherVersion(
             f"{path}: reads another observation than this Tocsin gives; train it again: tocsin train --out {path}"
         )
 
@@ -168,26 +204,34 @@ def _digest(card: Mapping[str, Any]) -> str:
     return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
 
 
-def _contents(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, bytes]]:
-    """Card and arrays, sizes checked before anything is unpacked."""
+def _contents(path: Path, archive: zipfile.ZipFile) -> tuple[dict[str, Any], dict[str, bytes], dict[str, Any] | None]:
+    """Card, arrays and signature, sizes checked before anything is unpacked."""
     sizes = {entry.filename: entry.file_size for entry in archive.infolist()}
     wanted = {name: 4 * int(np.prod(shape)) for name, shape in SHAPES.items()}
     if any(entry.compress_type != zipfile.ZIP_STORED for entry in archive.infolist()):
         raise PolicyFileError(f"{path}: is compressed, which policy files are not; train or copy it again")
-    if len(sizes) != len(archive.infolist()) or not 0 < sizes.get("card.json", 0) <= MAX_CARD:
+    if len(sizes) != len(archive.infolist()) or not 0 < sizes.get(CARD, 0) <= MAX_CARD:
         raise PolicyFileError(f"{path}: does not hold exactly a card and the network's arrays; train it again")
-    try:
-        card = json.loads(archive.read("card.json"))
-    except (ValueError, RecursionError):
-        raise PolicyFileError(f"{path}: its card is no JSON; the file was changed, train or copy it again") from None
-    if not isinstance(card, dict) or not isinstance(card.get("sha256", {}), dict):
+    card = _object(path, archive, CARD)
+    if not isinstance(card.get("sha256", {}), dict):
         raise PolicyFileError(f"{path}: its card is no JSON object; train it again")
     _check_version(path, card)
-    if set(sizes) != {"card.json", *wanted}:
+    if set(sizes) - {SIGNATURE} != {CARD, *wanted} or sizes.get(SIGNATURE, 0) > MAX_SIGNATURE:
         raise PolicyFileError(f"{path}: does not hold exactly a card and the network's arrays; train it again")
     if any(sizes[name] != size for name, size in wanted.items()):
         raise PolicyFileError(f"{path}: an array has the wrong size; it is of another version, train it again")
-    return card, {name: archive.read(name) for name in wanted}
+    signature = _object(path, archive, SIGNATURE) if SIGNATURE in sizes else None
+    return card, {name: archive.read(name) for name in wanted}, signature
+
+
+def _object(path: Path, archive: zipfile.ZipFile, name: str) -> dict[str, Any]:
+    try:
+        found = json.loads(archive.read(name))
+    except (ValueError, RecursionError):
+        raise PolicyFileError(f"{path}: {name} is no JSON; the file was changed, train or copy it again") from None
+    if not isinstance(found, dict):
+        raise PolicyFileError(f"{path}: {name} is no JSON object; train it again")
+    return found
 
 
 def _fault(weights: Mapping[str, Float32]) -> str:

@@ -16,7 +16,7 @@ import numpy.typing as npt
 
 from ..playbooks.actions import Library, decode, encode
 from ..twin.analysis.forecast import Outcome, Rehearsal, rehearse
-from ..twin.compiled import Compiled, Int32
+from ..twin.compiled import NANO, Compiled, Int32
 from ..twin.rulebook.effects import EffectTable
 from ..twin.rulebook.mask import fill_masks, static_mask
 from ..twin.rulebook.parameters import Parameters
@@ -27,7 +27,7 @@ from ..twin.sensing.detectors import detect, initial_state
 from ..twin.sensing.events import Event
 from ..twin.sensing.findings import Finding, independent_sources, to_ocsf
 from ..twin.sensing.observe import new_observation, observe_all
-from .proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
+from .proposals import BeliefRow, Estimate, Forecast, Outlook, Proposal, SeenFinding, Verification
 from .twin_state import TwinState, Work
 
 Bools = npt.NDArray[np.bool_]
@@ -107,6 +107,11 @@ class TwinAdvisor:
                 self.state.pending(*pair)
         return proposals
 
+    def service_lost(self) -> float:
+        """Service lost per hour as owners report it now, all owners together, in the chain's unit of loss."""
+        rate = float(self.state.world.rate["service"][0].sum()) / NANO
+        return rate * 3600.0 / self.compiled.tick_s
+
     def situation(self) -> Situation:
         """What the coalition's view shows now."""
         which = np.zeros(1, np.int64)
@@ -135,7 +140,12 @@ class TwinAdvisor:
         )
         rivals = [outcome for outcome in soon.outcomes if outcome.actions in others and outcome.actions != this]
         best = min(rivals, key=lambda outcome: outcome.mean).actions if rivals else None
-        return replace(self._forecast(soon, this, best), later=self._forecast(later, this, best))
+        service = {outcome.actions: outcome.service for outcome in soon.outcomes}
+        return replace(
+            self._forecast(soon, this, best),
+            later=self._forecast(later, this, best),
+            outlook=Outlook(soon.horizon_s, service[()], service[this]),
+        )
 
     def _forecast(self, result: Rehearsal, this: tuple[int, ...], best: tuple[int, ...] | None) -> Forecast:
         by_actions = {outcome.actions: outcome for outcome in result.outcomes}

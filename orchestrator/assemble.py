@@ -25,10 +25,11 @@ from .proposals import Advisor
 from .revocable import LiveTokens, LiveTrust
 from .run import Script
 from .script import CacaoScript
-from .settings import Home
+from .settings import Home, PolicyChoice
 from .shelf import IsActive, Shelf
 from .store import open_store
 from .terms import Terms, read_terms
+from .watching import Watcher
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,9 +40,11 @@ class Supply:
     is_active: IsActive
     advisor: Advisor
     script: Script = field(default_factory=CacaoScript)
+    may_propose: Callable[[str], bool] = lambda playbook: True  # whether the policy in use was evaluated with it
+    watcher: Watcher | None = None  # keeps what the policy meets and what became of forecasts
 
 
-Supplier = Callable[[Twin, Home, Path | None, Clock], Supply]  # the path: trained policy file, None: the shipped one
+Supplier = Callable[[Twin, Home, PolicyChoice, Clock], Supply]
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,7 +53,7 @@ class Parts:
 
     chain: Path | None = None  # folder of the chain; the shipped example
     terms: Path | None = None  # HOME/terms.yaml if there is one
-    policy: Path | None = None  # trained policy file; the shipped one
+    policy: PolicyChoice = PolicyChoice()
     lockstep: bool = False
 
 
@@ -82,6 +85,8 @@ def build_node(home: Home, parts: Parts, supplier: Supplier | None = None) -> No
         actuator=actuator,
         script=supply.script,
         terms=terms,
+        may_propose=supply.may_propose,
+        watcher=supply.watcher,
     )
 
 

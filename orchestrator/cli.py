@@ -10,10 +10,11 @@ from __future__ import annotations
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
-from typing import Any
+from typing import Any, NoReturn
 
 import typer
 from typer.core import TyperGroup
+from typer.exceptions import TyperException
 
 GROUP = "tocsin.commands"
 BAD_INPUT = 2
@@ -24,12 +25,19 @@ class LazyGroup(TyperGroup):
 
     def list_commands(self, ctx: Any) -> list[str]:
         """Give the names of all commands, sorted."""
-        return sorted(_entry_points())
+        return sorted({name.partition(".")[0] for name in _entry_points()})
 
     def get_command(self, ctx: Any, cmd_name: str) -> Any:
-        """Load one command; None where there is none of that name."""
-        target = _entry_points().get(cmd_name)
-        return None if target is None else load_command(cmd_name, target)
+        """Load one command, with what other rooms add to it as `NAME.SUB`; None where there is none of that name."""
+        entries = _entry_points()
+        if cmd_name not in entries:
+            return None
+        command = load_command(cmd_name, entries[cmd_name])
+        for name, target in entries.items():
+            group, _, sub = name.partition(".")
+            if sub and group == cmd_name:
+                command.add_command(load_command(sub, target), sub)
+        return command
 
 
 def load_command(name: str, target: str) -> Any:
@@ -87,14 +95,32 @@ def root(
 def main(arguments: Sequence[str] | None = None) -> None:
     """Run the command line and leave with its exit code."""
     command: Any = typer.main.get_command(app)
+    given = None if arguments is None else list(arguments)
     try:
-        command.main(args=None if arguments is None else list(arguments), prog_name="tocsin")
+        ended = command.main(args=given, prog_name="tocsin", standalone_mode=False)
+    except TyperException as error:  # a flag, command or value that there is not
+        _refuse(f"{_command_of(error)}: {error.format_message()}")
+    except typer.Abort:
+        typer.echo("tocsin: ended", err=True)
+        sys.exit(1)
     except ValueError as error:
         if not is_ours(error):
             raise
-        line = " ".join(str(error).split())
-        typer.echo(f"tocsin: {line}", err=True)
-        sys.exit(BAD_INPUT)
+        _refuse(str(error))
+    if isinstance(ended, int) and ended:
+        sys.exit(ended)
+
+
+def _refuse(message: str) -> NoReturn:
+    line = " ".join(message.split())
+    typer.echo(f"tocsin: {line.removeprefix('tocsin: ')}", err=True)
+    sys.exit(BAD_INPUT)
+
+
+def _command_of(error: TyperException) -> str:
+    """The command that was called, as it was typed; `tocsin` alone where none was."""
+    context = getattr(error, "ctx", None)
+    return "tocsin" if context is None else str(context.command_path)
 
 
 def is_ours(error: ValueError) -> bool:

@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from .settings import DEFAULT_HOST, DEFAULT_PORT, home_of
+from .settings import DEFAULT_HOST, DEFAULT_PORT, PolicyChoice, home_of
 
 HomeFlag = Annotated[Path | None, typer.Option("--home", help="Folder of keys, tokens and store (TOCSIN_HOME).")]
 ChainFlag = Annotated[Path | None, typer.Option("--chain", help="The chain's folder; default: the shipped example.")]
@@ -34,7 +34,12 @@ def serve(
     terms: Annotated[
         Path | None, typer.Option(help="YAML: budgets, never-touch list, OpenC2 addresses; default HOME/terms.yaml.")
     ] = None,
-    policy: Annotated[Path | None, typer.Option(help="Trained policy file; default: the shipped one.")] = None,
+    policy: Annotated[
+        Path | None, typer.Option(help="Promoted policy file; default: the home's current one, else a tuned rule.")
+    ] = None,
+    unsigned_policy: Annotated[
+        bool, typer.Option("--unsigned-policy", help="Use a policy that nobody vouches for: trials only.")
+    ] = False,
     chain: ChainFlag = None,
     clock: Annotated[ClockKind, typer.Option(help="lockstep: time is set by POST /v1/tick.")] = ClockKind.SYSTEM,
     tls_cert: Annotated[Path | None, typer.Option(help="Certificate chain, PEM.")] = None,
@@ -50,7 +55,13 @@ def serve(
     taken = bind(listen)
     try:
         node = build_node(
-            home_of(home), Parts(chain=chain, terms=terms, policy=policy, lockstep=clock is ClockKind.LOCKSTEP)
+            home_of(home),
+            Parts(
+                chain=chain,
+                terms=terms,
+                policy=PolicyChoice(policy, unsigned=unsigned_policy),
+                lockstep=clock is ClockKind.LOCKSTEP,
+            ),
         )
         port = taken.getsockname()[1]
         typer.echo(f"tocsin serves {listen.scheme}://{host}:{port} (docs at /docs); end it with Ctrl-C", err=True)

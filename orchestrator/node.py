@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import threading
 from collections import Counter
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
 
@@ -47,6 +47,7 @@ from .terms import Terms
 from .timely import check_times, not_after
 from .turns import InTurn
 from .views import View
+from .watching import Watcher
 from .workflow import Workflow
 from .writing import writing
 
@@ -92,6 +93,8 @@ class Node:
     script: Script
     lease: Lease  # the right to act on the store
     terms: Terms = field(default_factory=Terms)
+    may_propose: Callable[[str], bool] = lambda playbook: True  # whether the policy in use was evaluated with it
+    watcher: Watcher | None = None
     _advisor: InTurn = field(init=False, repr=False)
     _ticking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)  # of callers that write
@@ -121,6 +124,7 @@ class Node:
             actuator=self.actuator,
             script=self.script,
             lease=self.lease,
+            watcher=self.watcher,
         )
         self._repeats = Repeats(self.terms.repropose_s)
         self._workflow.recall()
@@ -180,6 +184,7 @@ class Node:
             try:
                 new = self._observe(not_after(events, now), now)
                 proposed = self._take_proposals(self._advisor.propose(), now)
+                self._watch(now)
             finally:  # a fault of the advisor must not hold up what owners have consented to
                 self._workflow.advance()
             return Ticked(iso(now), len(events), new, tuple(proposed))
@@ -325,12 +330,19 @@ class Node:
         self._unstored.clear()
         return new
 
+    def _watch(self, now: datetime) -> None:
+        if self.watcher is not None:
+            with self.engine.begin() as conn:
+                self.watcher.look(conn, now)
+
     def _take_proposals(self, proposals: Sequence[Proposal], now: datetime) -> list[str]:
         taken = []
         for proposal in proposals:
             if not self._repeats.is_due(proposal, now):
                 continue
             try:
+                if not self.may_propose(proposal.playbook):
+                    raise _not_evaluated(proposal, self.shelf)
                 with self.engine.begin() as conn:
                     response = propose(
                         conn,
@@ -350,6 +362,15 @@ class Node:
                     note_refusal(conn, proposal, reason, str(error), now=now)
             self._repeats.note(proposal, now)
         return taken
+
+
+def _not_evaluated(proposal: Proposal, shelf: Shelf) -> ProposalRefused:
+    shelved = shelf.get(proposal.playbook)
+    name = proposal.playbook if shelved is None else shelved.name
+    message = (
+        f"the policy was not evaluated with playbook {name!r}; evaluate and promote it with it, or propose yourself"
+    )
+    return ProposalRefused("not_evaluated", message)
 
 
 def _overloaded(waiting: int, owner: str) -> Overloaded:

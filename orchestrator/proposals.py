@@ -45,6 +45,18 @@ class Estimate:
 
 
 @dataclass(frozen=True, slots=True)
+class Outlook:
+    """What a rehearsal expects of lost service over the horizon, which the node can see come; see `watching`.
+
+    Quantiles 0.05, 0.25, 0.5, 0.75, 0.95 over worlds, in the chain's unit of loss.
+    """
+
+    horizon_s: float
+    nothing: tuple[float, ...]
+    this: tuple[float, ...]
+
+
+@dataclass(frozen=True, slots=True)
 class Forecast:
     """What a rehearsal showed: the loss of doing nothing, of this response and of the best alternative."""
 
@@ -54,6 +66,7 @@ class Forecast:
     this: Estimate
     alternative: Estimate | None = None
     later: Forecast | None = None  # the same options over the same worlds, looked at further ahead
+    outlook: Outlook | None = None  # not shown to owners
 
     @property
     def options(self) -> tuple[Estimate, ...]:

@@ -48,6 +48,14 @@ class Home:
         return self.path / "trust"
 
 
+@dataclass(frozen=True, slots=True)
+class PolicyChoice:
+    """What `tocsin serve` was told of the policy."""
+
+    path: Path | None = None  # None: the home's current policy, or the tuned threshold rule where there is none
+    unsigned: bool = False  # a policy that nobody vouches for may be used: trials, demonstrations
+
+
 def home_of(flag: Path | None, environ: Mapping[str, str] = os.environ) -> Home:
     """Give the node's home, from the flag, TOCSIN_HOME or the user's data folder."""
     if flag is not None:

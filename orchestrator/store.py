@@ -138,6 +138,29 @@ audit_last = sa.Table(
     sa.Column("seq", sa.Integer, nullable=False),  # of the last record about it; only to find it quickly
 )
 
+policy_windows = sa.Table(  # what a promoted policy met, in counts; see watching
+    "policy_windows",
+    metadata,
+    sa.Column("id", sa.Integer, primary_key=True),
+    sa.Column("policy", Text, nullable=False),  # SHA-256 of its file
+    sa.Column("begun", Text, nullable=False),  # UTC
+    sa.Column("body", Json, nullable=False),  # envs.profile.Window
+    sqlite_autoincrement=True,
+)
+
+outlooks = sa.Table(  # of rehearsals: lost service expected, and what came
+    "outlooks",
+    metadata,
+    sa.Column("response", Text, primary_key=True),
+    sa.Column("policy", Text, nullable=False),  # SHA-256 of the file of the policy in use, empty: the rule
+    sa.Column("option", Text, nullable=False),  # nothing, this
+    sa.Column("state", Text, nullable=False),  # open, came, disturbed
+    sa.Column("due", Text, nullable=False),  # UTC
+    sa.Column("before", sa.Float, nullable=False),  # service lost until the option began
+    sa.Column("came", sa.Float, nullable=False),  # service lost from then until due
+    sa.Column("body", Json, nullable=False),  # proposals.Outlook
+)
+
 GENESIS = "0" * 64
 READS = "tocsin_reads"  # execution option of connections that only read
 

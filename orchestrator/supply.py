@@ -1,6 +1,7 @@
 """What a node needs beside its home's keys: the shipped library, who vetted it, the advisor with its policy.
 
-Flows in: a twin, the home, a policy file, the clock. Flows out: a `Supply`. Signatures and signatories lie in the home:
+Flows in: a twin, the home, which policy to use, the clock. Flows out: a `Supply`. Signatures and signatories lie in
+the home:
 
     HOME/vetting/signatures/*.json  detached signatures of playbooks
     HOME/vetting/trust/OWNER.json   whose signatures that owner counts, and for what
@@ -28,14 +29,16 @@ from .actuators.router import usable
 from .advise import Policy, Situation, TwinAdvisor
 from .assemble import Supply
 from .clock import Clock
+from .node_policy import NodePolicy, node_policy
 from .revocable import Fresh
 from .rules_policy import ThresholdPolicy
 from .script import CacaoScript
-from .settings import Home, insiders_of
+from .settings import Home, PolicyChoice, insiders_of
 from .shelf import Vetting, active_by_signatures, shelf_of
+from .watching import Counts, Watcher
 
 
-def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
+def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply:
     """Give shelf, vetting and advisor for a chain.
 
     Raises:
@@ -46,20 +49,25 @@ def supply(twin: Twin, home: Home, policy: Path | None, clock: Clock) -> Supply:
     game = make_game(scenario, twin, library)
     game = replace(game, assumed=assumable(game.compiled, game.parameters, inside=insiders_of()))
     read_vetting(home.path / "vetting")  # once, to say what is wrong
+    chosen = node_policy(game, home, policy)
+    advisor = TwinAdvisor(
+        game.compiled,
+        library,
+        game.effects,
+        game.assumed,
+        chosen,
+        proposed=frozenset(scenario.playbooks),
+    )
+    met = chosen.met if isinstance(chosen, NodePolicy) else Counts()
     versions = read_versions(home.path / "vetting" / "playbooks")
     carried_out = usable(home.path)
     return Supply(
         shelf=shelf_of(library),
         is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions, carried_out),
         script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), carried_out),
-        advisor=TwinAdvisor(
-            game.compiled,
-            library,
-            game.effects,
-            game.assumed,
-            policy_of(game, policy),
-            proposed=frozenset(scenario.playbooks),
-        ),
+        advisor=advisor,
+        may_propose=chosen.may_propose if isinstance(chosen, NodePolicy) else lambda playbook: True,
+        watcher=Watcher(met, advisor.service_lost),
     )
 
 
@@ -79,7 +87,7 @@ def read_vetting(folder: Path) -> Vetting:
 
 
 def policy_of(game: Game, path: Path | None) -> Policy:
-    """The learned policy of a file, or the tuned threshold rule where none is given.
+    """For simulation: the learned policy of a file, promoted or not, or the tuned threshold rule where none is given.
 
     Raises:
         PolicyFileError: the file is broken, tampered with, or of another version.

@@ -44,6 +44,7 @@ from .run import Ending, Hindrance, Moment, Phase, Result, Script, carry_out, ha
 from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
+from .watching import Watcher
 from .writing import ChangedByHand, writing
 
 HOLDING = (State.VERIFYING, State.SUCCEEDED)
@@ -70,6 +71,7 @@ class Workflow:
     actuator: Actuator
     script: Script
     lease: Lease
+    watcher: Watcher | None = None
 
     def advance(self) -> None:
         """Bring every response as far as it can go at this time.
@@ -126,15 +128,22 @@ class Workflow:
     def _record_in(self, conn: sa.Connection, response: Response, event: Event, body: Mapping[str, Any]) -> None:
         attempt = attempts(conn, response.id, event) + 1
         record_transition(conn, response.id, event, attempt=attempt, time=iso(self._now()), body=body)
+        if self.watcher is not None and event is Event.EXECUTE:
+            self.watcher.started(conn, response.id, self._now())
+        elif self.watcher is not None and event in (Event.UNDO, Event.UNDO_FAIL):
+            self.watcher.undone(conn)
 
     def _expire(self, response: Response) -> None:
         if response.expires <= iso(self._now()):
             self._record(response, Event.EXPIRE, reason="its time ran out")
 
     def _rehearse(self, response: Response) -> None:
-        shown = forecasts.shown(self.advisor.rehearse(response.proposal))
+        forecast = self.advisor.rehearse(response.proposal)
+        shown = forecasts.shown(forecast)
         with writing(self.engine, response.id, self.clock) as conn:
             update_response(conn, response.id, forecast=shown)
+            if self.watcher is not None:
+                self.watcher.rehearsed(conn, response.id, forecast.outlook, self._now())
             self._record_in(conn, response, Event.REHEARSE, {"forecast": shown})
 
     def _ask(self, response: Response) -> None:

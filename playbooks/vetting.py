@@ -21,11 +21,12 @@ MAX_COUNTERSIGNATURES = 8  # in each other; assumed
 
 
 class VettingRole(StrEnum):
-    """What a signature under a playbook stands for."""
+    """What a person's signature counts for: under a playbook, or (the last) under a policy file."""
 
     AUTHOR = "author"
     REVIEWER = "reviewer"
     APPROVER = "approver"
+    PROMOTER = "policy-promoter"  # vouches for a policy's evaluation; under a playbook it counts for nothing
 
 
 @dataclass(frozen=True, slots=True)

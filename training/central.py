@@ -21,7 +21,7 @@ from .peer import GRADIENT, ROLLING, WAITING, Iteration, make_roller
 from .ppo import make_learner
 from .rollout import Rollout
 from .settings import TrainError, TrainSettings
-from .workers import Crew, Member
+from .workers import FIRST_LIFE, Crew, Earlier, Member
 
 ATTEMPTS = 10  # at one iteration; assumed
 
@@ -98,7 +98,7 @@ class RollWorker:
 class Central:
     """Drives learner and roll-out workers of one run; lives as long as the run."""
 
-    def __init__(self, chains: Chains, settings: TrainSettings, stage: int = 0) -> None:
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int = 0, earlier: Earlier = FIRST_LIFE) -> None:
         """Ask Ray for all of them; they load while the caller does something else."""
         learner, worker = ray.remote(CentralLearner), ray.remote(RollWorker)
         self._chains, self._stage = shared(chains), stage
@@ -114,6 +114,8 @@ class Central:
             ),
             settings.workers,
             settings,
+            earlier.following,
+            dict(earlier.numbers),
         )
         self.lost = self.diverged = self.groups = 0
         self._scale = 1.0
@@ -164,6 +166,9 @@ class Central:
                     )
             elif time.monotonic() >= until:
                 return None
+            else:  # nobody rolled out: their weights may be gone with the learner
+                self._weights = learner.actor.weights.remote()
+                self.learner.ask({learner: learner.actor.process.remote()})
             self.lost += 1
         raise TrainError(f"an iteration was lost {ATTEMPTS} times in a row; see the logs of Ray's workers")
 

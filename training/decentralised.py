@@ -20,9 +20,10 @@ from .family import Chains
 from .group import Alone, GroupError, TorchGroup, find_store, open_store, speak_from
 from .peer import Iteration, Lost, Peer
 from .settings import TrainError, TrainSettings
-from .workers import Crew, Member
+from .workers import FIRST_LIFE, Crew, Earlier, Member
 
 ATTEMPTS = 10  # at one iteration, or at one group; assumed
+KEPT_EVERY_S = 10.0  # how old the driver's own copy of the state grows: what is lost if all members die at once
 
 
 class PeerWorker:
@@ -86,14 +87,23 @@ class PeerWorker:
 class Decentralised:
     """Drives the peers of one run; lives as long as the run."""
 
-    def __init__(self, chains: Chains, settings: TrainSettings, stage: int = 0) -> None:
-        """Ask Ray for the workers; they load while the caller does something else."""
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int = 0, earlier: Earlier = FIRST_LIFE) -> None:
+        """Ask Ray for the workers; they load while the caller does something else.
+
+        Args:
+            chains: what is played.
+            settings: of the run.
+            stage: of the curriculum.
+            earlier: numbers of the run's earlier lives.
+        """
         self._chains, self._stage, actor = shared(chains), stage, ray.remote(PeerWorker)
         asked = options(settings, gpus=settings.gpus)
         self.crew = Crew(
             lambda number: actor.options(**asked).remote(self._chains, settings, number, self._stage),
             settings.workers,
             settings,
+            earlier.following,
+            dict(earlier.numbers),
         )
         self.lost = self.diverged = self.groups = 0
         self._scale = 1.0
@@ -101,6 +111,7 @@ class Decentralised:
         self._played: dict[int, Any] = {}
         self._ahead: list[Member] = []  # that went furthest; all have the same state
         self._whole = False  # all members are in one group and state
+        self._kept = time.monotonic()  # when the driver's copy was made
         self.crew.start()
 
     def begin(self, state: dict[str, Any], scale: float, played: Mapping[int, Any], until: float = math.inf) -> None:
@@ -136,6 +147,8 @@ class Decentralised:
             self.diverged += len(digests) > 1
             self._whole = len(done) == len(asked) and len(digests) == 1
             if done:
+                if time.monotonic() > self._kept + KEPT_EVERY_S:
+                    self.learned()
                 return joined([done[one] for one in asked if one in done])
             if time.monotonic() >= until:
                 return None
@@ -143,11 +156,11 @@ class Decentralised:
         raise TrainError(f"an iteration was lost {ATTEMPTS} times in a row; see the logs of Ray's workers")
 
     def learned(self) -> dict[str, Any]:
-        """State of the learner, all members' alike."""
+        """State of the learner, all members' alike; if all have died, as the driver knew it last."""
         for member in self._ahead:
             told = self.crew.ask({member: member.actor.learned.remote()})
             if member in told:
-                self._state = told[member]
+                self._state, self._kept = told[member], time.monotonic()
                 break
         return self._state
 

@@ -259,7 +259,7 @@ def _conduct(evaluation: Evaluation) -> Any:
             f"{score.false_containments:.2f}",
             f"{score.downtime:.2f}",
             f"{score.consents:.1f}",
-            "" if broken is None else f"broken: {', '.join(broken)}" if broken else "kept",
+            "" if broken is None else "over" if broken else "kept",
         )
     return table
 

@@ -30,6 +30,10 @@ def reproduce(
     write: Annotated[
         bool, typer.Option("--write", help="Keep the results of today in place of the old ones; the whole suite.")
     ] = False,
+    show: Annotated[bool, typer.Option("--show", help="Print the kept results as Markdown, and run nothing.")] = False,
+    page: Annotated[
+        Path | None, typer.Option(help="With --show: a Markdown file to write the tables into, between its marks.")
+    ] = None,
     suite: Annotated[str, typer.Option(help="With tuning: which suite's baselines.")] = "tocsin-bench-1",
     tolerance: Annotated[float | None, typer.Option(help="Largest difference that counts as equal.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
@@ -46,6 +50,9 @@ def reproduce(
     most = TOLERANCE if tolerance is None else tolerance
     if not most >= 0:
         raise ReproduceError(f"--tolerance {most}: give 0 or more")
+    if show:
+        _show(table, page)
+        return
     with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bar:
         task = bar.add_task("", total=1.0)
 
@@ -59,6 +66,20 @@ def reproduce(
     _tell(told, as_json)
     if not told["equal"]:
         raise typer.Exit(1)
+
+
+def _show(table: str, page: Path | None) -> None:
+    from .reproduce import ReproduceError, read_results
+    from .reproduce_page import rewritten, tables
+
+    told = tables(read_results(table))
+    if page is None:
+        typer.echo(told)
+        return
+    try:
+        page.write_text(rewritten(page.read_text("utf-8"), table, told), "utf-8")
+    except OSError as error:
+        raise ReproduceError(f"--page {page}: {error.strerror or error}; name a file that can be written") from None
 
 
 def _again(suite: Suite, given: list[str], quick: bool, write: bool, most: float, progress: Any) -> dict[str, Any]:

@@ -46,7 +46,7 @@ class RunFolder:
             TrainError: events are wanted and their package is not there.
         """
         if self._settings.tensorboard:
-            self._events = _writer(self._settings)
+            self._events = _writer(self._settings, self._shelf.numbers()[-1] + 1 if self.checkpoint else None)
         life = f"-from-{self._shelf.numbers()[-1]}" if self.checkpoint else ""  # a run that goes on keeps what it was
         self._put(f"settings{life}.yaml", settings_yaml(self._settings))
         self._put(f"run{life}.json", json.dumps(origin(self._settings), indent=1) + "\n")
@@ -78,12 +78,13 @@ class RunFolder:
         self.put(name, content.encode())
 
 
-def _writer(settings: TrainSettings) -> Any:
+def _writer(settings: TrainSettings, purge_step: int | None) -> Any:
+    """A writer of events; those of an earlier life from `purge_step` on, after its checkpoint, no longer count."""
     try:
         from torch.utils.tensorboard import SummaryWriter
     except ImportError:
         raise TrainError("tensorboard: its package is not there; pip install 'tocsin[tensorboard]'") from None
-    return SummaryWriter(f"{settings.run.rstrip('/')}/tensorboard")
+    return SummaryWriter(f"{settings.run.rstrip('/')}/tensorboard", purge_step=purge_step)
 
 
 def origin(settings: TrainSettings) -> dict[str, Any]:
@@ -94,8 +95,18 @@ def origin(settings: TrainSettings) -> dict[str, Any]:
         "sources": str(Path(__file__).resolve().parent.parent),
         "python": platform.python_version(),
         "machine": f"{platform.system()} {platform.machine()}",
-        "packages": {name: metadata.version(name) for name in PACKAGES},
+        "packages": packages(),
     }
+
+
+def packages() -> dict[str, str]:
+    """Versions of what figures depend on."""
+    return {name: metadata.version(name) for name in PACKAGES}
+
+
+def made_by(settings: TrainSettings) -> dict[str, Any]:
+    """As `origin`, without what tells of this machine's folders: for policy cards."""
+    return {name: value for name, value in origin(settings).items() if name != "sources"}
 
 
 def commit() -> str:

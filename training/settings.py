@@ -5,6 +5,7 @@ Flows in: flags, or a YAML file (untrusted). Flows out: `TrainSettings`, checked
 
 from __future__ import annotations
 
+import os
 import re
 from collections.abc import Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
@@ -176,6 +177,11 @@ def read_settings(path: Path, **given: Any) -> TrainSettings:
     return parse_settings(documents[0], str(path), folder=path.parent, **given)
 
 
+def names_in(path: Path) -> set[str]:
+    """Names of the settings that a file which `read_settings` takes says; all others have their defaults."""
+    return set(read_yaml(path.read_bytes(), str(path))[0])
+
+
 def parse_settings(content: Any, place: str, *, folder: Path | None = None, **given: Any) -> TrainSettings:
     """As `read_settings`, of what a file holds.
 
@@ -216,3 +222,17 @@ def settings_yaml(settings: TrainSettings) -> str:
 def as_dict(settings: TrainSettings) -> dict[str, Any]:
     """The settings as plain values."""
     return asdict(settings)
+
+
+def check_place(flag: str, path: Path) -> None:
+    """Refuse a file that could not be written in the end.
+
+    Raises:
+        TrainError: it is a folder, has none, or may not be written.
+    """
+    if path.is_dir():
+        raise TrainError(f"{flag} {path}: is a folder; name a file")
+    if not path.parent.is_dir():
+        raise TrainError(f"{flag} {path}: folder {path.parent} is not there; make it first")
+    if not os.access(path if path.exists() else path.parent, os.W_OK):
+        raise TrainError(f"{flag} {path}: cannot be written; name another place")

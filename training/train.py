@@ -34,11 +34,11 @@ from .metering import COSTS, is_bound, next_multipliers, overrun, prices
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
-from .runs import RunFolder
+from .runs import RunFolder, made_by
 from .seats import Seating
 from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
 from .validate import validated
-from .workers import Crew
+from .workers import FIRST_LIFE, Crew, Earlier
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
@@ -82,7 +82,8 @@ class Shape(Protocol):
         ...
 
 
-SHAPES: Mapping[str, Callable[[Chains, TrainSettings, int], Shape]] = {DECENTRALISED: Decentralised, CENTRAL: Central}
+MakeShape = Callable[[Chains, TrainSettings, int, Earlier], Shape]
+SHAPES: Mapping[str, MakeShape] = {DECENTRALISED: Decentralised, CENTRAL: Central}
 
 
 def train(
@@ -92,6 +93,7 @@ def train(
     progress: Progress = lambda _: None,
     *,
     resume: bool = False,
+    make_shape: MakeShape | None = None,
 ) -> Report:
     """Train within the time or iterations given and write the policy file.
 
@@ -101,6 +103,7 @@ def train(
         out: policy file to write; it lies in the run's folder too, if there is one.
         progress: called after every iteration.
         resume: go on from the run's newest checkpoint, if it has one.
+        make_shape: who computes gradients, if not what the settings say.
 
     Raises:
         TrainError: no worker could be had, or the run's folder cannot be used.
@@ -116,7 +119,7 @@ def train(
         report.go_on(kept["report"])
     if folder is not None:
         folder.begin()
-    run = _Run(scenario, curriculum, settings, report, folder, progress)
+    run = _Run(scenario, curriculum, settings, report, folder, progress, make_shape or SHAPES[settings.shape])
     progress(report)
     started = start_ray(settings)
     try:
@@ -143,6 +146,7 @@ class _Run:
     report: Report
     folder: RunFolder | None
     progress: Progress
+    make_shape: MakeShape
     shape: Shape | None = None
 
     def __post_init__(self) -> None:
@@ -156,19 +160,18 @@ class _Run:
         report, settings = self.report, self.settings
         stage = report.chains_stage = 0 if kept is None else int(kept["curriculum"]["stage"])
         chains = self.curriculum.chains(stage)
-        shape = self.shape = SHAPES[settings.shape](chains, settings, stage)
+        played: dict[int, Any] = {} if kept is None else {int(place): one for place, one in kept["played"].items()}
+        earlier = FIRST_LIFE if kept is None else Earlier.of(kept["crew"], played)
+        shape = self.shape = self.make_shape(chains, settings, stage, earlier)
         settle_in(settings)  # batches here are small: more threads gain little, and lose much on a loaded machine
         self.learner = make_learner(chains[0].game, settings)
-        played: dict[int, Any] = {}
         if kept is None:
             self._say("imitating")
             report.scale = self._imitate()
             self._validate()
         else:
             self.learner.restore(kept["learner"])
-            self.best_costs = dict(kept["best_costs"])
-            self.best, played = kept["best"], {int(place): one for place, one in kept["played"].items()}
-            shape.crew.next_number = max(kept["next_number"], shape.crew.next_number)
+            self.best, self.best_costs = kept["best"], dict(kept["best_costs"])
         self._say("waiting for workers")
         shape.begin(self.learner.state(), report.scale, played, self._end())
         self._say("learning")
@@ -276,7 +279,7 @@ class _Run:
             "of": _of(self.scenario, self.curriculum, self.settings),
             "learner": self.shape.learned(),
             "played": {str(place): one for place, one in self.shape.played().items()},
-            "next_number": self.shape.crew.next_number,
+            "crew": self.shape.crew.kept(),
             "best": self.best,
             "best_costs": self.best_costs,
             "curriculum": self.curriculum.told(self.report.chains_stage),
@@ -348,6 +351,7 @@ def _card(run: _Run) -> dict[str, Any]:
         "playbooks": list(library.names),
         "settings": {name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario")},
         "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
+        "made": made_by(settings),
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,

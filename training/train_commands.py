@@ -7,7 +7,7 @@ the functions.
 from __future__ import annotations
 
 import json
-import os
+from collections.abc import Collection
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -19,7 +19,7 @@ if TYPE_CHECKING:
 
 
 def train(
-    out: Annotated[Path, typer.Option(help="Policy file to write.")] = Path("policy.tocsin"),
+    out: Annotated[Path | None, typer.Option(help="Policy file to write; default: policy.tocsin.")] = None,
     config: Annotated[Path | None, typer.Option(help="YAML file of settings; flags go before what it says.")] = None,
     scenario: Annotated[Path | None, typer.Option(help="Scenario file; default: the shipped one.")] = None,
     seconds: Annotated[float | None, typer.Option(help="Wall time in all; default: 60.")] = None,
@@ -38,7 +38,7 @@ def train(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train a response policy on Ray with MaskablePPO. Example: tocsin train --seconds 60 --out policy.tocsin"""
-    from .settings import TrainError, parse_settings, read_settings, settings_yaml
+    from .settings import TrainError, check_place, parse_settings, read_settings, settings_yaml
 
     place = None if scenario is None else str(scenario)
     given = {
@@ -56,6 +56,8 @@ def train(
     settings = parse_settings(said, "tocsin train") if config is None else read_settings(config, **said)  # type: ignore[arg-type]
     if pack is not None and submit is not None:
         raise TrainError("--pack and --submit: give one of them; --submit packs by itself")
+    if pack is not None or submit is not None:
+        _check_job("--pack" if submit is None else "--submit", config, said, out=out, chart=chart)
     if show:
         typer.echo(settings_yaml(settings), nl=False)
     elif pack is not None:
@@ -65,9 +67,10 @@ def train(
     elif resume and not settings.run:
         raise TrainError("--resume: there is no run to go on with; give --run")
     else:
-        _check_place("--out", out)
+        out = out or Path("policy.tocsin")
+        check_place("--out", out)
         if chart is not None:
-            _check_place("--chart", chart)
+            check_place("--chart", chart)
         _train_here(settings, out, chart, resume=resume, as_json=as_json)
 
 
@@ -149,15 +152,15 @@ def _submit(settings: TrainSettings, address: str, *, as_json: bool) -> None:
     typer.echo(json.dumps({"job": job, "run": settings.run}) if as_json else f"{job}: done, see {settings.run}")
 
 
-def _check_place(flag: str, path: Path) -> None:
-    from .settings import TrainError
+def _check_job(flag: str, config: Path | None, said: Collection[str], *, out: Path | None, chart: Path | None) -> None:
+    """A job writes into its run alone, and its length is said by who sends it, not by a default meant for laptops."""
+    from .settings import TrainError, names_in
 
-    if path.is_dir():
-        raise TrainError(f"{flag} {path}: is a folder; name a file")
-    if not path.parent.is_dir():
-        raise TrainError(f"{flag} {path}: folder {path.parent} is not there; make it first")
-    if not os.access(path if path.exists() else path.parent, os.W_OK):
-        raise TrainError(f"{flag} {path}: cannot be written; name another place")
+    for name, place in (("--out", out), ("--chart", chart)):
+        if place is not None:
+            raise TrainError(f"{name} {place}: with {flag} the policy lies in the run's folder; leave {name} out")
+    if not {"seconds", "iterations"} & (set(said) | (names_in(config) if config is not None else set())):
+        raise TrainError(f"{flag}: say how long the job trains; give --seconds or --iterations, or one in the file")
 
 
 def _draw(report: Report, chart: Path) -> None:

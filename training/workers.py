@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -30,6 +30,23 @@ class Member:
     loaded: Any  # reference, done when the actor can be asked
 
 
+@dataclass(frozen=True)
+class Earlier:
+    """Numbers that workers of a run's earlier lives had."""
+
+    following: int = 0  # above all of them
+    numbers: Mapping[int, int] = field(default_factory=dict)  # by place, where worlds are gone on with
+
+    @classmethod
+    def of(cls, kept: Mapping[str, Any], places: Collection[int]) -> Earlier:
+        """From what `Crew.kept` gave; `places` are those whose worlds were kept too."""
+        numbers = {int(place): int(number) for place, number in kept["numbers"].items()}
+        return cls(int(kept["next"]), {place: number for place, number in numbers.items() if place in places})
+
+
+FIRST_LIFE = Earlier()
+
+
 @dataclass
 class Crew:
     """The workers of one run; lives as long as the run."""
@@ -37,7 +54,8 @@ class Crew:
     make: Callable[[int], Any]  # an actor handle for a number; its method `process` answers once it has loaded
     workers: int
     settings: TrainSettings
-    next_number: int = 0
+    next_number: int = 0  # above those of the run's earlier lives
+    numbers: dict[int, int] = field(default_factory=dict)  # by place: of workers whose worlds are gone on with
     replaced: int = 0
     members: list[Member] = field(default_factory=list)  # that can be asked, by place
     starting: list[Member] = field(default_factory=list)
@@ -116,6 +134,8 @@ class Crew:
     ) -> dict[Member, Any]:
         """Answers to references, of those that gave one in time; the others are replaced.
 
+        One whose arguments were lost with another's node gives no answer either, and is kept.
+
         Args:
             asked: one reference for each member.
             until: monotonic time at which to come back with what there is, in seconds; nobody is late then.
@@ -136,8 +156,10 @@ class Crew:
             try:
                 answers[member] = ray.get(done[0])
                 more = SLACK_S if is_broken(answers[member]) else patience
-            except ray.exceptions.RayTaskError:  # a fault in what it did, which another would repeat
-                raise
+            except ray.exceptions.RayTaskError as error:
+                if not isinstance(error.cause, ray.exceptions.RayError):
+                    raise  # a fault in what it did, which another would repeat
+                # what it was to work on lay on a node that is gone: no answer, and none of its own fault
             except ray.exceptions.RayError:
                 self.replace(member)
             last = min(last, time.monotonic() + more)
@@ -157,12 +179,17 @@ class Crew:
         self.replaced += 1
         self._start(member.place)
 
+    def kept(self) -> dict[str, Any]:
+        """For a checkpoint: which numbers were used, and by whom at which place; see `Earlier`."""
+        return {"next": self.next_number, "numbers": {str(one.place): one.number for one in self.members}}
+
     def stop(self) -> None:
         """End the workers."""
         for member in [*self.members, *self.starting]:
             ray.kill(member.actor)
 
     def _start(self, place: int) -> None:
-        number, self.next_number = self.next_number, self.next_number + 1
+        number = self.numbers.pop(place, self.next_number)
+        self.next_number = max(self.next_number, number + 1)
         actor = self.make(number)
         self.starting.append(Member(actor, place, number, actor.process.remote()))

@@ -180,7 +180,8 @@ def _with_node(
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
     write_terms(home, (*owners, INTERNET), f"http://127.0.0.1:{port}")
-    learned = ("--policy", str(policy)) if policy.exists() else ()  # without one: the tuned threshold rule
+    # Without a file: the tuned threshold rule. Nobody has promoted the demonstration's policy.
+    learned = ("--policy", str(policy), "--unsigned-policy") if policy.exists() else ()
     serve = ("serve", "--home", str(home), "--port", "0", "--clock", "lockstep", *learned)
     with running(*serve, log=home / "node.log") as node:
         plant = _plant_arguments(home, settings, f"127.0.0.1:{port}", "--orchestrator", node)

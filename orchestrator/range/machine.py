@@ -40,8 +40,8 @@ def lacking() -> str:
     missing = [f"{tool} (package {package})" for tool, package in TOOLS.items() if find(tool) is None]
     if missing:
         return f"not installed: {', '.join(missing)}"
-    tried = subprocess.run(["unshare", "--net", "true"], capture_output=True)
-    return "network namespaces are not permitted here" if tried.returncode != 0 else ""
+    tried = subprocess.run(["unshare", "--net", "nft", "list", "tables"], capture_output=True)
+    return "the kernel permits no nftables in network namespaces here" if tried.returncode != 0 else ""
 
 
 def call(words: Sequence[str], *, given: str = "", check: bool = True) -> str:

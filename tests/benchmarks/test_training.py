@@ -12,6 +12,7 @@ from tocsin.envs.game import load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.training.family import single
 from tocsin.training.settings import CENTRAL, DECENTRALISED, TrainSettings
+from tocsin.training.workers import FIRST_LIFE
 
 ROUNDS = 5
 KINDS = [(DECENTRALISED, 1), (CENTRAL, 1), (DECENTRALISED, 2), (CENTRAL, 2)]
@@ -28,7 +29,9 @@ def shapes() -> Iterator[dict[tuple[str, int], Any]]:
     state = make_learner(game, TrainSettings()).state()
     made = {}
     for shape, workers in KINDS:
-        made[shape, workers] = SHAPES[shape](single(game), TrainSettings(workers=workers, patience_s=600), 0)
+        made[shape, workers] = SHAPES[shape](
+            single(game), TrainSettings(workers=workers, patience_s=600), 0, FIRST_LIFE
+        )
         made[shape, workers].begin(state, 0.1, {})
     yield made
     for one in made.values():

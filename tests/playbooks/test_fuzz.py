@@ -28,7 +28,6 @@ from tocsin.playbooks.lint_rules import RULES
 from tocsin.tests.playbooks.full import IDENTITY, STAMP, Object, b64, uid
 
 INPUTS = int(os.environ.get("TOCSIN_FUZZ_INPUTS", "20000"))
-LINTED = INPUTS // 20  # a lint takes some twenty times as long as a reading
 START, ACTION, END, TEAM = (f"{kind}--{uid(number)}" for number, kind in enumerate(("start", "action", "end", "group")))
 SMALL: Object = {
     "type": "playbook", "spec_version": "cacao-2.0", "id": f"playbook--{uid(9)}", "name": "n", "created_by": IDENTITY,
@@ -103,7 +102,7 @@ def test_random_objects_are_linted() -> None:
     chance = random.Random(2)
     plain = json.dumps(SMALL).encode()
     linted = 0
-    for _ in range(LINTED):
+    for _ in range(INPUTS):
         try:
             content = json.loads(_spoilt(plain, chance))
         except ValueError:
@@ -111,7 +110,7 @@ def test_random_objects_are_linted() -> None:
         if isinstance(content, dict):
             linted += 1
             assert all(one.rule in RULES for one in lint_contents([content])[0])
-    assert linted > LINTED // 100
+    assert linted > INPUTS // 100
 
 
 def test_random_objects_are_run() -> None:

@@ -46,7 +46,7 @@ def plan() -> Plan:
     """A range of this test run alone."""
     reason = lacking()
     if reason:
-        if os.environ.get("CI") == "true":
+        if os.environ.get("CI") == "true" and not reason.startswith("the kernel"):  # CI can install, not permit
             pytest.fail(f"no range: {reason}")
         pytest.skip(f"NO RANGE, nothing real was tested: {reason}")
     return Plan(f"tt{os.getpid()}")
@@ -87,7 +87,7 @@ def opens(plan: Plan, source: str, target: str, port: int = HTTP, *, ipv6: bool 
     """Whether a new connection from one host to another is answered."""
     host = plan.host(target)
     address = host.ipv6 if ipv6 else host.ipv4
-    code = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 0.7)"
+    code = "import socket,sys; socket.create_connection((sys.argv[1], int(sys.argv[2])), 1.5)"
     words = [*_in(plan.host(source).namespace), "python3", "-I", "-c", code, address, str(port)]
     return subprocess.run(words, capture_output=True).returncode == 0
 
@@ -164,8 +164,8 @@ def test_rules_come_back_after_the_kernel_lost_them(plan: Plan, wall: RealFilter
 
 def test_a_rule_ends_by_itself_even_without_its_actuator(plan: Plan, wall: RealFilter) -> None:
     """The kernel looks at the clock: the actuator is killed, the rule ends on time all the same."""
-    wall.filter("deny", {"ipv4_net": plan.host("edge/gateway").ipv4}, duration=4_000)
-    ends = time.monotonic() + 5.5  # whole seconds, outwards
+    wall.filter("deny", {"ipv4_net": plan.host("edge/gateway").ipv4}, duration=8_000)
+    ends = time.monotonic() + 9.5  # whole seconds, outwards
     wall.stop(signal.SIGKILL)
     assert not opens(plan, "shop/web", "edge/gateway")
     while not opens(plan, "shop/web", "edge/gateway"):
@@ -175,7 +175,7 @@ def test_a_rule_ends_by_itself_even_without_its_actuator(plan: Plan, wall: RealF
 
 def test_a_rule_for_later_begins_later(plan: Plan, wall: RealFilter) -> None:
     """start_time: open until then, closed from then on."""
-    start = int((time.time() + 4) * 1000)
+    start = int((time.time() + 8) * 1000)
     wall.filter("deny", {"ipv4_net": plan.host("edge/gateway").ipv4}, start_time=start)
     assert opens(plan, "shop/web", "edge/gateway")
     time.sleep(max(0.0, start / 1000 - time.time()) + 0.1)

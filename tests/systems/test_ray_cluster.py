@@ -5,11 +5,13 @@ from __future__ import annotations
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
-from tocsin.tests.systems.test_ray_training import ALL, COMES_S, begun, iterate_until
-from tocsin.training.settings import DECENTRALISED
+from tocsin.tests.systems.test_ray_training import ALL, COMES_S, TINY, begun, iterate_until
+from tocsin.training.cluster import ray
+from tocsin.training.settings import CENTRAL, DECENTRALISED
 
 pytestmark = pytest.mark.systems
 
@@ -17,8 +19,7 @@ pytestmark = pytest.mark.systems
 @pytest.fixture
 def cluster() -> Iterator[Any]:
     """Two nodes; the first has room for one worker (and a learner), the second for one worker."""
-    from ray.cluster_utils import Cluster
-    from tocsin.training.cluster import ray
+    from ray.cluster_utils import Cluster  # after ours, which sets Ray's token
 
     made = Cluster(initialize_head=True, head_node_args={"num_cpus": 1, "include_dashboard": False})
     made.add_node(num_cpus=1)
@@ -50,5 +51,32 @@ def test_a_killed_node_is_done_without_until_another_comes(cluster: Any) -> None
             f"killed node: {stall:.1f} s to the next iteration; {took:.1f} s from a new node to two workers\n"
         )
         assert made.diverged == 0 and stall < 60
+    finally:
+        made.stop()
+
+
+def test_rollouts_lost_with_their_node_cost_one_iteration(cluster: Any) -> None:
+    """A node that dies between roll-out and pull takes its rollouts along; the learner stays and goes on without it."""
+    cluster.add_node(num_cpus=1)  # learner and two workers, a node each
+    big = replace(TINY, worlds=16, steps=12, patience_s=30)  # rollouts stay on their node
+    each = big.worlds * big.steps
+    made = begun(CENTRAL, big)
+    try:
+        assert made.iterate(1.0).samples == 2 * each
+        learner, ask = list(made.learner.members), made.crew.ask
+        nodes = {node.node_id: node for node in cluster.worker_nodes}
+        actors = ray._private.state.actors()
+        places = [actors[one.actor._actor_id.hex()]["Address"]["NodeID"] for one in made.crew.members]
+        lost = next(nodes[place] for place in places if place in nodes)
+
+        def ask_then_lose(*asked: Any) -> Any:
+            answers = ask(*asked)
+            if len(answers) == 2 and lost in cluster.worker_nodes:  # both rolled out
+                cluster.remove_node(lost, allow_graceful=False)
+            return answers
+
+        made.crew.ask = ask_then_lose
+        assert made.iterate(1.0).samples == each
+        assert made.learner.members == learner and made.lost >= 1
     finally:
         made.stop()

@@ -18,6 +18,7 @@ from tocsin.envs.policy_file import load_policy
 from tocsin.tests.envs.games import short_game
 from tocsin.training.family import single
 from tocsin.training.settings import CENTRAL, DECENTRALISED, TrainSettings
+from tocsin.training.workers import FIRST_LIFE
 
 pytestmark = pytest.mark.systems
 
@@ -41,7 +42,7 @@ def begun(shape: str, settings: TrainSettings = TINY) -> Any:
     from tocsin.training.ppo import make_learner
     from tocsin.training.train import SHAPES
 
-    made = SHAPES[shape](single(short_game()), settings, 0)
+    made = SHAPES[shape](single(short_game()), settings, 0, FIRST_LIFE)
     made.begin(make_learner(short_game(), settings).state(), 0.1, {})
     return made
 
@@ -227,7 +228,7 @@ def test_workers_go_over_to_the_chains_of_another_stage(own_ray: None, shape: st
     settings = replace(TINY, chains=2, stages=2, smallest=30, largest=40, workers=1, judges=1)
     curriculum = Curriculum(Scenario(name="family", generate=Generator(seed=3), horizon_ticks=30), settings)
     chains = curriculum.chains(0)
-    made = SHAPES[shape](chains, settings, 0)
+    made = SHAPES[shape](chains, settings, 0, FIRST_LIFE)
     made.begin(make_learner(chains[0].game, settings).state(), 0.1, {})
     assert made.iterate(1.0).samples == TINY.worlds * TINY.steps
     before = made.learned()

@@ -12,6 +12,7 @@ from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture 
 from tocsin.training import reproduce as module
 from tocsin.training.contenders import BASELINES, CLAIRVOYANT, THRESHOLD
 from tocsin.training.reproduce import read_results, table_names
+from tocsin.training.reproduce_page import rewritten, tables
 from tocsin.training.suites import read_suite, shipped_suites
 
 
@@ -67,6 +68,32 @@ def test_what_is_kept_comes_again(suite: str, capsys: pytest.CaptureFixture[str]
     assert gap["policy"] == THRESHOLD and gap["place"] == "01 (14 assets).downtime"
     run(suite, "--tolerance", "1e-5")
     assert "equal" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("name", [name for name in shipped_suites() if read_suite(name).said.digest])
+def test_the_page_shows_what_is_kept(name: str) -> None:
+    """Tables of the page are those of the kept results: tocsin reproduce NAME --show --page docs/benchmark.md."""
+    page = (Path(__file__).resolve().parents[2] / "docs" / "benchmark.md").read_text()
+    assert rewritten(page, name, tables(read_results(name))) == page
+
+
+def test_a_table_is_written_between_its_marks(suite: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """What stands around it stays; a page without marks is refused and stays as it is."""
+    run(suite, "--write")
+    page = tmp_path / "page.md"
+    page.write_text("# Before\n<!-- small -->\nold\n<!-- end -->\nafter\n")
+    for _ in range(2):
+        run("small", "--show", "--page", str(page))
+        told = page.read_text()
+        assert told.startswith("# Before\n<!-- small -->\n| policy |") and told.endswith("\n<!-- end -->\nafter\n")
+        assert "old" not in told and told.count("| do nothing |") == 2
+    capsys.readouterr()
+    run("small", "--show")
+    assert capsys.readouterr().out.strip() in told
+    page.write_text("no marks")
+    with pytest.raises(ValueError, match="small"):
+        run("small", "--show", "--page", str(page))
+    assert page.read_text() == "no marks"
 
 
 @pytest.mark.parametrize(

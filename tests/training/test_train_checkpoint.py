@@ -153,6 +153,24 @@ def test_events_for_tensorboard_hold_the_figures(tmp_path: Path) -> None:
     assert [(one.step, one.value) for one in events.Scalars("episode_loss")] == [(1, 4.0), (2, 2.0)]
 
 
+def test_events_after_the_checkpoint_count_once(tmp_path: Path) -> None:
+    """A run that goes on from its checkpoint draws over what its first life noted after it."""
+    from tensorboard.backend.event_processing.event_accumulator import EventAccumulator
+
+    settings = TrainSettings(run=str(tmp_path), tensorboard=True)
+    for resume, values in ((False, {1: 4.0, 2: 3.0, 3: 9.0, 4: 9.0}), (True, {3: 2.0})):
+        folder = RunFolder(settings, resume=resume)
+        folder.begin()
+        for iteration, value in values.items():
+            folder.note(iteration, {"loss": value})
+            if iteration == 2:
+                folder.keep(2, STATE)
+        folder.close()
+    events = EventAccumulator(str(tmp_path / "tensorboard"))
+    events.Reload()
+    assert [(one.step, one.value) for one in events.Scalars("loss")] == [(1, 4.0), (2, 3.0), (3, 2.0)]
+
+
 def test_events_without_their_package_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """The message names the extra to install."""
     monkeypatch.setitem(sys.modules, "torch.utils.tensorboard", None)

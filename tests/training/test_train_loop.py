@@ -19,6 +19,7 @@ from tocsin.training.family import Chains
 from tocsin.training.peer import GRADIENT, ROLLING, WAITING, Iteration
 from tocsin.training.report import Report
 from tocsin.training.settings import DECENTRALISED, TrainSettings
+from tocsin.training.workers import Earlier
 
 SMALL = TrainSettings(
     iterations=6, seconds=0, worlds=2, imitation_worlds=2, imitation_passes=0, validation_worlds=2, validations=3
@@ -30,9 +31,11 @@ class Counting:
 
     lost = 0
 
-    def __init__(self, chains: Chains, settings: TrainSettings, stage: int) -> None:
+    def __init__(self, chains: Chains, settings: TrainSettings, stage: int, earlier: Earlier) -> None:
         self.stages = [(stage, chains)]
-        self.crew = SimpleNamespace(next_number=2, replaced=0)
+        self.earlier = earlier
+        kept = {"next": 2, "numbers": {"0": 0, "1": 1}}
+        self.crew = SimpleNamespace(kept=lambda: kept, replaced=0)
         self.left: list[float] = []
         self.comes = True
 
@@ -64,8 +67,8 @@ def made(monkeypatch: pytest.MonkeyPatch) -> list[Counting]:
     """Shapes that runs make, in place of Ray; the short game in place of the scenario's."""
     shapes: list[Counting] = []
 
-    def make(chains: Chains, settings: TrainSettings, stage: int) -> Counting:
-        shapes.append(Counting(chains, settings, stage))
+    def make(chains: Chains, settings: TrainSettings, stage: int, earlier: Earlier) -> Counting:
+        shapes.append(Counting(chains, settings, stage, earlier))
         return shapes[-1]
 
     monkeypatch.setattr(module, "SHAPES", {DECENTRALISED: make})
@@ -110,7 +113,7 @@ def test_a_run_goes_on_from_its_checkpoint(made: list[Counting], tmp_path: Path)
     again = _run(replace(settings, iterations=7), resume=True)
     assert (again.iterations, again.samples) == (7, 70) and len(made[1].left) == 3
     assert again.validation[: len(first.validation)] == first.validation
-    assert set(made[1].began_with) == {0} and made[1].crew.next_number == 2
+    assert set(made[1].began_with) == {0} and made[1].earlier == Earlier(2, {0: 0})
     names = sorted(path.name for path in (tmp_path / "run").glob("checkpoint-*"))
     before = (tmp_path / "run" / "settings.yaml").read_bytes()
     with pytest.raises(CheckpointError, match="worlds 2, this run 5"):

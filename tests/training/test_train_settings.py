@@ -92,8 +92,27 @@ def test_the_command_shows_settings_and_refuses_bad_ones(tmp_path: Path, capsys:
     assert len(err.strip().splitlines()) == 1 and "wrolds" in err
     main_leaves(["train", "--resume"], BAD_INPUT)
     assert "--run" in capsys.readouterr().err
-    main_leaves(["train", "--submit", "http://127.0.0.1:1"], BAD_INPUT)
+    main_leaves(["train", "--submit", "http://127.0.0.1:1", "--iterations", "2"], BAD_INPUT)
     assert "run" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (["--iterations", "2", "--out", "mine.tocsin"], "--out mine.tocsin"),
+        (["--iterations", "2", "--chart", "mine.png"], "--chart mine.png"),
+        ([], "--seconds or --iterations"),
+    ],
+)
+@pytest.mark.parametrize("flag", ["--pack", "--submit"])
+def test_a_job_ignores_no_flag(
+    flag: str, more: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a job would not do is refused in words: files of this machine, and a length that nobody said."""
+    place = str(tmp_path / "job") if flag == "--pack" else "http://127.0.0.1:1"
+    main_leaves(["train", flag, place, "--run", "s3://runs/first", *more], BAD_INPUT)
+    err = capsys.readouterr().err
+    assert named in err and len(err.strip().splitlines()) == 1 and not list(tmp_path.iterdir())
 
 
 def main_leaves(arguments: list[str], code: int) -> None:

@@ -20,11 +20,12 @@ from ..rulebook.parameters import Parameters
 from ..rulebook.state import WorldState
 from ..sensing.belief import BeliefState
 from ..vocabulary import ConsentMode
-from .rollouts import roll_options
+from .rollouts import roll_losses
 from .sampling import draw_worlds
 
 Z95 = 1.959964  # two-sided 95 % of the normal distribution
 LEAST_WORLDS, MOST_WORLDS = 1024, 4096
+QUANTILES = (0.05, 0.25, 0.5, 0.75, 0.95)  # of lost service; the outer two hold nine worlds in ten
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +39,7 @@ class Outcome:
     saved: float  # paired: loss of doing nothing less loss of this option
     saved_low: float
     saved_high: float
+    service: tuple[float, ...] = ()  # `QUANTILES` over worlds of lost service alone, which owners can see come
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +94,7 @@ def rehearse(
     every = [(), *dict.fromkeys(option for option in options if option)]
     consenting = parameters._replace(consent=parameters.consent.copy(), call=0.0)
     consenting.consent["mode"] = ConsentMode.AT_ONCE
-    losses = np.zeros((len(ticks), len(every), 0))
+    losses = np.zeros((2, len(ticks), len(every), 0))  # in all, and of service alone
     while True:
         drawn = draw_worlds(
             compiled,
@@ -103,15 +105,19 @@ def rehearse(
             state=state,
             world=world,
             count=LEAST_WORLDS,
-            seed=seed * 64 + losses.shape[2] // LEAST_WORLDS,
+            seed=seed * 64 + losses.shape[3] // LEAST_WORLDS,
         )
-        more = np.concatenate([roll_options(drawn, [option], ticks) for option in every], axis=1)
-        losses = np.concatenate([losses, more], axis=2)
-        if losses.shape[2] >= MOST_WORLDS or _is_told_apart(losses[0]):
+        more = np.concatenate([roll_losses(drawn, [option], ticks) for option in every], axis=2)
+        losses = np.concatenate([losses, more], axis=3)
+        if losses.shape[3] >= MOST_WORLDS or _is_told_apart(losses[0, 0]):
             break
     return tuple(
-        Rehearsal(horizon, rows.shape[1], tuple(_outcome(a, row, rows[0]) for a, row in zip(every, rows, strict=True)))
-        for horizon, rows in zip(horizons_s, losses, strict=True)
+        Rehearsal(
+            horizon,
+            rows.shape[1],
+            tuple(_outcome(a, row, rows[0], lost) for a, row, lost in zip(every, rows, services, strict=True)),
+        )
+        for horizon, rows, services in zip(horizons_s, *losses, strict=True)
     )
 
 
@@ -129,8 +135,14 @@ def _error(sample: npt.NDArray[np.float64]) -> float:
     return float(sample.std(ddof=1) / np.sqrt(len(sample)))
 
 
-def _outcome(actions: tuple[int, ...], losses: npt.NDArray[np.float64], nothing: npt.NDArray[np.float64]) -> Outcome:
+def _outcome(
+    actions: tuple[int, ...],
+    losses: npt.NDArray[np.float64],
+    nothing: npt.NDArray[np.float64],
+    service: npt.NDArray[np.float64],
+) -> Outcome:
     mean, half = float(losses.mean()), Z95 * _error(losses)
     saved = nothing - losses
     gain, gain_half = float(saved.mean()), Z95 * _error(saved)
-    return Outcome(actions, mean, mean - half, mean + half, gain, gain - gain_half, gain + gain_half)
+    quantiles = tuple(float(one) for one in np.quantile(service, QUANTILES))
+    return Outcome(actions, mean, mean - half, mean + half, gain, gain - gain_half, gain + gain_half, quantiles)

@@ -16,6 +16,7 @@ import numpy.typing as npt
 from ..compiled import NANO
 from ..rulebook.worlds import Worlds
 from ..sensing.belief import BeliefState, lanes_like, update_beliefs
+from ..vocabulary import LossCause
 
 Base = Callable[[Worlds, BeliefState], npt.NDArray[np.int32]]  # int32[B]: an action per world; reads no hidden truth
 Float64 = npt.NDArray[np.float64]
@@ -35,7 +36,14 @@ class Following:
 def roll_options(
     drawn: Worlds, options: Sequence[Option], ticks: Sequence[int], following: Following | None = None
 ) -> Float64:
-    """float64[horizons, options, worlds]: the coalition's loss from now on, in owners' units.
+    """float64[horizons, options, worlds]: the coalition's loss from now on, in owners' units; see `roll_losses`."""
+    return roll_losses(drawn, options, ticks, following)[0]
+
+
+def roll_losses(
+    drawn: Worlds, options: Sequence[Option], ticks: Sequence[int], following: Following | None = None
+) -> Float64:
+    """float64[2, horizons, options, worlds]: loss from now on, in all and of service alone, in owners' units.
 
     Args:
         drawn: worlds; they stay as they are.
@@ -45,7 +53,7 @@ def roll_options(
     """
     count, most = drawn.count, max(map(len, options))
     future = drawn.fork(np.tile(np.arange(count), len(options)))
-    before = future.state.loss.sum(axis=(1, 2))
+    before = _lost(future)
     believed = None if following is None else lanes_like(following.belief, following.view, future.count)
     decision = np.zeros((future.count, future.state.seat_owner.shape[1]), np.int32)
     losses, gone = [], 0
@@ -61,5 +69,11 @@ def roll_options(
             gone += 1
         future.roll(horizon - gone)
         gone = horizon
-        losses.append((future.state.loss.sum(axis=(1, 2)) - before).reshape(len(options), count) / NANO)
-    return np.stack(losses)
+        losses.append((_lost(future) - before).reshape(2, len(options), count) / NANO)
+    return np.stack(losses, axis=1)
+
+
+def _lost(worlds: Worlds) -> npt.NDArray[np.int64]:
+    """int64[2, B] nano loss so far, in all and of service alone."""
+    loss = np.asarray(worlds.state.loss)
+    return np.stack([loss.sum(axis=(1, 2)), loss[:, :, LossCause.SERVICE].sum(axis=1)])

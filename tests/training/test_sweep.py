@@ -1,0 +1,93 @@
+"""What a sweep may search: every draw must make settings that can run, or the file is refused by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tocsin.training.sweep import ASHA, PBT, SweepError, parse_sweep, read_sweep
+from tocsin.training.trials import within
+
+GOOD: dict[str, Any] = {
+    "settings": {"iterations": 40, "worlds": 8, "steps": 6},
+    "every": 10,
+    "search": {
+        "learning_rate": {"loguniform": [1e-4, 1e-2]},
+        "entropy": {"uniform": [0.0, 0.01]},
+        "minibatches": {"choice": [2, 4]},
+        "patience_s": {"uniform": [5, 9]},
+    },
+}
+
+
+def _parsed(scheduler: str = ASHA, **change: Any) -> Any:
+    return parse_sweep({**GOOD, **change}, "sweep.yaml", folder=None, scheduler=scheduler)
+
+
+def test_a_trial_is_the_settings_with_what_was_drawn() -> None:
+    """What is searched takes its value; each report is validated and kept; the rest is as the file says."""
+    sweep = _parsed()
+    made = sweep.of({"learning_rate": 1e-3, "minibatches": 4}, "somewhere")
+    assert (made.learning_rate, made.minibatches, made.worlds, made.run) == (1e-3, 4, 8, "somewhere")
+    assert (made.checkpoint_every, made.validations, sweep.reports) == (10, 5, 4)
+    best = sweep.best({"learning_rate": 1e-3})
+    assert (best.learning_rate, best.checkpoint_every, best.run) == (1e-3, sweep.settings.checkpoint_every, "")
+
+
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"search": {}}, "search"),
+        ({"search": {"learning_rat": {"choice": [1]}}}, "learning_rat"),
+        ({"search": {"run": {"choice": ["a"]}}}, "run"),
+        ({"search": {"entropy": {"normal": [0, 1]}}}, "entropy"),
+        ({"search": {"entropy": {"uniform": [0.1]}}}, "two numbers"),
+        ({"search": {"entropy": {"uniform": [0.1, 0.1]}}}, "growing"),
+        ({"search": {"entropy": {"loguniform": [0, 0.1]}}}, "above 0"),
+        ({"search": {"unit": {"uniform": [0, 1]}}}, "choice"),
+        ({"search": {"clip": {"choice": [0.2, 99]}}}, "clip 99"),
+        ({"search": {"clip": {"choice": ["much"]}}}, "clip"),
+        ({"search": {"minibatches": {"choice": [2, 999]}}}, "minibatches 999"),
+        ({"search": {"worlds": {"choice": [4, 8]}, "minibatches": {"choice": [2, 24]}}}, "minibatches 24"),
+        ({"every": 0}, "every 0"),
+        ({"every": 41}, "every 41"),
+        ({"settings": {"seconds": 60}}, "iterations"),
+        ({"settings": {"iterations": 9, "run": "x"}}, "run"),
+        ({"extra": 1}, "extra"),
+    ],
+)
+def test_what_cannot_run_is_refused_by_name(change: dict[str, Any], named: str) -> None:
+    """Before anything starts, also where only some combination of values is impossible."""
+    with pytest.raises(Exception, match=named) as refused:
+        _parsed(**change)
+    assert isinstance(refused.value, SweepError) or "settings" in str(refused.value)
+
+
+def test_pbt_changes_only_what_a_run_can_change_midway() -> None:
+    """The size of a rollout is bound to a run's checkpoints; the rate of learning is not."""
+    assert _parsed(PBT, search={"learning_rate": {"uniform": [1e-4, 1e-3]}})
+    with pytest.raises(SweepError, match="steps.*pbt"):
+        _parsed(PBT, search={"steps": {"choice": [4, 6]}})
+    with pytest.raises(SweepError, match="hyperband"):
+        _parsed("hyperband")
+
+
+@given(rate=st.floats(1e-9, 10), entropy=st.floats(-1, 1), patience=st.floats(0, 100))
+def test_changes_stay_within_their_ranges(rate: float, entropy: float, patience: float) -> None:
+    """Population-based training multiplies blindly; what comes of it is brought back, so that it can run."""
+    sweep = _parsed()
+    found = within(sweep, {"learning_rate": rate, "entropy": entropy, "minibatches": 4, "patience_s": patience})
+    assert 1e-4 <= found["learning_rate"] <= 1e-2 and 0 <= found["entropy"] <= 0.01 and 5 <= found["patience_s"] <= 9
+    sweep.of(found)
+
+
+def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
+    """Missing, or no mapping."""
+    with pytest.raises(SweepError, match=r"none\.yaml"):
+        read_sweep(tmp_path / "none.yaml")
+    (tmp_path / "list.yaml").write_text("- 1\n")
+    with pytest.raises(SweepError, match=r"list\.yaml"):
+        read_sweep(tmp_path / "list.yaml")
