@@ -93,7 +93,7 @@ def root(
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
-    """Run the command line and leave with its exit code."""
+    """Run the command line; leave with its exit code where that is not 0."""
     command: Any = typer.main.get_command(app)
     given = None if arguments is None else list(arguments)
     try:

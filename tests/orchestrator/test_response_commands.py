@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -37,6 +38,7 @@ def run(home: House, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.Mon
     def call(*arguments: Any) -> tuple[int, str, str]:
         with pytest.raises(SystemExit) as ended:
             cli.main(["response", *(str(argument) for argument in arguments)])
+            sys.exit(0)
         out, err = capsys.readouterr()
         return int(ended.value.code or 0), out, err
 
