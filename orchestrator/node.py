@@ -39,7 +39,7 @@ from .records import (
     set_kill_switch,
     update_response,
 )
-from .run import Script
+from .run import Script, hears_of_wish
 from .shelf import IsActive, Shelf, find
 from .store import reading
 from .targets import TargetError
@@ -261,7 +261,7 @@ class Node:
             shelved = self.shelf.get(row.playbook)
             if shelved is None or not shelved.effect.undoable:
                 raise IllegalTransition(f"playbook {row.playbook} cannot be undone; propose one that mends its effect")
-            if not row.undo_wanted:
+            if not row.undo_wanted or hears_of_wish(conn, row):
                 update_response(conn, response, undo_wanted=caller.owner)
                 body, time = {"by": caller.owner}, iso(self.clock.now())
                 audit.append_about(conn, response, time=time, kind="undo_wanted", owners=row.owners, body=body)

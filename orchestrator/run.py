@@ -11,7 +11,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Protocol
 
@@ -27,7 +27,8 @@ from .replay import returned_digest
 from .store import reading
 from .writing import writing
 
-MAX_TRIES = 3  # runs in which an order finds nobody before it counts as failed; assumed
+MAX_TRIES = 3  # runs in which an order finds nobody before it counts as failed, or a person hears of it; assumed
+MAX_WAIT_S = 300.0  # between two tries of an undo that finds nobody; assumed
 
 
 class Phase(StrEnum):
@@ -127,6 +128,7 @@ class Result:
 
     ending: Ending
     reason: str = ""
+    is_stuck: bool = False  # an undo found nobody several times, it is tried on, and no person was called yet
 
 
 Hindrance = Callable[[sa.Connection, Response], str]  # why no order may go out now; empty: it may
@@ -163,6 +165,7 @@ def carry_out(
             row = read_response(conn, response)
             reason = hindrance(conn, row)
             began = time_of(conn, response, Event.EXECUTE)
+            is_asked_anew = phase is Phase.UNDO and _is_asked_anew(conn, row)
         if reason:
             return Result(Ending.UNAVAILABLE, reason)
         progress = _Progress.of(row)
@@ -173,7 +176,9 @@ def carry_out(
             return Result(Ending.FAILED, str(error))
         asked = _step_of(progress.begun, row, Phase.DO)
         if asked and (phase is Phase.UNDO or not isinstance(due, StepOrder) or due.step != asked):
-            _write_unknown(engine, clock, row, progress, asked)
+            _write_unknown(engine, clock, row, progress, Phase.DO, asked)
+        elif is_asked_anew:
+            _write_unknown(engine, clock, row, progress, phase, _step_of(progress.begun, row, phase))
         elif due is None:
             return _ended(script, document, row, progress, phase, moment)
         elif isinstance(due, Pause):
@@ -185,11 +190,34 @@ def carry_out(
 
 
 def has_to_undo(script: Script, document: Any, row: Response, moment: Moment) -> bool:
-    """Whether a run that ended did something that its playbook says how to take back."""
+    """Whether a run that ended did, or may have done, something that its playbook says how to take back.
+
+    True where that cannot be said: the undo then fails, and a person is called.
+    """
+    progress = _Progress.of(row)
+    asked = _step_of(progress.begun, row, Phase.DO)
+    outcomes = (*progress.do, _unknown(asked, progress, moment.now)) if asked else progress.do
     try:
-        return bool(script.undo_orders(document, row, _Progress.of(row).do, moment))
+        return bool(outcomes) and bool(script.undo_orders(document, row, outcomes, moment))
     except PlaybookError:
-        return False
+        return True
+
+
+def note_person_called(conn: sa.Connection, response: str) -> None:
+    """Keep that a person knows that an undo finds nobody; see `Result.is_stuck`."""
+    row = read_response(conn, response)
+    update_response(conn, response, run=replace(_Progress.of(row), told=True).written())
+
+
+def hears_of_wish(conn: sa.Connection, row: Response) -> bool:
+    """Whether one more wish to undo it makes a difference: a person was called for want of anybody, and asks anew."""
+    return _Progress.of(row).told and not _is_asked_anew(conn, row)
+
+
+def _is_asked_anew(conn: sa.Connection, row: Response) -> bool:
+    """Whether a person who was called looked there, and wants the undo sent again: under a new key, then."""
+    last = audit.last_about(conn, row.id)
+    return _Progress.of(row).told and last is not None and last.kind == "undo_wanted"
 
 
 @dataclass(frozen=True, slots=True)
@@ -202,12 +230,14 @@ class _Progress:
     tries: int = 0
     asked: str = ""  # when it was first sent, UTC
     pending: bool = False  # the other side has taken it and works on it
+    tried: str = ""  # when it was last sent, UTC
+    told: bool = False  # a person was called because it finds nobody
 
     @classmethod
     def of(cls, response: Response) -> _Progress:
         run = response.run
         do, undo = (tuple(StepOutcome(**item) for item in run.get(phase, ())) for phase in ("do", "undo"))
-        rest = {name: run[name] for name in ("begun", "tries", "asked", "pending") if name in run}
+        rest = {name: run[name] for name in _OF_AN_ORDER if name in run}
         return cls(do, undo, **rest)
 
     @property
@@ -218,7 +248,7 @@ class _Progress:
         outcomes = {
             name: [asdict(outcome) for outcome in items] for name, items in (("do", self.do), ("undo", self.undo))
         }
-        return {**outcomes, "begun": self.begun, "tries": self.tries, "asked": self.asked, "pending": self.pending}
+        return {**outcomes, **{name: getattr(self, name) for name in _OF_AN_ORDER}}
 
     def with_outcome(self, phase: Phase, outcome: StepOutcome) -> _Progress:
         if phase is Phase.DO:
@@ -227,8 +257,19 @@ class _Progress:
 
     def with_begun(self, key: str, now: str) -> _Progress:
         if key == self.begun:
-            return replace(self, tries=self.tries + 1)
-        return _Progress(self.do, self.undo, key, 1, now)
+            return replace(self, tries=self.tries + 1, tried=now)
+        return _Progress(self.do, self.undo, key, 1, now, tried=now)
+
+    @property
+    def again_at(self) -> datetime | None:
+        """When an undo that found nobody goes out again: at once a few times, then after 1, 2, 4 ... s."""
+        over = self.tries - MAX_TRIES
+        if self.pending or over < 0 or not self.tried:
+            return None
+        return parse_iso(self.tried) + timedelta(seconds=min(2.0 ** min(over, 30), MAX_WAIT_S))
+
+
+_OF_AN_ORDER = ("begun", "tries", "asked", "pending", "tried", "told")
 
 
 def _due(
@@ -254,11 +295,15 @@ def _step_of(key: str, row: Response, phase: Phase) -> str:
     return asked.rpartition("/")[0] if asked != key else ""
 
 
-def _write_unknown(engine: sa.Engine, clock: Clock, row: Response, progress: _Progress, step: str) -> None:
-    """Nobody waits any more for what becomes of an order: its step's time is over, or it is to be taken back."""
-    now = iso(clock.now())
-    outcome = StepOutcome(step, succeeded=False, text="not known", perhaps=True, asked=progress.asked, at=now)
-    _write_outcome(engine, clock, row, progress, Phase.DO, outcome)
+def _write_unknown(
+    engine: sa.Engine, clock: Clock, row: Response, progress: _Progress, phase: Phase, step: str
+) -> None:
+    """Nobody waits any more for what becomes of an order: its time is over, it is taken back, or goes out anew."""
+    _write_outcome(engine, clock, row, progress, phase, _unknown(step, progress, clock.now()))
+
+
+def _unknown(step: str, progress: _Progress, now: datetime) -> StepOutcome:
+    return StepOutcome(step, succeeded=False, text="not known", perhaps=True, asked=progress.asked, at=iso(now))
 
 
 def _send(
@@ -280,6 +325,9 @@ def _send(
     number = sum(outcome.step == due.step for outcome in (progress.do if phase is Phase.DO else progress.undo))
     order = _order(f"{row.id}/{phase}/{due.step}/{number + 1}", due, now)
     was_begun = progress.begun == order.key
+    again_at = progress.again_at if was_begun and phase is Phase.UNDO else None
+    if again_at is not None and now < again_at:
+        return Result(Ending.UNAVAILABLE, f"is tried again at {iso(again_at)}", not progress.told)
     if not (was_begun and progress.pending):  # what is known to be under way is only asked about
         progress = progress.with_begun(order.key, iso(now))
         _write(engine, clock, row, progress, "order", {"key": order.key, "owner": order.owner, "try": progress.tries})
@@ -296,6 +344,9 @@ def _send(
     except Malformed as error:
         step = StepOutcome(due.step, succeeded=False, text=str(error), perhaps=True)
     except Unavailable as error:
+        if phase is Phase.UNDO:  # what was done stands until it is taken back: nobody being there ends no undo
+            is_late = progress.again_at is not None and not progress.told
+            return Result(Ending.UNAVAILABLE, str(error), is_late)
         if progress.pending or progress.tries < MAX_TRIES:
             return Result(Ending.UNAVAILABLE, str(error))
         step = StepOutcome(due.step, succeeded=False, text=str(error), perhaps=True)

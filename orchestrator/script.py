@@ -88,7 +88,8 @@ class CacaoScript:
     ) -> Sequence[StepOrder]:
         """Give the orders that take back what was done, the last target and the last step first."""
         orders: list[StepOrder] = []
-        for run in reversed(list(self._runs(document, response, outcomes, replace(moment, now=moment.began)))):
+        still = replace(moment, now=moment.began, asked=None)  # while it is taken back, no time of a step runs out
+        for run in reversed(list(self._runs(document, response, outcomes, still))):
             orders += [_order(run, command) for command in undo_commands(run.program, run.reached.state)]
         return orders
 

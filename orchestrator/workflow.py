@@ -40,7 +40,7 @@ from .records import (
     time_of,
     update_response,
 )
-from .run import Ending, Hindrance, Moment, Phase, Result, Script, carry_out, has_to_undo
+from .run import Ending, Hindrance, Moment, Phase, Result, Script, carry_out, has_to_undo, note_person_called
 from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
@@ -247,13 +247,10 @@ class Workflow:
                 return
             refused = self._refusal(conn, response, now)
         if response.expires <= iso(now):
-            self._fail(response, "its time ran out before it was carried out whole")
-            shelved = self.shelf.get(response.playbook)
-            if shelved is not None and shelved.digest == response.playbook_digest:
-                self._want_back(response, shelved.document)
+            self._stop(response, "its time ran out before it was carried out whole")
             return
         if refused is not None and refused.name != "budget_spent":  # its own cost is booked already
-            self._fail(response, f"{refused.name}: {refused.reason}")
+            self._stop(response, f"{refused.name}: {refused.reason}")
             return
         shelved = self.shelf.get(response.playbook)
         if shelved is None or shelved.digest != response.playbook_digest:
@@ -270,6 +267,13 @@ class Workflow:
             self.advisor.applied(response.proposal, holds=True, since=began)
         elif result.ending is Ending.FAILED:
             self._fail(response, result.reason)
+            self._want_back(response, shelved.document)
+
+    def _stop(self, response: Response, reason: str) -> None:
+        """End a run half-way: nobody vouches for what it did so far, so it is taken back."""
+        self._fail(response, reason)
+        shelved = self.shelf.get(response.playbook)
+        if shelved is not None and shelved.digest == response.playbook_digest:
             self._want_back(response, shelved.document)
 
     def _want_back(self, response: Response, document: Any) -> None:
@@ -370,6 +374,10 @@ class Workflow:
             self.advisor.applied(response.proposal, holds=False, since=self._now())
         elif result.ending is Ending.FAILED:
             self._undo_failed(response, result.reason)
+        elif result.is_stuck:
+            with writing(self.engine, response.id, self.clock) as conn:
+                note_person_called(conn, response.id)
+                self._call_person(conn, response, f"it could not be undone yet, and is tried on: {result.reason}")
 
     def _undo_failed(self, response: Response, reason: str) -> None:
         with writing(self.engine, response.id, self.clock) as conn:

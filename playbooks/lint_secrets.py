@@ -38,8 +38,7 @@ def secret_findings(playbook: Playbook) -> Iterator[Finding]:
                 yield from _headers(place, command)
             if _is_secret_text(text_of(command)):
                 yield _clear(place, "the command holds a secret")
-            if isinstance(command, TextCommand) and command.type in SHELLS:
-                yield from _splices(playbook, name, place, command)
+    yield from splice_findings(playbook)
     bearing = _bearing(playbook)
     for place, variable, declared in _declared(playbook):
         if isinstance(declared.value, str) and declared.value and ":value" not in declared.value:
@@ -48,6 +47,14 @@ def secret_findings(playbook: Playbook) -> Iterator[Finding]:
             elif NAMED.search(variable):
                 said = f"{variable} is named like a secret and has a value"
                 yield found("secret-variable", (*place, "value"), said, "set external, and leave the value out")
+
+
+def splice_findings(playbook: Playbook) -> Iterator[Finding]:
+    """Findings about free text in programs of shells; vetting refuses what has one, signed or not."""
+    for name in playbook.workflow:
+        for place, command in commands_of(playbook, name):
+            if isinstance(command, TextCommand) and command.type in SHELLS:
+                yield from _splices(playbook, name, place, command)
 
 
 def _declared(playbook: Playbook) -> Iterator[tuple[Place, str, Variable]]:

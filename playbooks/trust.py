@@ -12,6 +12,7 @@ import json
 import os
 import re
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -169,7 +170,8 @@ def write_signature(folder: Path, signature: Mapping[str, Any]) -> Path:
             os.fsync(file.fileno())
         part.replace(path)
     except OSError as error:
-        part.unlink(missing_ok=True)
+        with suppress(OSError):  # nor can it be removed, e.g. where the folder is a file
+            part.unlink(missing_ok=True)
         raise PlaybookError(f"{path}: {error.strerror or error}; choose a folder that you may write") from None
     return path
 

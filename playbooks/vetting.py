@@ -14,6 +14,7 @@ from typing import Any
 
 from .cacao import Playbook, PlaybookError
 from .executor.checking import SUPPORTED, check_executable
+from .lint_secrets import splice_findings
 from .signatures import PublicKey, SignatureFault, verify
 from .validity import is_within
 
@@ -51,7 +52,7 @@ class VettingState(StrEnum):
 class Refusal:
     """Why a playbook is not active for an owner."""
 
-    name: str  # unsigned, changed, expired, revoked, retired, no_actuator, no_author, no_reviewer, no_approver
+    name: str  # unsigned, changed, expired, revoked, retired, no_actuator, shell_splice, no_author ...
     message: str
 
 
@@ -96,7 +97,7 @@ def standing(
     """
     where = f"playbook {playbook.name} for owner {owner}"
     votes = _Votes.of(playbook, where, signatures, trusted, now)
-    why = _out_of_use(playbook, where, votes, now) or unsupported(playbook, supported)
+    why = _out_of_use(playbook, where, votes, now) or _unfit(playbook, where, supported)
     if why is None:
         why = votes.refusal or _missing(where, votes.persons, votes.fault)
     persons = {role: frozenset(names) for role, names in votes.persons.items()}
@@ -115,6 +116,15 @@ def unsupported(playbook: Playbook, supported: frozenset[str]) -> Refusal | None
     except PlaybookError as error:
         return Refusal("no_actuator", str(error))
     return None
+
+
+def _unfit(playbook: Playbook, where: str, supported: frozenset[str]) -> Refusal | None:
+    """Refuse what cannot run, and what a value could turn into a program, whoever has signed it."""
+    why = unsupported(playbook, supported)
+    splice = next(splice_findings(playbook), None) if why is None else None
+    if splice is not None:
+        return Refusal("shell_splice", f"{where}: {splice.path}: {splice.message}; {splice.mend}")
+    return why
 
 
 def _out_of_use(playbook: Playbook, where: str, votes: _Votes, now: datetime) -> Refusal | None:

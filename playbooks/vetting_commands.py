@@ -15,12 +15,9 @@ import typer
 from .command_files import JsonFlag, Named, find, playbook, refusals, say
 
 if TYPE_CHECKING:
-    pass
-
-if TYPE_CHECKING:
     from .cacao import Playbook
 
-UNSIGNABLE = ("not-executable", "effect-missing")  # warnings of CACAO, yet no owner's node could run it
+UNSIGNABLE = ("not-executable", "effect-missing", "step-time")  # warnings of CACAO, yet no owner's node could run it
 
 KeyFlag = Annotated[Path, typer.Option("--key", help="Your private key: JWK, Ed25519.")]
 PersonFlag = Annotated[str, typer.Option("--person", help="Your name as the owners' trust files spell it.")]
@@ -61,7 +58,8 @@ def retire(name: Named, key: KeyFlag, person: PersonFlag, out: OutFlag) -> None:
         one = find(name)
         made = sign(one.raw, read_key(key), signee=_named(person), created=_now(), retires=True)
         path = write_signature(out, made)
-    say(f"{path}: {person} retired {one.name}, version {one.modified}")
+    counts = "it counts with owners whose trust file makes you an approver, see tocsin playbook status"
+    say(f"{path}: {person} asks to retire {one.name}, version {one.modified}; {counts}")
 
 
 @playbook.command("verify", epilog="Example: tocsin playbook verify block-link --owner shop --trust t --signatures s")

@@ -30,13 +30,18 @@ def scope_of(playbook: Playbook, state: State, frame: Frame, step: AnyStep) -> S
     return Scope(playbook, state.scopes[frame.scope].values, frame.own, step.step_variables)
 
 
-def deadline_of(program: Program, frame: Frame, step: AnyStep) -> int | None:
-    """When the time of a step that is working is over, ms; None: it has no bound of its own."""
+def deadline_of(program: Program, state: State, frame: Frame, step: AnyStep) -> int | None:
+    """When the time of a step that is working is over, ms; None: it has no bound of its own. Never after the run's."""
     if frame.phase != "working" or step.type in ("start", "end"):
         return None
     if step.timeout:  # 0, as editors write it, says nothing: no step could end within it
-        return frame.since + step.timeout
+        return min(frame.since + step.timeout, _end_of_run(program, state))
     return frame.since + program.bounds.step_s * 1000 if step.type in TIMED else None
+
+
+def _end_of_run(program: Program, state: State) -> int:
+    """The first ms at which the whole run has taken too long."""
+    return state.began + program.bounds.run_s * 1000 + 1
 
 
 def wake_of(program: Program, state: State) -> int | None:
@@ -45,10 +50,10 @@ def wake_of(program: Program, state: State) -> int | None:
         return state.until
     if state.phase is not Phase.RUNNING:
         return None
-    times = [state.began + program.bounds.run_s * 1000 + 1]
+    times = [_end_of_run(program, state)]
     for frame in state.frames:
         step = step_of(playbook_of(program, state, frame), frame.step)
-        deadline = deadline_of(program, frame, step)
+        deadline = deadline_of(program, state, frame, step)
         times += [] if deadline is None else [deadline]
         times += [frame.since] if frame.phase == "delayed" else []
     return min(times)
@@ -67,7 +72,8 @@ def command_now(program: Program, state: State, frame: Frame, step: ActionStep) 
     until = [
         deadline
         for one in state.frames[: state.frames.index(frame) + 1]
-        if (deadline := deadline_of(program, one, step_of(playbook_of(program, state, one), one.step))) is not None
+        if (deadline := deadline_of(program, state, one, step_of(playbook_of(program, state, one), one.step)))
+        is not None
     ]
     returns = {name: one.type for name in step.out_args if (one := scope.declared(name)) is not None}
     return _command(

@@ -29,6 +29,8 @@ MAX_FILLED = 1_000_000  # characters of a command with its values in; assumed
 START_LINE = re.compile(r"([!#$%&'*+.^_`|~0-9A-Za-z-]+) +(\S+)( +HTTP/\d(\.\d)?)?")
 SECRETS = ("user_id", "username", "password", "token")  # of an authentication; ignored with kms (CACAO v2.0, 6)
 
+FOUND = ("asset", "owner", "actuators")  # what a twin says of a party, see `targets.Found`: no playbook may say so
+
 
 @dataclass(frozen=True, slots=True)
 class Filled:
@@ -98,6 +100,8 @@ def fill_json(content: Any, scope: Scope) -> Any:
 def fill_party(playbook: Playbook, part: str, name: str, scope: Scope, handed: frozenset[str] | None) -> dict[str, Any]:
     """The definition of an agent or target with its values, its `id`, and its authentication in place.
 
+    What only a twin may say of it (`FOUND`) is left out: a playbook does not choose whose system its order goes to.
+
     Args:
         playbook: whose definitions are meant.
         part: agent_definitions or target_definitions.
@@ -111,7 +115,8 @@ def fill_party(playbook: Playbook, part: str, name: str, scope: Scope, handed: f
     party = getattr(playbook, part).get(name)
     if party is None:
         raise StepFault(f"{name} is not among the {part}; define it there")
-    content = party.model_dump(by_alias=True, exclude_unset=True)
+    written = party.model_dump(by_alias=True, exclude_unset=True)
+    content = {key: value for key, value in written.items() if key not in FOUND}
     secret = content.get("authentication_info")
     if secret is not None:
         content["authentication_info"] = _authentication(playbook, str(secret))

@@ -161,7 +161,7 @@ class Walker:
             return True
         for frame in state.frames:
             step = self.step(frame)
-            deadline = None if step is None else deadline_of(self.program, frame, step)
+            deadline = None if step is None else deadline_of(self.program, state, frame, step)
             if deadline is not None and state.now >= deadline:
                 told = f"its time of {(deadline - frame.since) / 1000:g} s ran out"
                 self.fail(frame, Failure("ACTION_TIMEOUT", frame.step, told))

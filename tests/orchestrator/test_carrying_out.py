@@ -16,6 +16,7 @@ from tocsin.orchestrator.records import Response, list_responses
 from tocsin.orchestrator.script import CacaoScript
 from tocsin.orchestrator.shelf import Shelved
 from tocsin.orchestrator.store import responses
+from tocsin.orchestrator.terms import Terms
 from tocsin.playbooks.cacao import Playbook, digest
 from tocsin.playbooks.execute import among
 from tocsin.playbooks.targets import expand_in
@@ -126,6 +127,44 @@ def test_a_timeout_runs_by_the_nodes_clock_over_restarts(tmp_path: Path) -> None
     with home.engine.begin() as conn:
         called = [record for record in audit.read(conn) if record.kind == "person_called"]
     assert f"ACTION_TIMEOUT at {step_id('action', 1)}" in called[-1].content["reason"]
+
+
+LONGEST = 9_007_199_254_740_991  # ms, the largest number that JSON's readers agree on
+
+
+@pytest.mark.parametrize("field", ["timeout", "delay"])
+def test_a_step_of_endless_time_ends_with_its_run(tmp_path: Path, field: str) -> None:
+    """No time stamp overflows: what is sent has a week at most, what waits that long fails."""
+    playbook = flow({"a1": act(1, on_completion="e0", **{field: LONGEST})})
+    world = World(removes_duplicates=True, waiting=frozenset({"a1"}))
+    home = node(tmp_path, playbook, world, terms=Terms(response_s=10 * 86_400))
+    propose(home, playbook)
+    assert only(home).state is State.EXECUTING
+    home.tick(8 * 24 * 60)
+    assert only(home).state is State.FAILED and world.words == []
+    with home.engine.begin() as conn:
+        called = [record for record in audit.read(conn) if record.kind == "person_called"]
+    assert "LIMIT" in called[-1].content["reason"]
+
+
+def test_a_playbook_cannot_name_the_owner_that_its_order_goes_to(tmp_path: Path) -> None:
+    """Only a twin says so: properties of the same names in a target's or agent's definition are left out."""
+    written = {"owner": "shop", "asset": "shop/host/web", "actuators": ["shop/service/x"]}
+    name = step_id("net-address", 1)
+    agents = {
+        key: {**agent, **written}
+        for key, agent in flow({"a1": act(1, on_completion="e0")}).raw["agent_definitions"].items()
+    }
+    playbook = flow(
+        {"a1": act(1, on_completion="e0", targets=[name])},
+        target_definitions={name: {"type": "individual", "name": "somebody", **written}},
+        agent_definitions=agents,
+    )
+    world = World()
+    home = node(tmp_path, playbook, world)
+    propose(home, playbook)
+    (order,) = world.sent
+    assert order.owner == "edge" and not set(written) & {*order.target, *order.agent}
 
 
 def test_what_somebody_works_on_is_asked_about_and_not_logged_at_every_tick(tmp_path: Path) -> None:

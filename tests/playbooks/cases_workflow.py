@@ -73,6 +73,10 @@ CASES: dict[str, list[Case]] = {
         (both(without("workflow_exception"), less("notify", "on_failure")), f'["{ref("notify")}"]',
          less("notify", "on_failure")),
     ],
+    "step-time": [
+        (at("notify", timeout=604_800_001), ".timeout", at("notify", timeout=604_800_000)),
+        (at("notify", delay=9_007_199_254_740_991), ".delay", at("notify", delay=604_800_000)),
+    ],
     "start-next": [(at("start", on_success=ref("fork")), f'["{ref("start")}"]', nothing)],
     "end-next": [(at("done", on_completion=ref("alarm_end")), f'["{ref("done")}"]', nothing)],
     "start-again": [

@@ -15,7 +15,7 @@ from tocsin.playbooks.commands import playbook
 from tocsin.playbooks.lint_rules import RULES
 from tocsin.playbooks.trust import read_signatures
 from tocsin.tests.playbooks.full import full, ref, step, uid
-from tocsin.tests.playbooks.makers import LIBRARY, Person, content, read, write_trust
+from tocsin.tests.playbooks.makers import LIBRARY, Person, action_of, content, read, write_trust
 from typer.testing import CliRunner
 
 ROLES = {"ada": "author", "bob": "reviewer", "cyd": "approver"}
@@ -255,6 +255,30 @@ def test_a_version_goes_from_draft_to_retired(tmp_path: Path, people: dict[str, 
         seen.append(_status(tmp_path, "isolate-asset")[0]["state"])
     assert seen == ["draft", "draft", "reviewed", "active", "retired", "retired"]
     assert _verify(tmp_path).stderr.startswith("retired: ")
+
+
+def test_to_retire_says_for_whom_it_counts(tmp_path: Path, people: dict[str, Person]) -> None:
+    """An author's wish retires nothing, and is not said to."""
+    for name in people:
+        _sign(tmp_path, name)
+    told = _sign(tmp_path, "ada", verb="retire")
+    assert told.exit_code == 0 and "approver" in told.stdout and "retired" not in told.stdout
+    assert _status(tmp_path, "isolate-asset")[0]["state"] == "active"
+
+
+@pytest.mark.parametrize("verb", ["sign", "approve", "retire"])
+def test_a_folder_of_signatures_that_is_a_file_is_refused(tmp_path: Path, people: dict[str, Person], verb: str) -> None:
+    """In one line, and the file stays."""
+    (tmp_path / "signatures").write_text("mine")
+    _refused(_sign(tmp_path, "cyd", verb=verb), "signatures", "choose a folder")
+    assert (tmp_path / "signatures").read_text() == "mine"
+
+
+def test_no_one_signs_a_step_that_outlasts_every_run(tmp_path: Path, people: dict[str, Person]) -> None:
+    """A timeout of 285,000 years is a slip of the pen."""
+    one = content()
+    action_of(one)["timeout"] = 9_007_199_254_740_991
+    _refused(_sign(tmp_path, "ada", _file(tmp_path, workflow=one["workflow"])), ".timeout", "604800 s")
 
 
 def test_versions_stand_side_by_side_for_every_owner(tmp_path: Path, people: dict[str, Person]) -> None:

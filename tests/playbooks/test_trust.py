@@ -52,6 +52,17 @@ def test_refuses_a_wrong_trust_file(tmp_path: Path, file: Any, said: str) -> Non
     assert str(caught.value).startswith(str(path))
 
 
+def test_a_folder_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
+    """And what is in it stays."""
+    file = tmp_path / "signatures"
+    file.write_text("mine")
+    with pytest.raises(PlaybookError, match="choose a folder"):
+        write_signature(file, SIGNED)
+    with pytest.raises(PlaybookError, match="choose a folder"):
+        write_signature(file / "below", SIGNED)
+    assert file.read_text() == "mine" and list(tmp_path.iterdir()) == [file]
+
+
 def test_signatures_come_back_as_written(tmp_path: Path) -> None:
     """One file each, named by id; a folder that is not there holds none."""
     folder = tmp_path / "signatures"

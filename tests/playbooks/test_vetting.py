@@ -57,6 +57,24 @@ def test_refuses_one_changed_byte() -> None:
     assert _name([{**SIGNED[0], "signee": "ADA"}, *SIGNED[1:]]) == "changed"
 
 
+def test_free_text_in_a_shell_is_refused_though_all_have_signed() -> None:
+    """The linter's rule, asked again where it counts: of what would run, whoever signed it and with what tool."""
+    shells = SUPPORTED | {"bash", "manual"}
+    for kind, command, name in (
+        ("string", {"type": "bash", "command": "ls __x__:value"}, "shell_splice"),
+        ("string", {"type": "bash", "command_b64": base64.b64encode(b"ls __x__:value").decode()}, "shell_splice"),
+        ("ipv4-addr", {"type": "bash", "command": "ls __x__:value"}, ""),
+        ("string", {"type": "manual", "command": "Look at __x__:value"}, ""),
+    ):
+        changed = content()
+        changed["playbook_variables"]["__x__"] = {"type": kind, "external": True}
+        action_of(changed)["commands"] = [command]
+        one = read(changed)
+        why = refusal(one, "shop", [person.signs(one) for person in PEOPLE], trust(PEOPLE), NOW, shells)
+        assert (why.name if why else "") == name
+        assert why is None or ("__x__" in why.message and "isolate-asset" in why.message)
+
+
 def test_one_person_with_three_roles_is_one_person() -> None:
     """Roles do not multiply people, nor do several keys of one person."""
     chief = Person("ada", "author", "reviewer", "approver")
