@@ -22,6 +22,7 @@ from pydantic import Field
 from ..addresses import AddressError, check_url
 from .base import Malformed, Order, Outcome, Refused, Unavailable
 from .journal import Journal, NotSent
+from .saying import why_it_failed
 from .setup import Part, Setup, SetupError
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -96,13 +97,13 @@ class HttpApi:
             raise NotSent(f"{place}: not reached ({type(error).__name__}); is it running?") from None
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise Unavailable(f"{place}: no answer within {timeout:g} s ({type(error).__name__})") from None
-        told = content[:300].decode("utf-8", "replace")
+        told = why_it_failed(content.decode("utf-8", "replace"), order, first=True)
         if code in NOT_NOW:
             raise NotSent(f"{place}: HTTP {code}; try again later")
         if code >= 500 or code == 408:
-            raise Unavailable(f"{place}: HTTP {code}: {told}")
+            raise Unavailable(f"{place}: HTTP {code}{told}")
         if code >= 300:
-            raise Refused(f"{place}: HTTP {code}: {told}; mend the playbook's command or the owner's settings")
+            raise Refused(f"{place}: HTTP {code}{told}; mend the playbook's command or the owner's settings")
         return Outcome(200, f"HTTP {code}", {"status": code}, _values(content, order.returns))
 
     async def _exchange(self, order: Order, method: str, url: str, timeout_s: float, place: str) -> tuple[int, bytes]:

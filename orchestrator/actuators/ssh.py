@@ -16,9 +16,10 @@ from typing import Annotated, Final
 import asyncssh
 from pydantic import Field
 
-from .base import Order, Outcome, Refused, Unavailable
+from .base import Malformed, Order, Outcome, Refused, Unavailable
 from .journal import Journal, NotSent
 from .program_text import for_posix, posix_assignments, used
+from .saying import why_it_failed
 from .setup import Part, Setup, SetupError
 from .shell import DIGEST, returned
 
@@ -61,8 +62,8 @@ class Ssh:
         """Run the command once.
 
         Raises:
-            Refused: no such owner, a text that is not on its list, an unknown host key, a login or exit code that says
-                no.
+            Refused: no such owner, a text that is not on its list, an unknown host key, a login that says no.
+            Malformed: an exit code other than 0, or none; it may have done a part.
             Unavailable: not reached, no end in time, or begun before and never ended.
         """
         return self.journal.once(order, lambda: self._run(order))
@@ -122,10 +123,11 @@ class Ssh:
                 done = await connection.run(program, stdin=asyncssh.DEVNULL, check=False, errors="replace")
         output, errors = str(done.stdout or "")[:MAX_OUTPUT], str(done.stderr or "")[:MAX_OUTPUT]
         if done.exit_status is None:
-            raise Unavailable(f"{place}: ended without an exit code (signal {done.exit_signal})")
+            signal = done.exit_signal[0] if done.exit_signal else "unknown"  # the rest of it is the other side's text
+            raise Malformed(f"{place}: ended without an exit code (signal {signal[:20]})")
         if done.exit_status != 0:
-            raise Refused(f"{place}: exit code {done.exit_status}: {(errors or output).strip()[-300:]}")
-        return Outcome(200, output.strip()[-500:], arguments=returned(output, order.returns))
+            raise Malformed(f"{place}: exit code {done.exit_status}{why_it_failed(errors or output, order)}")
+        return Outcome(200, "exit code 0", arguments=returned(output, order.returns))
 
 
 def address_of(order: Order, place: str) -> tuple[str, int]:

@@ -145,6 +145,16 @@ def test_what_was_turned_away_may_come_again(tmp_path: Path, interface: Interfac
     assert it.carry_out(order("k2")).status == 200
 
 
+def test_why_it_failed_is_told_without_values(tmp_path: Path, interface: Interface) -> None:
+    """Nothing where the step asks for values; else the body's beginning, without what we sent in it."""
+    interface.says = [400, 400]
+    it = actuator(tmp_path, interface.url)
+    with pytest.raises(Refused, match=r"HTTP 400;"):
+        it.carry_out(order("1", returns={"__ticket__": "string"}))
+    with pytest.raises(Refused, match=r'HTTP 400: \{"ticket":"__word__"'):
+        it.carry_out(order("2", arguments={"__word__": "T-1"}))
+
+
 @pytest.mark.parametrize("code", [302, 400, 403, 409])
 def test_no_and_elsewhere_are_refusals(tmp_path: Path, interface: Interface, code: int) -> None:
     """A redirection is not followed."""
