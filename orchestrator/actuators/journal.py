@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .base import Malformed, Order, Outcome, Refused, Unavailable
+from .private_file import make_private
 
 MADE_NO_SENSE: Final = "malformed"  # in place of an outcome
 
@@ -37,7 +38,7 @@ class Journal:
             JournalError: it cannot be opened as such.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path)
             self._file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
             self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=FULL")

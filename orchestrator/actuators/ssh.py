@@ -9,8 +9,11 @@ password is ever sent. Only texts on the owner's list run. Values travel as vari
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Final
 
 import asyncssh
@@ -35,6 +38,7 @@ class OwnerPart(Part):
 
     username: str
     client_key: str  # file of a private key without passphrase
+    hosts: tuple[str, ...] = ()  # names, addresses and networks that are this owner's; no other is logged in at
     allow: tuple[Annotated[str, Field(pattern=DIGEST)], ...] = ()  # SHA-256 of texts, as their authors wrote them
 
 
@@ -84,6 +88,8 @@ class Ssh:
         program = for_posix(text, order.arguments, place)
         program = posix_assignments(used(text), order.arguments) + program
         host, port = address_of(order, place)
+        if not is_among(host, owner.hosts):
+            raise Refused(f"{place}: {host[:120]!r} is not in ssh.owners.{order.owner}.hosts; add it if it is theirs")
         timeout = order.timeout_s or TIMEOUT_S
         try:
             return asyncio.run(self._exchange(order, owner, (host, port), program, timeout, place))
@@ -122,7 +128,7 @@ class Ssh:
             async with connection:
                 done = await connection.run(program, stdin=asyncssh.DEVNULL, check=False, errors="replace")
         output, errors = str(done.stdout or "")[:MAX_OUTPUT], str(done.stderr or "")[:MAX_OUTPUT]
-        if done.exit_status is None:
+        if done.exit_status is None or done.exit_signal:
             signal = done.exit_signal[0] if done.exit_signal else "unknown"  # the rest of it is the other side's text
             raise Malformed(f"{place}: ended without an exit code (signal {signal[:20]})")
         if done.exit_status != 0:
@@ -145,6 +151,21 @@ def address_of(order: Order, place: str) -> tuple[str, int]:
                     raise Refused(f"{place}: port {port[:20]!r} is none; mend the playbook's target")
                 return str(addresses[kind][0]), int(port)
     raise Refused(f"{place}: neither target nor agent has an address ({', '.join(ADDRESSES)}); mend the playbook")
+
+
+def is_among(host: str, listed: Iterable[str]) -> bool:
+    """Whether a host is one of those listed: a name by its letters, an address by its value or its network."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host.lower().rstrip(".") in {one.lower().rstrip(".") for one in listed}
+    return any(address in network for network in _networks(listed))
+
+
+def _networks(listed: Iterable[str]) -> Iterator[IPv4Network | IPv6Network]:
+    for one in listed:
+        with contextlib.suppress(ValueError):  # a name
+            yield ip_network(one)
 
 
 def make_ssh(setup: Setup) -> Ssh:

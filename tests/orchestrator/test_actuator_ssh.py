@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from tocsin.orchestrator.actuators.base import Malformed, Order, Refused, Unavailable
 from tocsin.orchestrator.actuators.setup import Setup, SetupError
-from tocsin.orchestrator.actuators.ssh import Ssh, make_ssh
+from tocsin.orchestrator.actuators.ssh import Ssh, is_among, make_ssh
 from tocsin.tests.orchestrator.real_sshd import Sshd, running_sshd
 from tocsin.tests.orchestrator.test_actuator_shell import EVIL
 
@@ -25,7 +25,12 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 def actuator(folder: Path, sshd: Sshd, *texts: str, **more: Any) -> Ssh:
-    owner = {"username": sshd.user, "client_key": str(sshd.key), "allow": [_digest(text) for text in texts]}
+    owner = {
+        "username": sshd.user,
+        "client_key": str(sshd.key),
+        "hosts": ["127.0.0.0/24"],
+        "allow": [_digest(text) for text in texts],
+    }
     known = more.pop("known_hosts", sshd.known_hosts)
     return make_ssh(Setup("ssh", folder, {"known_hosts": str(known), "owners": {"edge": {**owner, **more}}}))
 
@@ -76,6 +81,16 @@ def test_only_listed_texts_run(tmp_path: Path, sshd: Sshd) -> None:
         actuator(tmp_path, sshd, "true").carry_out(order(sshd, "false"))
     with pytest.raises(Refused, match="no login for this owner"):
         actuator(tmp_path, sshd, "true").carry_out(Order("k2", "shop", {"text": "true"}, "ssh"))
+
+
+def test_only_the_owners_hosts_are_logged_in_at(tmp_path: Path, sshd: Sshd) -> None:
+    """Not every host in known_hosts is one owner's; none listed, none reached."""
+    for hosts in ([], ["127.0.0.2", "127.0.1.0/24", "localhost"]):
+        with pytest.raises(Refused, match="edge.hosts"):
+            actuator(tmp_path, sshd, "true", hosts=hosts).carry_out(order(sshd, "true", str(len(hosts))))
+    assert actuator(tmp_path, sshd, "true", hosts=["127.0.0.1"]).carry_out(order(sshd, "true")).status == 200
+    assert is_among("Web.Example.", ["web.example"]) and not is_among("web.example.evil", ["web.example"])
+    assert is_among("fd77:0::1", ["fd77::/64"])
 
 
 def test_exit_codes_ends_in_time_and_absence_are_told_apart(tmp_path: Path, sshd: Sshd) -> None:

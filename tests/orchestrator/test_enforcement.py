@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -371,3 +372,20 @@ def test_rules_are_listed(tmp_path: Path) -> None:
     assert isinstance(
         CliRunner().invoke(actuator, ["rules", "--state", str(tmp_path / "none.db")]).exception, ValueError
     )
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"number": 1, "verb": "deny", "flows": [{"from": 1}]}'])
+def test_a_file_of_others_is_left_as_it_is(tmp_path: Path, content: str) -> None:
+    """Listing writes nothing; another database, and a broken row, are one line."""
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE mine (x)")
+    other.commit()
+    before = path.read_bytes()
+    shown = CliRunner().invoke(actuator, ["rules", "--state", str(path)])
+    assert isinstance(shown.exception, StoreError) and path.read_bytes() == before
+    other.execute("CREATE TABLE rules (number INTEGER PRIMARY KEY, content TEXT)")
+    other.execute("INSERT INTO rules VALUES (1, ?)", (content,))
+    other.commit()
+    shown = CliRunner().invoke(actuator, ["rules", "--state", str(path)])
+    assert isinstance(shown.exception, StoreError) and "is no rule" in str(shown.exception)
