@@ -18,6 +18,7 @@ PUBLIC = (
     "signatures",
     "targets",
     "trust",
+    "variable_values",
     "vetting",
 )
 EXPORTS = {

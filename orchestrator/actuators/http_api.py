@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import asyncio
 import json
+import re
 import ssl
 from dataclasses import dataclass, field
 from typing import Any, Final
@@ -22,6 +23,7 @@ from pydantic import Field
 from ..addresses import AddressError, check_url
 from .base import Malformed, Order, Outcome, Refused, Unavailable
 from .journal import Journal, NotSent
+from .saying import why_it_failed
 from .setup import Part, Setup, SetupError
 
 IDEMPOTENT: Final = frozenset({"GET", "HEAD", "OPTIONS", "PUT", "DELETE"})
@@ -29,6 +31,8 @@ METHODS: Final = IDEMPOTENT | {"POST", "PATCH"}
 NOT_NOW: Final = frozenset({425, 429, 503})  # turned away before anything was done (RFC 8470, RFC 6585, RFC 9110)
 MAX_ANSWER: Final = 1_000_000  # bytes
 TIMEOUT_S: Final = 30.0  # where the step names none; assumed
+HEADER_NAME: Final = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]+")  # RFC 9110, 5.1
+HEADER_VALUE: Final = re.compile(r"(?:[\x21-\x7e](?:[ \t\x21-\x7e]*[\x21-\x7e])?)?")  # RFC 9110, 5.5
 OWN_HEADERS: Final = frozenset(  # ours to set, whatever a playbook says
     {"authorization", "host", "content-length", "connection", "transfer-encoding", "idempotency-key", "cookie"}
 )
@@ -47,6 +51,16 @@ class HttpSettings(Part):
 
     owners: dict[str, OwnerPart] = Field(default_factory=dict)
     ca_file: str = ""  # trust these certificates instead of the system's
+
+
+@dataclass(frozen=True, slots=True)
+class _Request:
+    """What leaves, whole and encoded before anything is written down."""
+
+    method: str
+    url: str
+    headers: list[tuple[str, str]] = field(repr=False)
+    content: bytes = field(repr=False)
 
 
 @dataclass(slots=True)
@@ -81,37 +95,37 @@ class HttpApi:
         if method not in METHODS:
             raise Refused(f"{place}: method {method[:20]!r} is not one of {', '.join(sorted(METHODS))}")
         url = _url(order, owner.url, place)
+        request = _Request(method, url, self._headers(order, place), _content(order, place))
         again = method in IDEMPOTENT or owner.keeps_keys
-        return self.journal.once(order, lambda: self._send(order, method, url, place), repeatable=again)
+        return self.journal.once(order, lambda: self._send(order, request, place), repeatable=again)
 
     def read(self, order: Order) -> Outcome | None:
         """Give what came of it before."""
         return self.journal.read(order)
 
-    def _send(self, order: Order, method: str, url: str, place: str) -> Outcome:
+    def _send(self, order: Order, request: _Request, place: str) -> Outcome:
         timeout = order.timeout_s or TIMEOUT_S
         try:
-            code, content = asyncio.run(self._exchange(order, method, url, timeout, place))
+            code, content = asyncio.run(self._exchange(request, timeout, place))
         except (httpx.ConnectError, httpx.ConnectTimeout) as error:
             raise NotSent(f"{place}: not reached ({type(error).__name__}); is it running?") from None
         except (httpx.HTTPError, httpx.InvalidURL, TimeoutError) as error:
             raise Unavailable(f"{place}: no answer within {timeout:g} s ({type(error).__name__})") from None
-        told = content[:300].decode("utf-8", "replace")
+        told = why_it_failed(content.decode("utf-8", "replace"), order, first=True)
         if code in NOT_NOW:
             raise NotSent(f"{place}: HTTP {code}; try again later")
         if code >= 500 or code == 408:
-            raise Unavailable(f"{place}: HTTP {code}: {told}")
+            raise Unavailable(f"{place}: HTTP {code}{told}")
         if code >= 300:
-            raise Refused(f"{place}: HTTP {code}: {told}; mend the playbook's command or the owner's settings")
+            raise Refused(f"{place}: HTTP {code}{told}; mend the playbook's command or the owner's settings")
         return Outcome(200, f"HTTP {code}", {"status": code}, _values(content, order.returns))
 
-    async def _exchange(self, order: Order, method: str, url: str, timeout_s: float, place: str) -> tuple[int, bytes]:
-        given = order.command.get("content")
-        body, content = bytearray(), str(given).encode() if given is not None else b""
+    async def _exchange(self, sent: _Request, timeout_s: float, place: str) -> tuple[int, bytes]:
+        body = bytearray()
         async with (
             asyncio.timeout(timeout_s),
             httpx.AsyncClient(verify=self.verify, timeout=timeout_s, trust_env=False) as client,
-            client.stream(method, url, content=content, headers=self._headers(order)) as answer,
+            client.stream(sent.method, sent.url, content=sent.content, headers=sent.headers) as answer,
         ):
             async for chunk in answer.aiter_raw():
                 body += chunk
@@ -119,16 +133,27 @@ class HttpApi:
                     raise Malformed(f"{place}: an answer of more than {MAX_ANSWER} bytes")
             return answer.status_code, bytes(body)
 
-    def _headers(self, order: Order) -> list[tuple[str, str]]:
+    def _headers(self, order: Order, place: str) -> list[tuple[str, str]]:
         found = [
             (str(name), str(value))
             for name, values in dict(order.command.get("headers") or {}).items()
             for value in values
             if str(name).lower() not in OWN_HEADERS
         ]
+        for name, value in found:
+            if not HEADER_NAME.fullmatch(name) or not HEADER_VALUE.fullmatch(value):
+                raise Refused(f"{place}: header {name[:40]!r} holds signs that a header may not; mend the playbook")
         found += [("Idempotency-Key", f'"{order.key}"'), ("Accept-Encoding", "identity")]
         token = self.tokens.get(order.owner)
         return [*found, ("Authorization", f"Bearer {token}")] if token else found
+
+
+def _content(order: Order, place: str) -> bytes:
+    given = order.command.get("content")
+    try:
+        return b"" if given is None else str(given).encode()
+    except UnicodeEncodeError:
+        raise Refused(f"{place}: the content is no Unicode text; mend the playbook's command") from None
 
 
 def _url(order: Order, base: str, place: str) -> str:
@@ -157,13 +182,20 @@ def _checked(url: str, place: str) -> str:
     """A URL that cannot climb out of where it begins."""
     if any(ord(sign) <= 32 or ord(sign) > 126 for sign in url) or "\\" in url:
         raise Refused(f"{place}: {url[:120]!r} must be percent-encoded")
-    if any(part in (".", "..") for part in unquote(urlsplit(url).path).replace("\\", "/").split("/")):
+    if any(part.split(";")[0] in (".", "..") for part in _bare(urlsplit(url).path).replace("\\", "/").split("/")):
         raise Refused(f"{place}: {url[:120]!r} holds dots for folders; write the path without them")
     try:
         check_url(url, "address")
     except AddressError as error:
         raise Refused(f"{place}: {error}") from None
     return url
+
+
+def _bare(path: str) -> str:
+    """A path without any percent-encoding, however often it was encoded: some servers decode twice."""
+    while (decoded := unquote(path)) != path:
+        path = decoded
+    return path
 
 
 def _values(content: bytes, wanted: Any) -> dict[str, str]:

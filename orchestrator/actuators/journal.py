@@ -12,8 +12,12 @@ import sqlite3
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
+from typing import Any, Final
 
-from .base import Order, Outcome, Refused, Unavailable
+from .base import Malformed, Order, Outcome, Refused, Unavailable
+from .private_file import make_private
+
+MADE_NO_SENSE: Final = "malformed"  # in place of an outcome
 
 
 class JournalError(ValueError):
@@ -34,7 +38,7 @@ class Journal:
             JournalError: it cannot be opened as such.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path)
             self._file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
             self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=FULL")
@@ -51,8 +55,8 @@ class Journal:
             repeatable: sending it again is harmless (the other side knows the key, or it changes nothing twice).
 
         Raises:
-            Refused, Unavailable, Malformed: as `send` does; Refused again for what was refused before; Unavailable for
-                what was begun, is not repeatable, and never came to an end.
+            Refused, Unavailable, Malformed: as `send` does; Refused or Malformed again for what ended so before;
+                Unavailable for what was begun, is not repeatable, and never came to an end.
         """
         known = self.read(order)
         if known is not None:
@@ -65,25 +69,37 @@ class Journal:
         except Refused as error:
             self._file.execute("UPDATE orders SET refusal = ? WHERE key = ?", (str(error), order.key))
             raise
+        except Malformed as error:  # an end, but what it did is not known: nobody sends it again
+            self._file.execute(
+                "UPDATE orders SET outcome = ? WHERE key = ?", (json.dumps({MADE_NO_SENSE: str(error)}), order.key)
+            )
+            raise
         except NotSent:
             if not begun:
                 self._file.execute("DELETE FROM orders WHERE key = ?", (order.key,))
             raise
-        self._file.execute("UPDATE orders SET outcome = ? WHERE key = ?", (json.dumps(asdict(outcome)), order.key))
+        self._end(order, asdict(outcome))
         return outcome
+
+    def _end(self, order: Order, content: dict[str, Any]) -> None:
+        self._file.execute("UPDATE orders SET outcome = ? WHERE key = ?", (json.dumps(content), order.key))
 
     def read(self, order: Order) -> Outcome | None:
         """Give the outcome of an order that was carried out; None where none is known.
 
         Raises:
             Refused: it was refused.
+            Malformed: it ended with an answer that made no sense, or a program failed; it may have done a part.
         """
         row = self._file.execute("SELECT outcome, refusal FROM orders WHERE key = ?", (order.key,)).fetchone()
         if row is None:
             return None
         if row[1] is not None:
             raise Refused(row[1])
-        return Outcome(**json.loads(row[0])) if row[0] is not None else None
+        content = json.loads(row[0]) if row[0] is not None else None
+        if content is not None and MADE_NO_SENSE in content:
+            raise Malformed(content[MADE_NO_SENSE])
+        return Outcome(**content) if content is not None else None
 
     def close(self) -> None:
         """Give the file back."""

@@ -16,11 +16,15 @@ from typing import Final, Literal
 
 from pydantic import Field
 
-from .base import Order, Outcome, Pending, Refused
+from ...playbooks.variable_values import fault_of_value
+from .base import Malformed, Order, Outcome, Pending, Refused
+from .private_file import make_private
 from .setup import Part, Setup
 
+MAX_NAME: Final = 200  # characters
 DAY_S: Final = 86_400.0
-State = Literal["open", "done", "declined"]
+LONGEST_S: Final = 366 * DAY_S  # that a task may stay open; assumed
+State = Literal["open", "done", "declined", "expired"]
 
 
 class TaskError(ValueError):
@@ -30,7 +34,7 @@ class TaskError(ValueError):
 class ManualSettings(Part):
     """How long people have where the step says nothing."""
 
-    deadline_s: float = Field(default=DAY_S, gt=0)
+    deadline_s: float = Field(default=DAY_S, gt=0, le=LONGEST_S)
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,6 +51,10 @@ class Task:
     values: Mapping[str, str] | None = None
     person: str = ""
 
+    def is_over(self, now: float) -> bool:
+        """Whether nobody answered in time."""
+        return self.state == "expired" or (self.state == "open" and now >= self.deadline)
+
 
 class Tasks:
     """The file of tasks; lives as long as its actuator, or one command."""
@@ -58,7 +66,7 @@ class Tasks:
             TaskError: it cannot be opened as such.
         """
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
+            make_private(path)
             self._file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
             self._file.execute(
                 "CREATE TABLE IF NOT EXISTS tasks (key TEXT PRIMARY KEY, owner TEXT, text TEXT, returns TEXT,"
@@ -66,6 +74,10 @@ class Tasks:
             )
         except (sqlite3.Error, OSError) as error:
             raise TaskError(f"{path}: {error}; name the node's home") from None
+
+    def expire(self, key: str) -> None:
+        """Say that nobody answered in time; an answer that came before stands."""
+        self._file.execute("UPDATE tasks SET state = 'expired' WHERE key = ? AND state = 'open'", (key,))
 
     def put(self, task: Task) -> None:
         """Add a task; one that is there stays as it is."""
@@ -84,22 +96,46 @@ class Tasks:
         return _read(row) if row else None
 
     def answer(
-        self, key: str, state: State, *, person: str, answer: str = "", values: Mapping[str, str] | None = None
+        self,
+        key: str,
+        state: State,
+        *,
+        person: str,
+        answer: str = "",
+        values: Mapping[str, str] | None = None,
+        now: float | None = None,
     ) -> Task:
-        """Say that a task is done or declined, once.
+        """Say that a task is done or declined, once, before its deadline.
+
+        Args:
+            key: the task's.
+            state: "done" or "declined".
+            person: who says so.
+            answer: what was done, or why not.
+            values: what the task asks for, by name.
+            now: seconds since 1970; None: by the clock.
 
         Raises:
-            TaskError: no such task, answered before, or values that are missing or not asked for.
+            TaskError: no such task, answered before, too late, nobody's name, or values that are missing, not asked
+                for or not of their type.
         """
         task = self.get(key)
         if task is None:
             raise TaskError(f"task {key!r}: there is none; see tocsin task list")
+        if not person.strip() or not person.isprintable() or len(person) > MAX_NAME:
+            raise TaskError(f"task {key!r}: --person {person[:40]!r} is no name; say who answers")
+        if task.is_over(time.time() if now is None else now):
+            raise TaskError(f"task {key!r}: its deadline is over, the playbook went on; tell {task.owner}'s operators")
         given = dict(values or {})
         strange, missing = sorted(set(given) - set(task.returns)), sorted(set(task.returns) - set(given))
         if strange or (missing and state == "done"):
             name = (strange or missing)[0]
             told = "is not asked for" if strange else "is missing; give --value NAME=VALUE"
             raise TaskError(f"task {key!r}: value {name} {told}")
+        for name, value in given.items():
+            fault = fault_of_value(task.returns[name], value, literally=True)
+            if fault is not None:
+                raise TaskError(f"task {key!r}: value {name}: {fault}; give one of type {task.returns[name]}")
         changed = self._file.execute(
             "UPDATE tasks SET state = ?, answer = ?, vals = ?, person = ? WHERE key = ? AND state = 'open'",
             (state, answer[:500], json.dumps(given), person, key),
@@ -133,17 +169,18 @@ class Manual:
 
         Raises:
             Pending: nobody has answered yet.
-            Refused: the person declined, or the deadline is over.
+            Refused: the person declined.
+            Malformed: nobody answered in time; a person may have done it all the same.
         """
         now = self.clock()
-        due = now + (order.timeout_s if order.timeout_s is not None else self.settings.deadline_s)
+        due = now + min(order.timeout_s if order.timeout_s is not None else self.settings.deadline_s, LONGEST_S)
         self.tasks.put(Task(order.key, order.owner, str(order.command.get("text", "")), order.returns, due))
+        task = self.tasks.get(order.key)
+        if task is not None and task.is_over(now):
+            self.tasks.expire(order.key)
         outcome = self.read(order)
         if outcome is not None:
             return outcome
-        task = self.tasks.get(order.key)
-        if task is not None and now >= task.deadline:
-            raise Refused(f"order {order.key}: nobody answered the task in time; ask {order.owner} and start anew")
         raise Pending(f"order {order.key}: a person of {order.owner} is asked; tocsin task answer")
 
     def read(self, order: Order) -> Outcome | None:
@@ -151,10 +188,15 @@ class Manual:
 
         Raises:
             Refused: the person declined.
+            Malformed: nobody answered in time.
         """
         task = self.tasks.get(order.key)
         if task is None or task.state == "open":
             return None
+        if task.state == "expired":
+            raise Malformed(
+                f"order {order.key}: nobody answered the task in time; ask {order.owner} whether it was done"
+            )
         if task.state == "declined":
             raise Refused(f"order {order.key}: {task.person} declined: {task.answer or 'no reason given'}")
         return Outcome(200, f"done by {task.person}: {task.answer}".rstrip(": "), arguments=dict(task.values or {}))

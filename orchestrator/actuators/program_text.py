@@ -2,8 +2,8 @@
 
 Flows in: the text of a bash or PowerShell command as its author wrote it, with `__name__:value` where a value belongs.
 Flows out: the text with a reference to an environment variable in each such place, or a refusal where a shell would not
-read it as one. Source of the quoting rules: POSIX.1-2017, Shell Command Language, 2.2; PowerShell's
-about_Quoting_Rules.
+read it as one. In a text with values, a shell's grammar is bounded (`simple_commands`). Source of the quoting rules:
+POSIX.1-2017, Shell Command Language, 2.2; PowerShell's about_Quoting_Rules.
 """
 
 from __future__ import annotations
@@ -13,15 +13,16 @@ from collections.abc import Mapping
 from typing import Final
 
 from .base import Refused
+from .simple_commands import fault_of
 
 REFERENCE: Final = re.compile(r"(__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__):value")
 NAME: Final = re.compile(r"__[a-zA-Z_][a-zA-Z0-9_]{0,199}__")  # of those, what a shell takes as a variable's name
-AGAIN: Final = re.compile(  # what makes a shell read a text a second time, or a value as arithmetic or a name
-    r"`|<<|\$'|\$\(|\(\(|\[\[|(?<![\w-])(?:eval|source|exec|trap|alias|let|declare|typeset|local|readonly|export|unset"
-    r"|read|mapfile|readarray|printf\s+-v|test\s+-v|bash|sh|dash|zsh|ksh|su|sudo|env|ssh|xargs|find|awk|sed|perl"
-    r"|python3?)(?![\w-])"
+AGAIN_POWERSHELL: Final = re.compile(  # calls by name or text, expansions of our own, blocks, definitions
+    r"(?i)[`$@{}&%]|(?:^|[\s;|(=])\.(?=\s)|(?:alias|function|variable|env):|-(?:encoded)?command"
+    r"|(?<![\w-])(?:iex|icm|saps|start|sajb|sal|nal|si|ni|sc|sv|nv|cmd|powershell|pwsh|bash|sh|foreach|where"
+    r"|invoke-\w+|start-\w+|add-type|(?:set|new)-(?:alias|item|content|variable)|foreach-object|where-object)(?![\w-])"
+    r"|scriptblock|::create"
 )
-AGAIN_POWERSHELL: Final = re.compile(r"(?i)@['\"]|iex|invoke-expression|invoke-command|scriptblock|-command|&\s*\(")
 MAX_VALUE: Final = 4_096  # characters; a longer one belongs in a file
 
 
@@ -33,8 +34,9 @@ def for_posix(text: str, arguments: Mapping[str, str], place: str) -> str:
     """
     found: list[str] = []
     quote, position = "", 0
-    if REFERENCE.search(text):
-        _refuse_again(AGAIN, text, place)
+    fault = fault_of(text) if REFERENCE.search(text) else None
+    if fault is not None:
+        raise Refused(f"{place}: {fault}; with values, write simple commands, or make it a program on the owner's list")
     while position < len(text):
         reference = REFERENCE.match(text, position)
         if reference is not None:
@@ -51,7 +53,7 @@ def for_posix(text: str, arguments: Mapping[str, str], place: str) -> str:
             continue
         if sign in "'\"" and quote in ("", sign):
             quote = "" if quote else sign
-        if sign == "#" and not quote and (position == 0 or text[position - 1].isspace()):
+        if sign == "#" and not quote and (position == 0 or text[position - 1] in " \t\n;&|"):
             end = text.find("\n", position)
             end = len(text) if end < 0 else end
             found.append(text[position:end] if not REFERENCE.search(text, position, end) else "#")
@@ -69,7 +71,12 @@ def for_powershell(text: str, arguments: Mapping[str, str], place: str) -> str:
         Refused: a value is missing, or stands where PowerShell would not put one in.
     """
     if REFERENCE.search(text):
-        _refuse_again(AGAIN_POWERSHELL, text, place)
+        again = AGAIN_POWERSHELL.search(text)
+        if again is not None:
+            raise Refused(
+                f"{place}: {again[0]!r} may read a value as a program; write the command without it, or make it a "
+                "program on the owner's list"
+            )
     quote, position = "", 0
     found: list[str] = []
     while position < len(text):
@@ -119,12 +126,3 @@ def _known(name: str, arguments: Mapping[str, str], place: str) -> str:
     if "\0" in value or len(value) > MAX_VALUE:
         raise Refused(f"{place}: the value of {name} is longer than {MAX_VALUE} characters or holds a zero byte")
     return name
-
-
-def _refuse_again(pattern: re.Pattern[str], text: str, place: str) -> None:
-    again = pattern.search(text)
-    if again is not None:
-        raise Refused(
-            f"{place}: {again[0]!r} reads a text a second time, so that a value could become a program; "
-            "write the command without it, or make it a program on the owner's list"
-        )

@@ -8,11 +8,13 @@ from __future__ import annotations
 import contextlib
 import json
 import os
+import select
 import signal
 import subprocess
 import sys
 import tempfile
 import threading
+import time
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -23,6 +25,8 @@ from .journal import NotSent
 
 PROGRAM: Final = Path(__file__).with_name("limited.py")
 MAX_OUTPUT: Final = 64_000  # bytes kept of each stream; the rest is read and dropped
+POLL_MS: Final = 50  # how soon a reader sees that nobody waits for more
+LAST_S: Final = 0.5  # for what still lies in a pipe when the program has ended
 PATH: Final = "/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin"
 
 
@@ -50,7 +54,9 @@ def run(words: Sequence[str], environment: Mapping[str, str], *, timeout_s: floa
 
     Raises:
         NotSent: it cannot be started.
-        Unavailable: it took too long and was ended with all it started; it may have done a part.
+        Unavailable: it took too long and was ended with its process group; it may have done a part.
+
+    What leaves the group (a daemon by `setsid`) is not ended and not waited for; the rest of its words is not read.
     """
     inner = [sys.executable, "-I", str(PROGRAM), json.dumps(asdict(limits)), *words]
     with tempfile.TemporaryDirectory(prefix="tocsin-") as folder:
@@ -77,25 +83,37 @@ def run(words: Sequence[str], environment: Mapping[str, str], *, timeout_s: floa
             ) from None
         finally:
             with contextlib.suppress(ProcessLookupError):
-                os.killpg(process.pid, signal.SIGKILL)  # also what it left behind
+                os.killpg(process.pid, signal.SIGKILL)  # also what it left behind in its group
             process.wait()
             output, errors = (reader.end() for reader in said)
     return Ran(code, output, errors)
 
 
 class _Reader:
-    """Reads a stream to its end and keeps its beginning; lives as long as the program."""
+    """Reads a stream to its end and keeps its beginning; lives as long as the program, not as its daemons."""
 
     def __init__(self, stream: IO[bytes]) -> None:
         self._stream, self._kept = stream, bytearray()
+        self._until: float | None = None  # monotonic; None: as long as the program runs
         self._thread = threading.Thread(target=self._read, daemon=True)
         self._thread.start()
 
     def _read(self) -> None:
-        while chunk := self._stream.read1(4_096):  # type: ignore[attr-defined]
-            self._kept += chunk[: MAX_OUTPUT - len(self._kept)]
+        pipe = self._stream.fileno()
+        ready = select.poll()
+        ready.register(pipe, select.POLLIN)
+        while self._until is None or time.monotonic() < self._until:
+            if ready.poll(POLL_MS):
+                chunk = os.read(pipe, 4_096)
+                if not chunk:
+                    return
+                self._kept += chunk[: MAX_OUTPUT - len(self._kept)]
+            elif self._until is not None:
+                return
 
     def end(self) -> str:
-        self._thread.join(5)
+        """Give what was kept; a pipe that a daemon holds open is left, once it is empty."""
+        self._until = time.monotonic() + LAST_S
+        self._thread.join()
         self._stream.close()
         return self._kept.decode("utf-8", "replace")

@@ -20,10 +20,11 @@ from typing import Annotated, Final, Literal
 
 from pydantic import Field
 
-from .base import Order, Outcome, Refused
+from .base import Malformed, Order, Outcome, Refused
 from .journal import Journal
 from .program_text import REFERENCE, for_posix, for_powershell, used
 from .running import Limits, run
+from .saying import why_it_failed
 from .setup import Part, Setup
 
 TIMEOUT_S: Final = 60.0  # where the step names none; assumed
@@ -70,7 +71,8 @@ class Shell:
         """Run the program once.
 
         Raises:
-            Refused: not on the list, a value that cannot be passed, or an exit code other than 0.
+            Refused: not on the list, or a value that cannot be passed.
+            Malformed: an exit code other than 0, or the end by a signal; it may have done a part.
             Unavailable: it took too long, or was begun before and never ended.
         """
         return self.journal.once(order, lambda: self._run(order))
@@ -87,10 +89,9 @@ class Shell:
         environment = {"TOCSIN_ORDER": order.key, "TOCSIN_OWNER": order.owner, **values}
         timeout = min(order.timeout_s or TIMEOUT_S, 3_600.0)
         ran = run(words, environment, timeout_s=timeout, limits=self._limits, place=place)
-        if ran.code != 0:
-            told = (ran.errors or ran.output).strip()[-300:]
-            raise Refused(f"{place}: exit code {ran.code}: {told}")
-        return Outcome(200, ran.output.strip()[-500:], arguments=returned(ran.output, order.returns))
+        if ran.code != 0:  # it ran, and may have done a part before it failed
+            raise Malformed(f"{place}: exit code {ran.code}{why_it_failed(ran.errors or ran.output, order)}")
+        return Outcome(200, "exit code 0", arguments=returned(ran.output, order.returns))
 
     def _words(self, order: Order, place: str) -> tuple[list[str], dict[str, str]]:
         text = str(order.command.get("text", ""))

@@ -9,16 +9,20 @@ password is ever sent. Only texts on the owner's list run. Values travel as vari
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import hashlib
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
+from ipaddress import IPv4Network, IPv6Network, ip_address, ip_network
 from typing import Annotated, Final
 
 import asyncssh
 from pydantic import Field
 
-from .base import Order, Outcome, Refused, Unavailable
+from .base import Malformed, Order, Outcome, Refused, Unavailable
 from .journal import Journal, NotSent
 from .program_text import for_posix, posix_assignments, used
+from .saying import why_it_failed
 from .setup import Part, Setup, SetupError
 from .shell import DIGEST, returned
 
@@ -34,6 +38,7 @@ class OwnerPart(Part):
 
     username: str
     client_key: str  # file of a private key without passphrase
+    hosts: tuple[str, ...] = ()  # names, addresses and networks that are this owner's; no other is logged in at
     allow: tuple[Annotated[str, Field(pattern=DIGEST)], ...] = ()  # SHA-256 of texts, as their authors wrote them
 
 
@@ -61,8 +66,8 @@ class Ssh:
         """Run the command once.
 
         Raises:
-            Refused: no such owner, a text that is not on its list, an unknown host key, a login or exit code that says
-                no.
+            Refused: no such owner, a text that is not on its list, an unknown host key, a login that says no.
+            Malformed: an exit code other than 0, or none; it may have done a part.
             Unavailable: not reached, no end in time, or begun before and never ended.
         """
         return self.journal.once(order, lambda: self._run(order))
@@ -83,6 +88,8 @@ class Ssh:
         program = for_posix(text, order.arguments, place)
         program = posix_assignments(used(text), order.arguments) + program
         host, port = address_of(order, place)
+        if not is_among(host, owner.hosts):
+            raise Refused(f"{place}: {host[:120]!r} is not in ssh.owners.{order.owner}.hosts; add it if it is theirs")
         timeout = order.timeout_s or TIMEOUT_S
         try:
             return asyncio.run(self._exchange(order, owner, (host, port), program, timeout, place))
@@ -121,11 +128,12 @@ class Ssh:
             async with connection:
                 done = await connection.run(program, stdin=asyncssh.DEVNULL, check=False, errors="replace")
         output, errors = str(done.stdout or "")[:MAX_OUTPUT], str(done.stderr or "")[:MAX_OUTPUT]
-        if done.exit_status is None:
-            raise Unavailable(f"{place}: ended without an exit code (signal {done.exit_signal})")
+        if done.exit_status is None or done.exit_signal:
+            signal = done.exit_signal[0] if done.exit_signal else "unknown"  # the rest of it is the other side's text
+            raise Malformed(f"{place}: ended without an exit code (signal {signal[:20]})")
         if done.exit_status != 0:
-            raise Refused(f"{place}: exit code {done.exit_status}: {(errors or output).strip()[-300:]}")
-        return Outcome(200, output.strip()[-500:], arguments=returned(output, order.returns))
+            raise Malformed(f"{place}: exit code {done.exit_status}{why_it_failed(errors or output, order)}")
+        return Outcome(200, "exit code 0", arguments=returned(output, order.returns))
 
 
 def address_of(order: Order, place: str) -> tuple[str, int]:
@@ -143,6 +151,21 @@ def address_of(order: Order, place: str) -> tuple[str, int]:
                     raise Refused(f"{place}: port {port[:20]!r} is none; mend the playbook's target")
                 return str(addresses[kind][0]), int(port)
     raise Refused(f"{place}: neither target nor agent has an address ({', '.join(ADDRESSES)}); mend the playbook")
+
+
+def is_among(host: str, listed: Iterable[str]) -> bool:
+    """Whether a host is one of those listed: a name by its letters, an address by its value or its network."""
+    try:
+        address = ip_address(host)
+    except ValueError:
+        return host.lower().rstrip(".") in {one.lower().rstrip(".") for one in listed}
+    return any(address in network for network in _networks(listed))
+
+
+def _networks(listed: Iterable[str]) -> Iterator[IPv4Network | IPv6Network]:
+    for one in listed:
+        with contextlib.suppress(ValueError):  # a name
+            yield ip_network(one)
 
 
 def make_ssh(setup: Setup) -> Ssh:

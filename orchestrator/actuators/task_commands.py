@@ -6,6 +6,7 @@ Flows in: arguments. Flows out: lines or JSON. Heavy imports stand inside the fu
 from __future__ import annotations
 
 import json
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -14,6 +15,7 @@ import typer
 if TYPE_CHECKING:
     from .manual import Task, Tasks
 
+LAST = 253_402_300_799.0  # end of the year 9999, the last that a date can show
 HomeFlag = Annotated[Path | None, typer.Option("--home", help="The node's folder (TOCSIN_HOME).")]
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
@@ -26,15 +28,16 @@ def show(
 ) -> None:
     """List the tasks that are open; with --all those that were answered too."""
     tasks = _tasks(home)
-    shown = [_shown(one) for one in tasks.all() if all_ or one.state == "open"]
+    now = time.time()
+    shown = [_shown(one, now) for one in tasks.all() if all_ or (one.state == "open" and not one.is_over(now))]
     tasks.close()
     if as_json:
         typer.echo(json.dumps(shown, indent=2))
         return
     for one in shown:
-        typer.echo(f"{one['key']}  {one['state']}, until {one['deadline']}, {one['owner']}: {one['text']}")
+        _say(f"{one['key']}  {one['state']}, until {one['deadline']}, {one['owner']}: {one['text']}")
         for name, kind in one["returns"].items():
-            typer.echo(f"    wants {name} ({kind})")
+            _say(f"    wants {name} ({kind})")
     if not shown:
         typer.echo("no tasks")
 
@@ -63,7 +66,12 @@ def answer(
     tasks = _tasks(home)
     done = tasks.answer(key, "declined" if decline else "done", person=person, answer=text, values=values)
     tasks.close()
-    typer.echo(json.dumps(_shown(done), indent=2) if as_json else f"{done.key}: {done.state}")
+    typer.echo(json.dumps(_shown(done, time.time()), indent=2) if as_json else f"{done.key}: {done.state}")
+
+
+def _say(line: str) -> None:
+    """A playbook's text is a stranger's: no sign of it steers the terminal, and it stays one line."""
+    typer.echo("".join(sign if sign.isprintable() else " " if sign == "\n" else "?" for sign in line))
 
 
 def _tasks(home: Path | None) -> Tasks:
@@ -76,7 +84,7 @@ def _tasks(home: Path | None) -> Tasks:
     return Tasks(path)
 
 
-def _shown(one: Task) -> dict[str, Any]:
+def _shown(one: Task, now: float) -> dict[str, Any]:
     from datetime import UTC, datetime
 
     return {
@@ -84,8 +92,8 @@ def _shown(one: Task) -> dict[str, Any]:
         "owner": one.owner,
         "text": one.text,
         "returns": dict(one.returns),
-        "deadline": datetime.fromtimestamp(one.deadline, UTC).isoformat(timespec="seconds"),
-        "state": one.state,
+        "deadline": datetime.fromtimestamp(min(max(one.deadline, 0.0), LAST), UTC).isoformat(timespec="seconds"),
+        "state": "expired" if one.is_over(now) else one.state,
         "answer": one.answer,
         "values": dict(one.values or {}),
         "person": one.person,

@@ -76,13 +76,11 @@ def rules(state: StateFlag, as_json: JsonFlag = False) -> None:
     """List the rules that an enforcement point keeps, top-down."""
     from dataclasses import asdict
 
-    from .store import RuleStore
+    from .store import read_rules
 
     if not state.is_file():
         raise ArgumentError(f"--state {state}: no such file; name the one that the actuator was started with")
-    store = RuleStore(state)
-    kept = store.rules()
-    store.close()
+    kept = read_rules(state)
     if as_json:
         typer.echo(json.dumps([asdict(rule) for rule in kept], indent=2))
         return

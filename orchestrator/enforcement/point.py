@@ -11,6 +11,8 @@ kernel took it, and an order with a known key changes nothing.
 
 from __future__ import annotations
 
+import hashlib
+import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -24,7 +26,7 @@ from ..openc2.reading import NOT_IMPLEMENTED, OpenC2Error
 from ..openc2.tocsin_profile import ASSET, LINK, TOCSIN, TocsinArgs
 from .names import NameMap
 from .nft import NftError
-from .rules import Flow, Rule, filter_args, flows_of, next_number
+from .rules import Flow, Rule, filter_args, flows_of, next_number, window_of
 from .store import RuleStore, StoreError
 
 MAX_RULES: Final = 10_000  # assumed; each change writes the whole list, a tenth of a second at this length
@@ -81,17 +83,19 @@ class EnforcementPoint:
         Raises:
             OpenC2Error: 400, 404, 500 or 501 with its reason.
         """
-        key = f"{asked.producer} {asked.key}"
+        command = asked.command
+        key = key_of(asked.producer, asked.key)
         known = self.store.answer(key)
         if known is not None:
+            if known.get("digest") != digest_of(command):
+                raise OpenC2Error("headers.request_id", "was used for another command; give each its own")
             return Response(known["status"], known.get("status_text", ""), known.get("results", {}))
-        command = asked.command
         if command.action == "query":
             return self._query(command)
         try:
             with self.store.change():
                 response = self._change(command, key)
-                self.store.keep(key, response.as_json())
+                self.store.keep(key, {**response.as_json(), "digest": digest_of(command)})
                 self.write(self.store.rules())
         except NftError as error:
             raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
@@ -104,11 +108,11 @@ class EnforcementPoint:
         now = self._now()
         self.store.remove([rule.number for rule in self.store.rules() if rule.is_over(now)])
         if command.target_type == RULE_NUMBER:
-            return self._delete(command.target)
+            return self._delete(command.target, key)
         if command.target_type in FILTERED:
             return self._filter(command, key)
         if command.action == "allow":
-            return self._take_back(command)
+            return self._take_back(command, key)
         flows = self.names.of_asset if command.target_type == ASSET else self.names.of_link
         return self._hold(command, key, flows(command.target))
 
@@ -119,7 +123,7 @@ class EnforcementPoint:
             raise OpenC2Error(
                 "args.slpf.direction", "Option not supported: start the actuator with --inside", NOT_IMPLEMENTED
             )
-        start, stop = command.window(self._now())
+        start, stop = window_of(command, self._now())
         rule = Rule(
             self._number(args.insert_rule),
             "deny" if command.action == "deny" else "allow",
@@ -127,27 +131,32 @@ class EnforcementPoint:
             direction,
             args.drop_process == "reject",
             args.persistent is not False,
-            start if command.args.start_time is not None else 0,
+            start,
             stop,
             key,
         )
         self._add(rule)
         return Response(200, STATUSES[200], {"slpf": {"rule_number": rule.number}})
 
-    def _delete(self, number: int) -> Response:
-        if number not in {rule.number for rule in self.store.rules()}:
+    def _delete(self, number: int, key: str) -> Response:
+        rule = next((rule for rule in self.store.rules() if rule.number == number), None)
+        if rule is None:
             raise OpenC2Error("target", f"firewall rule not removed or updated: there is no rule {number}", 404)
+        if maker_of(rule.key) != maker_of(key):
+            raise OpenC2Error(
+                "target", f"firewall rule not removed or updated: rule {number} is another producer's", 403
+            )
         self.store.remove([number])
         return Response(200, STATUSES[200])
 
     def _hold(self, command: Command, key: str, flows: tuple[Flow, ...]) -> Response:
         wish = _wish(command)
-        start, stop = command.window(self._now())
+        start, stop = window_of(command, self._now())
         rule = Rule(
             self._number(None),
             "deny",
             flows,
-            start_ms=start if command.args.start_time is not None else 0,
+            start_ms=start,
             stop_ms=stop,
             key=key,
             subject=command.target,
@@ -156,11 +165,19 @@ class EnforcementPoint:
         self._add(rule)
         return Response(200, STATUSES[200], {"x-tocsin": {"rules": [rule.number]}})
 
-    def _take_back(self, command: Command) -> Response:
-        """An undo takes away what its own response holds; a release takes all that holds the target."""
+    def _take_back(self, command: Command, key: str) -> Response:
+        """An undo takes away what its own response holds; a release all that holds the target.
+
+        Both take only what the same producer ordered; a release that leaves another's rule is refused, as the target
+        would not be free.
+        """
         wish = _wish(command)
         held = [rule for rule in self.store.rules() if rule.subject == command.target]
-        gone = [rule.number for rule in held if not wish.undo or rule.response == wish.response]
+        wanted = [rule for rule in held if not wish.undo or rule.response == wish.response]
+        gone = [rule.number for rule in wanted if maker_of(rule.key) == maker_of(key)]
+        if len(gone) < len(wanted):
+            left = sorted({rule.number for rule in wanted} - set(gone))
+            raise OpenC2Error("target", f"held by another producer's rule {left[0]} too; that one has to lift it", 403)
         self.store.remove(gone)
         return Response(200, STATUSES[200], {"x-tocsin": {"rules": gone}})
 
@@ -188,6 +205,23 @@ class EnforcementPoint:
 
     def _now(self) -> int:
         return int(self.clock() * 1000)
+
+
+def key_of(producer: str, request_id: str) -> str:
+    """Give one text for a producer and its request, from which both can be read again."""
+    return json.dumps([producer, request_id])
+
+
+def maker_of(key: str) -> str:
+    """Give the producer of a rule's key; also of the older form, `PRODUCER REQUEST`."""
+    if key.startswith("["):
+        return str(json.loads(key)[0])
+    return key.rpartition(" ")[0]
+
+
+def digest_of(command: Command) -> str:
+    """Give what tells one command from another."""
+    return hashlib.sha256(repr(command).encode()).hexdigest()
 
 
 def _wish(command: Command) -> TocsinArgs:

@@ -16,6 +16,7 @@ from ..openc2.reading import NOT_IMPLEMENTED, OpenC2Error
 
 TOP: Final = 1_000_000  # the first rule without a number of its own gets this; later ones go on top of it
 LARGEST: Final = 999_999_999  # of a number that a producer gives; assumed, far beyond any list
+LAST_S: Final = 9_223_372_036  # since 1970, in 2262: the kernel counts nanoseconds in 64 bits, one of them the sign
 Verb = Literal["deny", "allow"]
 Direction = Literal["both", "ingress", "egress"]
 
@@ -97,6 +98,20 @@ def filter_args(command: Command) -> FilterArgs:
     if found.insert_rule is not None and not 1 <= found.insert_rule <= LARGEST:
         raise OpenC2Error("args.slpf.insert_rule", f"a rule number is 1 to {LARGEST}")
     return found
+
+
+def window_of(command: Command, now_ms: int) -> tuple[int, int | None]:
+    """Give a command's start (0: at once) and stop, ms since 1970.
+
+    Raises:
+        OpenC2Error: 400, later than the kernel can count.
+    """
+    start, stop = command.window(now_ms)
+    if command.args.start_time is None:
+        start = 0
+    if max(start, stop or 0) > LAST_S * 1000:
+        raise OpenC2Error("args", f"start or stop is later than {LAST_S} s since 1970; give an earlier one")
+    return start, stop
 
 
 def next_number(taken: set[int], lowest_ever: int) -> int:

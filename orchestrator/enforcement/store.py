@@ -111,7 +111,27 @@ class RuleStore:
         self._file.close()
 
 
+def read_rules(path: Path) -> list[Rule]:
+    """Give the rules of a state file, top-down, without writing to it.
+
+    Raises:
+        StoreError: it is none.
+    """
+    try:
+        file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
+        try:
+            rows = file.execute("SELECT content FROM rules ORDER BY number").fetchall()
+        finally:
+            file.close()
+    except sqlite3.Error as error:
+        raise StoreError(f"--state {path}: {error}; name the file that the actuator was started with") from None
+    return [_read(row[0]) for row in rows]
+
+
 def _read(text: str) -> Rule:
-    content = json.loads(text)
-    content["flows"] = tuple(Flow(**flow) for flow in content["flows"])
-    return Rule(**content)
+    try:
+        content = json.loads(text)
+        content["flows"] = tuple(Flow(**flow) for flow in content["flows"])
+        return Rule(**content)
+    except (ValueError, KeyError, TypeError):
+        raise StoreError(f"the state file: {str(text)[:60]!r} is no rule; name another, or start a new one") from None

@@ -36,12 +36,13 @@ def up(plan: Plan, folder: Path) -> dict[str, Any]:
     Raises:
         RangeError: something is missing on this machine, is up already, or failed; then nothing is left.
     """
+    _check_folder(plan, folder)
     reason = lacking()
     if reason:
         raise RangeError(f"no range on this machine: {reason}")
     if existing(plan):
         raise RangeError(f"range {plan.prefix!r} is up already; end it with tocsin range down --prefix {plan.prefix}")
-    _make_folder(folder)
+    _make_folder(plan, folder)
     write_twin(plan, folder)
     try:
         build(plan)
@@ -57,8 +58,9 @@ def down(plan: Plan, folder: Path) -> list[str]:
     """Take the range away, or what is left of one; give the namespaces that were there.
 
     Raises:
-        RangeError: the tools failed.
+        RangeError: the tools failed, or the folder is another range's; then nothing is taken away.
     """
+    _check_folder(plan, folder)
     reason = lacking()
     if reason:
         raise RangeError(f"no range on this machine: {reason}")
@@ -87,12 +89,31 @@ def describe(plan: Plan, folder: Path) -> dict[str, Any]:
     }
 
 
-def _make_folder(folder: Path) -> None:
-    if folder.exists() and any(folder.iterdir()) and not (folder / MARK).is_file():
+def _check_folder(plan: Plan, folder: Path) -> None:
+    """Refuse a folder that is not this range's to fill or to remove."""
+    if not folder.exists():
+        return
+    try:
+        is_used = any(folder.iterdir())
+        mark = json.loads((folder / MARK).read_bytes()) if (folder / MARK).is_file() else None
+    except OSError as error:
+        raise RangeError(f"--folder {folder}: {error.strerror}; name a folder that can be written") from None
+    except ValueError:
+        raise RangeError(f"--folder {folder}: its {MARK} is broken; name another folder, or remove this one") from None
+    if mark is None and is_used:
         raise RangeError(f"--folder {folder}: holds files that are not a range's; name a new folder")
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir(parents=True, mode=0o700)
-    (folder / MARK).write_text("{}\n")
+    whose = mark.get("prefix", folder.name) if isinstance(mark, dict) else plan.prefix
+    if whose != plan.prefix:
+        raise RangeError(f"--folder {folder}: is the range {whose!r}'s, not {plan.prefix!r}'s; name the right prefix")
+
+
+def _make_folder(plan: Plan, folder: Path) -> None:
+    try:
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True, mode=0o700, exist_ok=True)
+        (folder / MARK).write_text(json.dumps({"prefix": plan.prefix}) + "\n")
+    except OSError as error:
+        raise RangeError(f"--folder {folder}: {error.strerror}; name a folder that can be written") from None
 
 
 def write_twin(plan: Plan, folder: Path) -> None:

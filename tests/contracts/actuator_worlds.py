@@ -107,7 +107,12 @@ def ssh(folder: Path) -> Iterator[World]:
     lines = folder / "lines"
     text = f"echo __word__:value >> {lines}; echo done"
     with running_sshd(folder) as sshd:
-        owner = {"username": sshd.user, "client_key": str(sshd.key), "allow": [_digest(text)]}
+        owner = {
+            "username": sshd.user,
+            "client_key": str(sshd.key),
+            "hosts": ["127.0.0.0/24"],
+            "allow": [_digest(text)],
+        }
         setup = Setup("ssh", folder, {"known_hosts": str(sshd.known_hosts), "owners": {"edge": owner}})
         target = {"type": "ssh", "address": {"ipv4": ["127.0.0.1"]}, "port": str(sshd.port)}
         order = Order("key-1", "edge", {"text": text}, "ssh", target=target, arguments={"__word__": "isolate"})

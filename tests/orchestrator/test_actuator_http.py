@@ -80,6 +80,15 @@ def test_the_request_is_sent_as_ordered(tmp_path: Path, interface: Interface) ->
         order(path="/../admin"),
         order(path="/a/%2e%2e/admin"),
         order(path="/a/..%2fadmin"),
+        order(path="/..;/admin"),
+        order(path="/a/..;x=1/admin"),
+        order(path="/%252e%252e/admin"),
+        order(path="/a/%2e%2e%3b/admin"),
+        order(headers={"X-A": ["caf\u00e9"]}),
+        order(headers={"X-A": ["\ud800"]}),
+        order(headers={"X-A": ["a\r\nX-B: c"]}),
+        order(headers={"X A": ["a"]}),
+        order(content="\ud800"),
         order(path="@evil.example/"),
         order(path="/a b"),
         order(path="/a\r\nX: y"),
@@ -143,6 +152,16 @@ def test_what_was_turned_away_may_come_again(tmp_path: Path, interface: Interfac
     with pytest.raises(Unavailable, match="not reached"):
         actuator(tmp_path, "http://127.0.0.1:9").carry_out(order("k2"))
     assert it.carry_out(order("k2")).status == 200
+
+
+def test_why_it_failed_is_told_without_values(tmp_path: Path, interface: Interface) -> None:
+    """Nothing where the step asks for values; else the body's beginning, without what we sent in it."""
+    interface.says = [400, 400]
+    it = actuator(tmp_path, interface.url)
+    with pytest.raises(Refused, match=r"HTTP 400;"):
+        it.carry_out(order("1", returns={"__ticket__": "string"}))
+    with pytest.raises(Refused, match=r'HTTP 400: \{"ticket":"__word__"'):
+        it.carry_out(order("2", arguments={"__word__": "T-1"}))
 
 
 @pytest.mark.parametrize("code", [302, 400, 403, 409])

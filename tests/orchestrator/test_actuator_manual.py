@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 import json
+import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tocsin.orchestrator.actuators.base import Order, Pending, Refused
-from tocsin.orchestrator.actuators.manual import Manual, TaskError, make_manual
+from tocsin.orchestrator.actuators.base import Malformed, Order, Pending, Refused
+from tocsin.orchestrator.actuators.journal import Journal
+from tocsin.orchestrator.actuators.manual import LONGEST_S, Manual, ManualSettings, Task, TaskError, make_manual
 from tocsin.orchestrator.actuators.setup import Setup
 from tocsin.orchestrator.actuators.task_commands import task
 from typer.testing import CliRunner
@@ -30,25 +33,80 @@ def test_a_task_is_pending_until_it_is_answered(manual: Manual) -> None:
             manual.carry_out(ORDER)
     (one,) = manual.tasks.all()
     assert (one.text, one.deadline, one.state) == ("Ask the vendor", 1_600.0, "open")
-    manual.tasks.answer("r/1", "done", person="ada", answer="called", values={"__ticket__": "T-1"})
+    manual.tasks.answer("r/1", "done", person="ada", answer="called", values={"__ticket__": "T-1"}, now=1_500.0)
     done = manual.carry_out(ORDER)
     assert done.status == 200 and done.text == "done by ada: called" and dict(done.arguments) == {"__ticket__": "T-1"}
 
 
 def test_a_task_that_nobody_answers_in_time_fails(manual: Manual) -> None:
-    """Its deadline is the step's; an answer that came before it still counts after it."""
+    """A person may have done it all the same, so it is no refusal; it is closed, and an answer is too late."""
     with pytest.raises(Pending):
         manual.carry_out(ORDER)
+    with pytest.raises(TaskError, match="deadline is over"):
+        manual.tasks.answer("r/1", "done", person="ada", values={"__ticket__": "1"}, now=1_600.0)
     manual.clock = lambda: 1_600.0
-    with pytest.raises(Refused, match="in time"):
+    for _ in range(2):
+        with pytest.raises(Malformed, match="in time"):
+            manual.carry_out(ORDER)
+    assert manual.tasks.all()[0].state == "expired"
+    with pytest.raises(TaskError, match="deadline is over"):
+        manual.tasks.answer("r/1", "done", person="ada", values={"__ticket__": "1"}, now=1_599.0)
+
+
+def test_an_answer_in_time_counts_after_the_deadline(manual: Manual) -> None:
+    """The node was away meanwhile."""
+    with pytest.raises(Pending):
         manual.carry_out(ORDER)
+    manual.tasks.answer("r/1", "done", person="ada", values={"__ticket__": "1"}, now=1_599.0)
+    manual.clock = lambda: 9_999.0
+    assert manual.carry_out(ORDER).status == 200
+
+
+def test_an_answer_is_somebodys_and_of_the_type_asked_for(manual: Manual) -> None:
+    """No name, no answer; a number is a number."""
+    with pytest.raises(Pending):
+        manual.carry_out(replace(ORDER, returns={"__n__": "integer"}))
+    for person in ("", "  ", "a\x1b[2J", "a" * 201):
+        with pytest.raises(TaskError, match="--person"):
+            manual.tasks.answer("r/1", "done", person=person, values={"__n__": "1"}, now=1_500.0)
+    with pytest.raises(TaskError, match="is no integer"):
+        manual.tasks.answer("r/1", "done", person="ada", values={"__n__": "one"}, now=1_500.0)
+    manual.tasks.answer("r/1", "done", person="ada", values={"__n__": "1"}, now=1_500.0)
+
+
+def test_what_a_playbook_wrote_does_not_steer_the_terminal(manual: Manual, tmp_path: Path) -> None:
+    """Escape sequences and new lines are shown as plain signs."""
+    manual.clock = time.time
+    with pytest.raises(Pending):
+        manual.carry_out(replace(ORDER, command={"text": "a\x1b]0;b\x07\nr/2  done"}))
+    shown = CliRunner().invoke(task, ["list", "--home", str(tmp_path)]).output
+    assert "\x1b" not in shown and "\x07" not in shown and "a?]0;b? r/2  done\n" in shown
+
+
+def test_a_deadline_is_bounded(manual: Manual, tmp_path: Path) -> None:
+    """By a year; and a file with one that no date can show is listed all the same."""
+    with pytest.raises(Pending):
+        manual.carry_out(replace(ORDER, timeout_s=1e300))
+    assert manual.tasks.all()[0].deadline == 1_000.0 + LONGEST_S
+    with pytest.raises(ValueError, match="less than"):
+        ManualSettings(deadline_s=1e12)
+    manual.tasks.put(Task("r/2", "edge", "x", {}, 1e300))
+    assert "9999-12-31" in CliRunner().invoke(task, ["list", "--home", str(tmp_path)]).output
+
+
+def test_the_file_is_its_owners_alone(manual: Manual, tmp_path: Path) -> None:
+    """Tasks and journals hold values."""
+    Journal(tmp_path / "actuators" / "bash.sqlite")
+    folder = tmp_path / "actuators"
+    assert folder.stat().st_mode & 0o777 == 0o700
+    assert len(list(folder.iterdir())) >= 2 and all(one.stat().st_mode & 0o777 == 0o600 for one in folder.iterdir())
 
 
 def test_a_person_may_decline(manual: Manual) -> None:
     """A refusal with the reason."""
     with pytest.raises(Pending):
         manual.carry_out(ORDER)
-    manual.tasks.answer("r/1", "declined", person="ada", answer="not on a Sunday")
+    manual.tasks.answer("r/1", "declined", person="ada", now=1_500.0, answer="not on a Sunday")
     with pytest.raises(Refused, match="ada declined: not on a Sunday"):
         manual.carry_out(ORDER)
 
@@ -59,16 +117,17 @@ def test_an_answer_must_fit_and_stands(manual: Manual) -> None:
         manual.carry_out(ORDER)
     for values, told in (({}, "missing"), ({"__ticket__": "1", "__x__": "2"}, "not asked for")):
         with pytest.raises(TaskError, match=told):
-            manual.tasks.answer("r/1", "done", person="ada", values=values)
-    manual.tasks.answer("r/1", "done", person="ada", values={"__ticket__": "1"})
+            manual.tasks.answer("r/1", "done", person="ada", now=1_500.0, values=values)
+    manual.tasks.answer("r/1", "done", person="ada", now=1_500.0, values={"__ticket__": "1"})
     with pytest.raises(TaskError, match="done already by ada"):
-        manual.tasks.answer("r/1", "declined", person="bob")
+        manual.tasks.answer("r/1", "declined", person="bob", now=1_500.0)
     with pytest.raises(TaskError, match="there is none"):
-        manual.tasks.answer("r/2", "done", person="ada")
+        manual.tasks.answer("r/2", "done", person="ada", now=1_500.0)
 
 
 def test_the_command_line_lists_and_answers(manual: Manual, tmp_path: Path) -> None:
     """`tocsin task list`, `tocsin task answer`."""
+    manual.clock = time.time
     with pytest.raises(Pending):
         manual.carry_out(ORDER)
     home = ["--home", str(tmp_path)]

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tocsin.orchestrator.actuators.base import Order, Refused, Unavailable
+from tocsin.orchestrator.actuators.base import Malformed, Order, Refused, Unavailable
 from tocsin.orchestrator.actuators.setup import Setup, SetupError
-from tocsin.orchestrator.actuators.ssh import Ssh, make_ssh
+from tocsin.orchestrator.actuators.ssh import Ssh, is_among, make_ssh
 from tocsin.tests.orchestrator.real_sshd import Sshd, running_sshd
 from tocsin.tests.orchestrator.test_actuator_shell import EVIL
 
-ECHO = 'printf "%s" __x__:value | od -An -v -tx1 | tr -d " \\n"; echo; echo __ticket__=T-9'
+ECHO = 'printf "__y__="; printf "%s" __x__:value | od -An -v -tx1 | tr -d " \\n"; echo; echo __ticket__=T-9'
 
 
 @pytest.fixture(scope="module")
@@ -25,7 +25,12 @@ def sshd(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Sshd]:
 
 
 def actuator(folder: Path, sshd: Sshd, *texts: str, **more: Any) -> Ssh:
-    owner = {"username": sshd.user, "client_key": str(sshd.key), "allow": [_digest(text) for text in texts]}
+    owner = {
+        "username": sshd.user,
+        "client_key": str(sshd.key),
+        "hosts": ["127.0.0.0/24"],
+        "allow": [_digest(text) for text in texts],
+    }
     known = more.pop("known_hosts", sshd.known_hosts)
     return make_ssh(Setup("ssh", folder, {"known_hosts": str(known), "owners": {"edge": {**owner, **more}}}))
 
@@ -43,10 +48,12 @@ def test_any_value_arrives_as_it_is(tmp_path: Path, sshd: Sshd) -> None:
     """Byte for byte, over the far shell; and what the step asks for comes back."""
     it = actuator(tmp_path, sshd, ECHO)
     for number, value in enumerate(EVIL):
-        sent = order(sshd, ECHO, str(number), arguments={"__x__": value}, returns={"__ticket__": "string"})
+        sent = order(
+            sshd, ECHO, str(number), arguments={"__x__": value}, returns={"__y__": "hexstring", "__ticket__": "string"}
+        )
         done = it.carry_out(sent)
-        assert done.text.split("\n")[0] == value.encode().hex() or (not value and done.text.startswith("__ticket__"))
-        assert dict(done.arguments) == {"__ticket__": "T-9"}
+        assert dict(done.arguments) == {"__y__": value.encode().hex(), "__ticket__": "T-9"}
+        assert done.text == "exit code 0"
 
 
 def test_a_host_that_is_not_known_hears_nothing(tmp_path: Path, sshd: Sshd) -> None:
@@ -76,11 +83,24 @@ def test_only_listed_texts_run(tmp_path: Path, sshd: Sshd) -> None:
         actuator(tmp_path, sshd, "true").carry_out(Order("k2", "shop", {"text": "true"}, "ssh"))
 
 
+def test_only_the_owners_hosts_are_logged_in_at(tmp_path: Path, sshd: Sshd) -> None:
+    """Not every host in known_hosts is one owner's; none listed, none reached."""
+    for hosts in ([], ["127.0.0.2", "127.0.1.0/24", "localhost"]):
+        with pytest.raises(Refused, match="edge.hosts"):
+            actuator(tmp_path, sshd, "true", hosts=hosts).carry_out(order(sshd, "true", str(len(hosts))))
+    assert actuator(tmp_path, sshd, "true", hosts=["127.0.0.1"]).carry_out(order(sshd, "true")).status == 200
+    assert is_among("Web.Example.", ["web.example"]) and not is_among("web.example.evil", ["web.example"])
+    assert is_among("fd77:0::1", ["fd77::/64"])
+
+
 def test_exit_codes_ends_in_time_and_absence_are_told_apart(tmp_path: Path, sshd: Sshd) -> None:
-    """Refused with its words; unknown and not repeated; not reached and free to try again."""
+    """Failed with its words; unknown and not repeated; not reached and free to try again."""
     fails, slow = "echo sorry >&2; exit 4", f"echo x >> {tmp_path}/lines; sleep 20"
-    with pytest.raises(Refused, match="exit code 4: sorry"):
+    with pytest.raises(Malformed, match="exit code 4: sorry"):
         actuator(tmp_path, sshd, fails).carry_out(order(sshd, fails, "1"))
+    dies = "kill -9 $$"
+    with pytest.raises(Malformed, match=r"without an exit code \(signal KILL\)"):
+        actuator(tmp_path, sshd, dies).carry_out(order(sshd, dies, "4"))
     for told in (r"longer than 1.5 s", "not repeated"):
         with pytest.raises(Unavailable, match=told):
             actuator(tmp_path, sshd, slow).carry_out(order(sshd, slow, "2", timeout_s=1.5))

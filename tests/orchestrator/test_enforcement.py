@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sqlite3
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -53,10 +54,10 @@ class Bench:
     now: float = 1_000.0
     count: int = 0
 
-    def send(self, command: dict[str, Any], key: str = "") -> Response:
+    def send(self, command: dict[str, Any], key: str = "", producer: str = "node") -> Response:
         self.count += 1
         read = read_command(normalised(command), Language(self.point.profiles))
-        return self.point.carry_out(Asked(read, "node", key or str(self.count)))
+        return self.point.carry_out(Asked(read, producer, key or str(self.count)))
 
     def number(self, command: dict[str, Any]) -> int:
         return int(self.send(command).results["slpf"]["rule_number"])
@@ -201,6 +202,44 @@ def test_times_become_matches_of_the_kernel(bench: Bench) -> None:
         bench.send({**NET, "args": {**COMPLETE, "stop_time": 999_000}})
 
 
+@pytest.mark.parametrize(
+    "times", [{"stop_time": 18_446_744_074_000_000}, {"start_time": 9_223_372_037_000}, {"duration": 9_223_372_036_000}]
+)
+def test_a_time_that_the_kernel_cannot_count_is_refused(bench: Bench, times: dict[str, int]) -> None:
+    """It would come out as one before 1970, and the rule would never hold."""
+    with pytest.raises(OpenC2Error, match="later than") as fault:
+        bench.send({**NET, "args": {**COMPLETE, **times}})
+    assert fault.value.status == 400 and not bench.kernel.rules
+
+
+def test_a_rule_is_lifted_only_by_the_producer_that_made_it(bench: Bench) -> None:
+    """Neither by its number, nor by a release or an undo; 403, and all stays. Its own producer can."""
+    number = int(bench.send(NET, producer="a").results["slpf"]["rule_number"])
+    bench.send(tocsin("contain", {"x-tocsin:asset": WEB}), producer="a")
+    bench.send(tocsin("contain", {"x-tocsin:asset": WEB}, response="r-2"), producer="b")
+    delete = {"action": "delete", "target": {"slpf:rule_number": number}, "args": COMPLETE}
+    release = tocsin("allow", {"x-tocsin:asset": WEB}, response="r-9")
+    undo = tocsin("allow", {"x-tocsin:asset": WEB}, undo=True)
+    for command in (delete, release, undo):
+        with pytest.raises(OpenC2Error, match="another producer") as fault:
+            bench.send(command, producer="b")
+        assert fault.value.status == 403 and len(bench.kernel.rules) == 3
+    for command in (delete, undo):
+        bench.send(command, producer="a")
+    bench.send(release, producer="b")
+    assert not bench.kernel.rules
+
+
+def test_keys_of_two_producers_are_never_one(bench: Bench) -> None:
+    """Wherever a space stands; and one key is one command."""
+    bench.send(NET, "b c", producer="a")
+    bench.send(NET, "c", producer="a b")
+    assert len(bench.kernel.rules) == 2
+    with pytest.raises(OpenC2Error, match="another command") as fault:
+        bench.send({**NET, "target": {"ipv4_net": "10.1.0.0/16"}}, "c", producer="a b")
+    assert fault.value.status == 400 and len(bench.kernel.rules) == 2
+
+
 def test_an_asset_is_isolated_by_its_addresses_and_released(bench: Bench) -> None:
     """Both families, both ways; a release takes all that holds it."""
     bench.send(tocsin("contain", {"x-tocsin:asset": WEB}))
@@ -333,3 +372,20 @@ def test_rules_are_listed(tmp_path: Path) -> None:
     assert isinstance(
         CliRunner().invoke(actuator, ["rules", "--state", str(tmp_path / "none.db")]).exception, ValueError
     )
+
+
+@pytest.mark.parametrize("content", ["{}", "[]", "no JSON", '{"number": 1, "verb": "deny", "flows": [{"from": 1}]}'])
+def test_a_file_of_others_is_left_as_it_is(tmp_path: Path, content: str) -> None:
+    """Listing writes nothing; another database, and a broken row, are one line."""
+    path = tmp_path / "other.db"
+    other = sqlite3.connect(path)
+    other.execute("CREATE TABLE mine (x)")
+    other.commit()
+    before = path.read_bytes()
+    shown = CliRunner().invoke(actuator, ["rules", "--state", str(path)])
+    assert isinstance(shown.exception, StoreError) and path.read_bytes() == before
+    other.execute("CREATE TABLE rules (number INTEGER PRIMARY KEY, content TEXT)")
+    other.execute("INSERT INTO rules VALUES (1, ?)", (content,))
+    other.commit()
+    shown = CliRunner().invoke(actuator, ["rules", "--state", str(path)])
+    assert isinstance(shown.exception, StoreError) and "is no rule" in str(shown.exception)

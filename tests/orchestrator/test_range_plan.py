@@ -7,6 +7,7 @@ from pathlib import Path
 import pytest
 from tocsin.orchestrator.assemble import load_twin
 from tocsin.orchestrator.enforcement.names import read_map
+from tocsin.orchestrator.range import running
 from tocsin.orchestrator.range.running import write_twin
 from tocsin.orchestrator.range.topology import SSH, Plan, RangeError
 from tocsin.orchestrator.range.twin_of import predicted
@@ -50,3 +51,30 @@ def test_a_prefix_that_could_name_others_is_refused(prefix: str) -> None:
     """Down takes what has the prefix, so it must be a plain one."""
     with pytest.raises(RangeError, match="--prefix"):
         Plan(prefix)
+
+
+def test_a_folder_of_another_range_is_left_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Neither `down` nor `up` of one range removes another's files."""
+    monkeypatch.setattr(running, "lacking", lambda: "no tools in this test")
+    running._make_folder(PLAN, tmp_path / "it")
+    for act in (running.down, running.up):
+        with pytest.raises(RangeError, match="'paper'"):
+            act(Plan("other"), tmp_path / "it")
+        with pytest.raises(RangeError, match="no tools"):
+            act(PLAN, tmp_path / "it")
+    assert (tmp_path / "it" / running.MARK).is_file()
+
+
+def test_a_folder_that_is_none_is_named(tmp_path: Path) -> None:
+    """A file, a file's inside, files of others, a broken mark: one line each, and all stays."""
+    (tmp_path / "file").write_text("x")
+    (tmp_path / "full").mkdir()
+    (tmp_path / "full" / "mine").write_text("x")
+    (tmp_path / "broken").mkdir()
+    (tmp_path / "broken" / running.MARK).write_text("{")
+    for name in ("file", "full", "broken"):
+        with pytest.raises(RangeError, match="--folder"):
+            running.up(PLAN, tmp_path / name)
+    with pytest.raises(RangeError, match="--folder"):
+        running._make_folder(PLAN, tmp_path / "file" / "in")
+    assert (tmp_path / "file").read_text() == "x" and (tmp_path / "full" / "mine").is_file()

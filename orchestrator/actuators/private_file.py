@@ -1,0 +1,24 @@
+"""Files that hold what is nobody else's business: orders, answers, values.
+
+Flows in: a path. Flows out: the file, made where it is not, which its owner alone reads and writes. SQLite gives the
+same rights to the files that it lays beside it.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+
+def make_private(path: Path) -> None:
+    """Make a file, and its folder, for their owner alone; a file that is there gets these rights, a folder keeps its.
+
+    Raises:
+        OSError: it cannot be made.
+    """
+    path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    made = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+    try:
+        os.fchmod(made, 0o600)
+    finally:
+        os.close(made)
