@@ -59,7 +59,7 @@ def test_every_changed_byte_is_refused(tmp_path: Path, grace: Person) -> None:
     "change",
     [
         lambda card, signature: signature.update(signature={"type": "jss", "signee": "anybody"}),
-        lambda card, signature: signature.update(value=signature["value"] + "!"),
+        lambda card, signature: signature.update(value=signature["value"] + "!!!!"),
         lambda card, signature: signature.update(value=signature["value"] + "=="),
         lambda card, signature: card.update(signatures=[{"type": "jss"}]),
         lambda card, signature: card.update(samples=100.0),  # the same number in canonical JSON
