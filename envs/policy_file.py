@@ -35,6 +35,7 @@ MAX_FILE = 4_000_000  # bytes; ours are 60 kB
 MAX_CARD = 200_000
 MAX_SIGNATURE = 4_000
 CARD, SIGNATURE = "card.json", "signature.json"
+SIGNED_BESIDE = "signatures"  # the key that signing leaves out, see playbooks.signatures
 
 
 class PolicyFileError(ValueError):
@@ -132,7 +133,7 @@ def write_whole(path: Path, content: bytes) -> None:
 
 def _packed(card: Mapping[str, Any], content: Mapping[str, bytes], signature: Mapping[str, Any] | None) -> bytes:
     """One content, one sequence of bytes: no times, no platform, names in order."""
-    parts = {CARD: json.dumps({**card, "card_sha256": _digest(card)}, indent=1, sort_keys=True).encode()}
+    parts = {CARD: json.dumps({**card, "card_sha256": card_digest(card)}, indent=1, sort_keys=True).encode()}
     if signature is not None:
         parts[SIGNATURE] = json.dumps(signature, indent=1, sort_keys=True).encode()
     buffer = io.BytesIO()
@@ -151,20 +152,40 @@ def load_policy(path: Path) -> NumpyPolicy:
         PolicyFileError: missing, truncated or tampered with.
         OtherVersion: of another format or observation version.
     """
+    return policy_of_bytes(path, read_whole(path))
+
+
+def read_whole(path: Path) -> bytes:
+    """The bytes of a policy file, unchecked but for their number.
+
+    Raises:
+        PolicyFileError: missing, no file, or too large for one.
+    """
     try:
         if path.exists() and not path.is_file():
             raise PolicyFileError(f"{path}: is no file; name a policy file")
         if path.stat().st_size > MAX_FILE:
             raise PolicyFileError(f"{path}: larger than {MAX_FILE} bytes; it is no policy file")
-        whole = path.read_bytes()
-        with zipfile.ZipFile(io.BytesIO(whole)) as archive:
-            card, content, signature = _contents(path, archive)
+        return path.read_bytes()
     except OSError as error:
         raise PolicyFileError(f"{path}: {error.strerror or error}; tocsin train writes policy files") from None
-    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, UnicodeError) as error:
+
+
+def policy_of_bytes(path: Path, whole: bytes) -> NumpyPolicy:
+    """As `load_policy`, of bytes that were read already; `path` is for messages alone.
+
+    Raises:
+        PolicyFileError, OtherVersion: as there.
+    """
+    try:
+        with zipfile.ZipFile(io.BytesIO(whole)) as archive:
+            card, content, signature = _contents(path, archive)
+    except (zipfile.BadZipFile, NotImplementedError, RuntimeError, EOFError, UnicodeError, OSError) as error:
         raise PolicyFileError(f"{path}: {error}; it is truncated or no policy file, train or copy it again") from None
-    if card.pop("card_sha256", None) != _digest(card):
+    if card.pop("card_sha256", None) != card_digest(card):
         raise PolicyFileError(f"{path}: its card was changed; train or copy it again")
+    if SIGNED_BESIDE in card:
+        raise PolicyFileError(f"{path}: its card has {SIGNED_BESIDE!r}, which no signature covers; train it again")
     if signature is not None and whole != _packed(card, content, signature):
         raise PolicyFileError(f"{path}: is not byte for byte what was promoted; it was changed, copy it again")
     weights = {}
@@ -200,7 +221,8 @@ def _check_version(path: Path, card: Mapping[str, Any]) -> None:
         )
 
 
-def _digest(card: Mapping[str, Any]) -> str:
+def card_digest(card: Mapping[str, Any]) -> str:
+    """SHA-256 of a card as it is written, 64 hex digits; tells 1 from 1.0, which canonical JSON does not."""
     return hashlib.sha256(json.dumps(card, sort_keys=True).encode()).hexdigest()
 
 

@@ -23,7 +23,7 @@ from pathlib import Path
 
 from ..playbooks.trust import read_trust
 from ..playbooks.vetting import Signatory
-from .policy_file import NumpyPolicy, load_policy, write_whole
+from .policy_file import NumpyPolicy, policy_of_bytes, read_whole, write_whole
 from .promotion import check_promoted
 
 DIGITS = 16  # of a digest, in file names
@@ -49,6 +49,19 @@ class Standing:
 
     stack: tuple[str, ...] = ()  # SHA-256 of files, the current one last
     history: tuple[Happened, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Verified:
+    """A policy whose promotion holds."""
+
+    policy: NumpyPolicy
+    content: bytes  # of its file, which was verified
+
+    @property
+    def digest(self) -> str:
+        """SHA-256 of its file."""
+        return digest_of(self.content)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,15 +119,16 @@ class PolicyShelf:
             ShelfError: it is current already, or the folder cannot be written.
         """
         with self._locked():
-            policy = verified(path, self.trusted(), now)
-            content = path.read_bytes()
-            digest, standing = hashlib.sha256(content).hexdigest(), self.standing()
-            if standing.stack[-1:] == (digest,):
-                raise ShelfError(f"{path}: is the current policy already; nothing to do")
+            taken = read_verified(path, self.trusted(), now)
+            policy, digest, standing = taken.policy, taken.digest, self.standing()
             place = self.place_of(digest)
+            is_current = standing.stack[-1:] == (digest,)
+            if is_current and place.is_file() and digest_of(read_whole(place)) == digest:
+                raise ShelfError(f"{path}: is the current policy already; nothing to do")
             place.parent.mkdir(exist_ok=True)
-            write_whole(place, content)
-            verified(place, self.trusted(), now)  # what lies there now, whatever happened to the file meanwhile
+            write_whole(place, taken.content)
+            if is_current:
+                return policy  # the file on the shelf was another; it is mended
             self._write(replace(standing, stack=(*standing.stack, digest)), Happened(_iso(now), "use", digest))
             return policy
 
@@ -131,11 +145,27 @@ class PolicyShelf:
                 raise ShelfError(f"{self.folder}: no policy was used before the current one; see tocsin policy use")
             digest = standing.stack[-2]
             place = self.place_of(digest)
-            policy = verified(place, self.trusted(), now)
-            if hashlib.sha256(place.read_bytes()).hexdigest() != digest:
-                raise ShelfError(f"{place}: is not the file that was used; use the right one: tocsin policy use")
+            policy = self._used(digest, now).policy
             self._write(replace(standing, stack=standing.stack[:-1]), Happened(_iso(now), "rollback", digest))
             return place, policy
+
+    def current_verified(self, now: datetime) -> Verified | None:
+        """The current policy, None if there is none.
+
+        Raises:
+            ShelfError: the pointer cannot be read, or the file is not the one that was used.
+            PolicyFileError, PromotionRefused, PlaybookError: its promotion does not hold.
+        """
+        stack = self.standing().stack
+        return self._used(stack[-1], now) if stack else None
+
+    def _used(self, digest: str, now: datetime) -> Verified:
+        """What lies on the shelf for a digest, verified, and of that digest."""
+        place = self.place_of(digest)
+        found = read_verified(place, self.trusted(), now)
+        if found.digest != digest:
+            raise ShelfError(f"{place}: is not the file that was used; use the right one: tocsin policy use")
+        return found
 
     def trusted(self) -> Mapping[str, Signatory]:
         """Whom the trust file lists.
@@ -177,9 +207,24 @@ def verified(path: Path, trusted: Mapping[str, Signatory], now: datetime) -> Num
         PolicyFileError: it is no intact file of this version.
         PromotionRefused: its promotion does not count.
     """
-    policy = load_policy(path)
+    return read_verified(path, trusted, now).policy
+
+
+def read_verified(path: Path, trusted: Mapping[str, Signatory], now: datetime) -> Verified:
+    """As `verified`, with the very bytes that were verified: the file is read once.
+
+    Raises:
+        PolicyFileError, PromotionRefused: as there.
+    """
+    content = read_whole(path)
+    policy = policy_of_bytes(path, content)
     check_promoted(policy, trusted, now, where=str(path))
-    return policy
+    return Verified(policy, content)
+
+
+def digest_of(content: bytes) -> str:
+    """SHA-256 of a file's content, 64 hex digits."""
+    return hashlib.sha256(content).hexdigest()
 
 
 def _iso(time: datetime) -> str:

@@ -8,6 +8,7 @@ with the role `policy-promoter`. Whether the figures suffice is decided in `trai
 
 from __future__ import annotations
 
+import base64
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
@@ -19,10 +20,15 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 from ..playbooks.actions import Library
 from ..playbooks.signatures import SignatureFault, sign, verify
 from ..playbooks.vetting import Signatory, VettingRole
-from .policy_file import NumpyPolicy
+from .policy_file import NumpyPolicy, card_digest
 
 PROMOTION = "promotion"  # the part of the card that promotion adds
-VERSION = 1  # of that part
+VERSION = 2  # of that part; 1 did not say how the card is written
+WRITTEN = "card_sha256"  # in that part: digest of the rest of the card as it is written
+_SIGNED = {
+    *("type", "id", "created", "modified", "signee", "valid_from", "related_to", "related_version"),
+    *("hash_algorithm", "algorithm", "thumbprint", "value"),
+}  # all that a signature of a promotion has, texts; `valid_until` may be there too
 
 
 class PromotionRefused(ValueError):  # noqa: N818  (a refusal, with its name in `reason`)
@@ -30,7 +36,7 @@ class PromotionRefused(ValueError):  # noqa: N818  (a refusal, with its name in 
 
     def __init__(self, reason: str, message: str) -> None:
         super().__init__(message)
-        self.reason = reason  # unsigned, no_promotion, untrusted, not_promoter, changed, expired
+        self.reason = reason  # unsigned, no_promotion, untrusted, not_promoter, retired, changed, expired
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,6 +80,7 @@ def promoted(
         "modified": stamp,
         PROMOTION: {**shown, "version": VERSION, "by": person},
     }
+    card[PROMOTION][WRITTEN] = _written(card)
     until = None if valid_until is None else _stamp(valid_until)
     signature = sign(card, key, signee=person, created=stamp, valid_until=until)
     return replace(policy, card=card, signature=signature)
@@ -109,8 +116,13 @@ def check_promoted(policy: NumpyPolicy, trusted: Mapping[str, Signatory], now: d
         raise PromotionRefused(
             "not_promoter", f"{where}: {signatory.person} signed it, who is no {VettingRole.PROMOTER} in the trust file"
         )
+    if signature.get("revoked") or signature.get("retires"):
+        raise PromotionRefused(
+            "retired", f"{where}: {signatory.person} signed that it is taken out of use; use another policy"
+        )
     try:
         verify(policy.card, signature, signatory.key)
+        _check_written(policy, signature)
     except SignatureFault as fault:
         message = f"{where}: the signature of {signatory.person} {fault}; copy it again"
         raise PromotionRefused("changed", message) from None
@@ -148,6 +160,29 @@ def holds(policy: NumpyPolicy, now: datetime) -> bool:
         )
     except (KeyError, TypeError, ValueError):
         return False
+
+
+def _check_written(policy: NumpyPolicy, signature: Mapping[str, Any]) -> None:
+    """Refuse what a verified signature does not cover: other properties, other ways to write the same.
+
+    Raises:
+        SignatureFault: naming it.
+    """
+    for name in sorted((set(signature) ^ _SIGNED) - {"valid_until"}):
+        raise SignatureFault(f"{'has' if name in signature else 'lacks'} {name[:60]!r}")
+    if not all(isinstance(one, str) for one in signature.values()):
+        raise SignatureFault("has a property that is no text")
+    value = signature["value"]
+    decoded = base64.urlsafe_b64decode(value + "=" * (-len(value) % 4))  # lenient, so compared
+    if base64.urlsafe_b64encode(decoded).decode().rstrip("=") != value:
+        raise SignatureFault("has a value that is written otherwise than signing writes it")
+    if policy.card[PROMOTION].get(WRITTEN) != _written(policy.card):
+        raise SignatureFault("is of a card whose numbers were written otherwise")
+
+
+def _written(card: Mapping[str, Any]) -> str:
+    shown = {name: one for name, one in card[PROMOTION].items() if name != WRITTEN}
+    return card_digest({**card, PROMOTION: shown})
 
 
 def _stamp(time: datetime) -> str:

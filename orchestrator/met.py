@@ -56,7 +56,7 @@ def met_in_store(engine: sa.Engine, policy: str, library: Library) -> Met:
 
     Args:
         engine: of an existing store.
-        policy: SHA-256 of the policy's file; windows and outlooks of others are left out.
+        policy: SHA-256 of the policy's file; what others met, expected and proposed is left out.
         library: what playbooks declare of their success.
 
     Raises:
@@ -71,7 +71,9 @@ def met_in_store(engine: sa.Engine, policy: str, library: Library) -> Met:
         ended = conn.execute(
             sa.select(responses.c.playbook, transitions.c.event)
             .join(transitions, transitions.c.response == responses.c.id)
+            .join(outlooks, outlooks.c.response == responses.c.id)  # says which policy was in use at the rehearsal
             .where(
+                outlooks.c.policy == policy,
                 responses.c.proposer == BY_NODE,
                 transitions.c.before == State.VERIFYING.value,
                 transitions.c.event.in_([Event.CONFIRM.value, Event.FAIL.value]),

@@ -132,7 +132,7 @@ def watch(
 
     Example: tocsin policy watch --home node
     """
-    from ..envs.policy_shelf import ShelfError
+    from ..envs.policy_shelf import ShelfError, read_verified
     from ..envs.profile import Profile
     from ..envs.promotion import PROMOTION
     from .fitness import Verdict, fitness
@@ -140,12 +140,13 @@ def watch(
 
     if node_store is not None and from_file is not None:
         raise MetError("--node-store and --from: give one of them")
-    place = file or _shelf(home).current()
-    if place is None:
-        raise ShelfError(f"{_shelf(home).folder}: no policy is used; name a FILE, or use one: tocsin policy use")
-    found = _verified(home, place)
-    profile = Profile.of_object(found.card[PROMOTION].get("observations"))
-    met = _met(home, node_store, from_file, place)
+    shelf, now = _shelf(home), datetime.now(UTC)
+    place = file or shelf.current()
+    found = shelf.current_verified(now) if file is None else read_verified(file, shelf.trusted(), now)
+    if place is None or found is None:
+        raise ShelfError(f"{shelf.folder}: no policy is used; name a FILE, or use one: tocsin policy use")
+    profile = Profile.of_object(found.policy.card[PROMOTION].get("observations"))
+    met = _met(home, node_store, from_file, found.digest)
     judged = fitness(profile, met.windows, met.outlooks, met.outcomes)
     if as_json:
         typer.echo(json.dumps(_told(judged, met)))
@@ -156,22 +157,15 @@ def watch(
         raise typer.Exit(code)
 
 
-def _verified(home: Path | None, place: Path) -> NumpyPolicy:
-    from ..envs.policy_shelf import verified
-
-    return verified(place, _shelf(home).trusted(), datetime.now(UTC))
-
-
-def _met(home: Path | None, node_store: str | None, from_file: Path | None, place: Path) -> Met:
+def _met(home: Path | None, node_store: str | None, from_file: Path | None, digest: str) -> Met:
     from ..playbooks.actions import load_library
     from .met import met_in_file, met_in_store
-    from .node_policy import digest_of
     from .store import open_existing
 
     if from_file is not None:
         return met_in_file(from_file)
     given = home_of(home).store_url if node_store is None else node_store
-    return met_in_store(open_existing(given if "://" in given else Path(given)), digest_of(place), load_library())
+    return met_in_store(open_existing(given if "://" in given else Path(given)), digest, load_library())
 
 
 def _told(judged: Fitness, met: Met) -> dict[str, Any]:

@@ -29,13 +29,13 @@ from .actuators.router import usable
 from .advise import Policy, Situation, TwinAdvisor
 from .assemble import Supply
 from .clock import Clock
-from .node_policy import NodePolicy, node_policy
+from .node_policy import node_policy
 from .revocable import Fresh
 from .rules_policy import ThresholdPolicy
 from .script import CacaoScript
 from .settings import Home, PolicyChoice, insiders_of
 from .shelf import Vetting, active_by_signatures, shelf_of
-from .watching import Counts, Watcher
+from .watching import Watcher
 
 
 def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply:
@@ -58,7 +58,6 @@ def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply
         chosen,
         proposed=frozenset(scenario.playbooks),
     )
-    met = chosen.met if isinstance(chosen, NodePolicy) else Counts()
     versions = read_versions(home.path / "vetting" / "playbooks")
     carried_out = usable(home.path)
     return Supply(
@@ -66,8 +65,8 @@ def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply
         is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions, carried_out),
         script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), carried_out),
         advisor=advisor,
-        may_propose=chosen.may_propose if isinstance(chosen, NodePolicy) else lambda playbook: True,
-        watcher=Watcher(met, advisor.service_lost),
+        may_propose=chosen.may_propose,
+        watcher=Watcher(chosen.met, advisor.service_lost),
     )
 
 

@@ -6,6 +6,7 @@ may go, and what is written on the card. Pure: it evaluates and signs nothing.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from typing import Any
@@ -46,6 +47,38 @@ class Bounds:
 
     downtime: float  # owner-hours
     false: float
+
+
+MOST_NAME = 200  # letters; a policy file bounds its signature
+
+
+class PromoteError(ValueError):
+    """A budget or name with which nothing can be promoted; the message names it and the mend."""
+
+
+def check_bounds(bounds: Bounds) -> Bounds:
+    """The bounds, if they bound anything.
+
+    Raises:
+        PromoteError: one is negative or not finite.
+    """
+    for flag, bound in (("--downtime", bounds.downtime), ("--false", bounds.false)):
+        if not (math.isfinite(bound) and bound >= 0):
+            raise PromoteError(f"{flag} {bound}: is no budget; give a finite number, 0 or more")
+    return bounds
+
+
+def check_person(person: str) -> str:
+    """The promoter's name, if it is one.
+
+    Raises:
+        PromoteError: it is empty, too long, or holds what cannot be shown.
+    """
+    if not person.strip() or not person.isprintable() or len(person) > MOST_NAME:
+        raise PromoteError(
+            f"--person {person[:60]!r}: give your name as trust files spell it, {MOST_NAME} letters at most"
+        )
+    return person
 
 
 @dataclass(frozen=True, slots=True)

@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 
 def promote(
     file: Annotated[Path, typer.Argument(metavar="FILE", help="Trained policy file.")],
-    suite: Annotated[str, typer.Option(help="Held-out suite: a shipped one by name, or a file.")],
+    suite: Annotated[str, typer.Option(help="Held-out, frozen suite: a shipped one by name, or a file.")],
     key: Annotated[Path, typer.Option(help="Your private key: JWK, Ed25519.")],
     person: Annotated[str, typer.Option(help="Your name as the node's trust file spells it.")],
     out: Annotated[Path, typer.Option(help="Promoted policy file to write.")],
@@ -39,12 +39,14 @@ def promote(
     """
     from ..envs.policy_file import OtherVersion, load_policy
     from ..playbooks.trust import read_key
-    from .promote import Bounds, Reason, reasons_against
+    from .promote import Bounds, Reason, check_bounds, check_person, reasons_against
     from .settings import check_place
     from .suites import read_suite
 
     check_place("--out", out)
-    private, judged_on, bounds = read_key(key), read_suite(suite), Bounds(downtime, false)
+    bounds = check_bounds(Bounds(downtime, false))
+    private, judged_on, person = read_key(key), read_suite(suite), check_person(person)
+    _check_frozen(judged_on)
     try:
         policy = load_policy(file)
     except OtherVersion as error:
@@ -56,6 +58,16 @@ def promote(
         _refuse(reasons, shown, as_json)
         return
     _write(policy, judged_on, shown, bounds, private, person, out, valid_days, as_json)
+
+
+def _check_frozen(suite: Suite) -> None:
+    from .suites import SuiteError
+
+    if suite.said.digest is None:
+        raise SuiteError(
+            f"--suite {suite.name}: is not frozen, so its figures prove nothing to others; write its digest into it, "
+            "or take a shipped suite"
+        )
 
 
 def _shown(suite: Suite, policy: NumpyPolicy, bounds: Bounds, quiet: bool) -> Shown:

@@ -28,7 +28,11 @@ KINDS = (CHOICE, UNIFORM, LOGUNIFORM)
 ASHA, PBT = "asha", "pbt"
 SCHEDULERS = (ASHA, PBT)
 _KEPT = ("checkpoint_every", "checkpoints", "validations", "run")  # which the sweep sets in its trials
-NOT_SEARCHED = ("scenario", "seconds", "iterations", "tensorboard", "workers", "shape", *_KEPT)
+YARDSTICK = (  # what a trial is measured by: a search over it would find the easiest measure, not the best policy
+    *("scenario", "chains", "smallest", "largest", "stages", "attackers", "unit", "judges", "validation_worlds"),
+    *("seats", "cooperation", "own_share", "downtime_budget", "false_budget", "consents_budget"),
+)
+NOT_SEARCHED = ("seconds", "iterations", "tensorboard", "workers", "shape", *YARDSTICK, *_KEPT)
 MOST_CORNERS = 4096  # combinations of ends that are looked at when a sweep is read
 
 
@@ -128,6 +132,8 @@ def parse_sweep(content: Mapping[str, Any], place: str, *, folder: Path | None, 
 
 def _range(name: str, given: Any, place: str, scheduler: str) -> Range:
     known = {one.name: one for one in fields(TrainSettings)}
+    if name in YARDSTICK:
+        raise SweepError(f"{place}: trials are compared by it, so it cannot be searched; give it in settings")
     if name not in known or name in NOT_SEARCHED:
         searched = ", ".join(one for one in known if one not in NOT_SEARCHED)
         raise SweepError(f"{place}: cannot be searched; take one of {searched}")

@@ -70,10 +70,11 @@ def _print(rows: list[Row], read: Sweep, best: Path, as_json: bool) -> None:
     from rich.console import Console
     from rich.table import Table
 
-    table = Table("trial", "loss", "iterations", "ended", *read.search, title="Trials, by least validation loss")
+    table = Table("trial", "loss", "overrun", "iterations", "ended", *read.search, title="Trials, the best first")
     for row in rows:
         values = [row.chosen[name] for name in read.search]
         chosen = [f"{value:.4g}" if isinstance(value, float) else str(value) for value in values]
-        table.add_row(row.name, "" if row.loss is None else f"{row.loss:.3f}", str(row.iterations), row.ended, *chosen)
+        figures = ("", "") if row.loss is None else (f"{row.loss:.3f}", f"{row.overrun:.2f}")
+        table.add_row(row.name, *figures, str(row.iterations), row.ended, *chosen)
     Console().print(table)
     typer.echo(f"{best}: settings of the best; tocsin train --config {best}")

@@ -10,7 +10,7 @@ from __future__ import annotations
 import json
 import shutil
 import tempfile
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -21,7 +21,9 @@ from .report import Report
 from .settings import TrainSettings
 from .sweep import CHOICE, LOGUNIFORM, PBT, Range, Sweep, SweepError, as_object
 
-LOSS, TIME = "validation_loss", "training_iteration"  # the second is Tune's own, and counts reports
+LOSS, OVERRUN, SCORE = "validation_loss", "overrun", "score"
+TIME = "training_iteration"  # Tune's own, counts reports
+BROKEN = 1e9  # above every loss: the score of a trial that overran its budgets begins here
 NAME = "trials"
 KEPT = "sweep.json"  # what a folder's sweep is, so that another is not gone on with by mistake
 QUANTILE, PERTURBED = 0.25, 1  # of the population that goes on from others; reports between changes
@@ -33,7 +35,8 @@ class Row:
 
     name: str
     chosen: Mapping[str, Any]  # settings that were searched, as they were last
-    loss: float | None  # by validation, the least of its reports; None: it gave none
+    loss: float | None  # by validation, of its best report; None: it gave none
+    overrun: float  # of budgets, in shares of them, at that report; 0: all were kept
     iterations: int
     ended: str  # done, stopped, failed
     why: str = ""
@@ -82,7 +85,7 @@ def run_sweep(
                 trainable,
                 param_space={name: _domain(tune, one) for name, one in sweep.search.items()},
                 tune_config=tune.TuneConfig(
-                    metric=LOSS,
+                    metric=SCORE,
                     mode="min",
                     num_samples=samples,
                     max_concurrent_trials=None if scheduler == PBT else concurrent,
@@ -108,6 +111,7 @@ def run_sweep(
 def trial(config: dict[str, Any], sweep: Sweep, scenario: Scenario) -> None:
     """One run, in a Ray actor of Tune's; goes on from the checkpoint that Tune gives."""
     from .in_process import InProcess
+    from .metering import is_bound
     from .train import train
 
     tune = _tune()
@@ -128,18 +132,34 @@ def trial(config: dict[str, Any], sweep: Sweep, scenario: Scenario) -> None:
                 told = of.iterations
             if of.iterations and of.iterations % sweep.every == 0 and of.iterations != told:
                 told = of.iterations
-                _tell(tune, of, folder)
+                _tell(tune, of, folder, is_bound=is_bound(settings))
 
         done = train(scenario, settings, None, report, resume=given is not None, make_shape=InProcess)
         if done.iterations != told:
-            _tell(tune, done, folder)
+            _tell(tune, done, folder, is_bound=is_bound(settings))
 
 
-def _tell(tune: Any, of: Report, folder: Path) -> None:
+def figures_of(report: Report, *, is_bound: bool) -> dict[str, float]:
+    """By what a trial is compared; with budgets, of the weights that its run would keep.
+
+    Args:
+        report: of a run that has been validated.
+        is_bound: whether its settings have a budget.
+    """
+    loss, overrun = (report.best_loss, report.best_overrun) if is_bound else (report.validation[-1][1], 0.0)
+    return {LOSS: loss, OVERRUN: overrun, SCORE: score(loss, overrun)}
+
+
+def score(loss: float, overrun: float) -> float:
+    """What trials are ordered by, the less the better: whoever keeps all budgets by loss, the others by overrun."""
+    return BROKEN + overrun if overrun > 0 else loss
+
+
+def _tell(tune: Any, of: Report, folder: Path, *, is_bound: bool) -> None:
     with tempfile.TemporaryDirectory() as made:
         for kept in folder.glob("checkpoint-*"):
             shutil.copy(kept, made)
-        figures = {LOSS: of.validation[-1][1], "best": of.best_loss, "iterations": of.iterations}
+        figures = {**figures_of(of, is_bound=is_bound), "iterations": of.iterations}
         tune.report(figures, checkpoint=tune.Checkpoint.from_directory(made))
 
 
@@ -222,17 +242,29 @@ def _watcher(tune: Any, reports: int, progress: Callable[[str, float], None]) ->
     return made
 
 
+def ranked(rows: Sequence[Row]) -> list[Row]:
+    """The best first: whoever keeps all budgets by loss, the others by what they overran; without a result last."""
+
+    def key(row: Row) -> tuple[bool, float, float, str]:
+        loss = row.loss if row.loss is not None else 0.0
+        return row.loss is None, score(loss, row.overrun), loss, row.name
+
+    return sorted(rows, key=key)
+
+
 def _rows(results: Any, sweep: Sweep) -> list[Row]:
     rows = []
     for one in results:
         frame = one.metrics_dataframe
-        least = None if frame is None or LOSS not in frame else float(frame[LOSS].min())
+        told = frame is not None and SCORE in frame and len(frame) > 0
+        best = frame.loc[frame[SCORE].idxmin()] if told else None
+        loss, overrun = (None, 0.0) if best is None else (float(best[LOSS]), float(best[OVERRUN]))
         iterations = int((one.metrics or {}).get("iterations", 0))
         ended = "failed" if one.error else "done" if iterations >= sweep.settings.iterations else "stopped"
         why = str(one.error).strip().splitlines()[-1] if one.error else ""
         chosen = {name: one.config[name] for name in sweep.search}
-        rows.append(Row(Path(one.path).name, chosen, least, iterations, ended, why))
-    return sorted(rows, key=lambda row: (row.loss is None, row.loss or 0.0, row.name))
+        rows.append(Row(Path(one.path).name, chosen, loss, overrun, iterations, ended, why))
+    return ranked(rows)
 
 
 def _tune() -> Any:

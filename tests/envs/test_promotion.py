@@ -8,13 +8,15 @@ import zipfile
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from tocsin.envs.policy_file import PolicyFileError, load_policy, packed_policy
 from tocsin.envs.policy_shelf import PolicyShelf, ShelfError, verified
-from tocsin.envs.promotion import PromotionRefused, may_propose
+from tocsin.envs.promotion import VERSION, PromotionRefused, may_propose, promoted
 from tocsin.playbooks.actions import load_library
+from tocsin.playbooks.signatures import sign
 from tocsin.tests.envs.promoting import NOW, ROLE, policy, promoted_file
 from tocsin.tests.playbooks.makers import Person, trust, write_trust
 
@@ -54,6 +56,51 @@ def test_every_changed_byte_is_refused(tmp_path: Path, grace: Person) -> None:
 
 
 @pytest.mark.parametrize(
+    "change",
+    [
+        lambda card, signature: signature.update(signature={"type": "jss", "signee": "anybody"}),
+        lambda card, signature: signature.update(value=signature["value"] + "!!!!"),
+        lambda card, signature: signature.update(value=signature["value"] + "=="),
+        lambda card, signature: card.update(signatures=[{"type": "jss"}]),
+        lambda card, signature: card.update(samples=100.0),  # the same number in canonical JSON
+    ],
+)
+def test_what_the_signature_leaves_out_cannot_be_changed(
+    tmp_path: Path, grace: Person, change: Callable[[dict[str, Any], dict[str, Any]], None]
+) -> None:
+    """Packed again with a countersignature, another way to write value or number, a key that signing skips: refused."""
+    from dataclasses import replace
+
+    trained = replace(policy(tmp_path), card={**policy(tmp_path).card, "samples": 100})
+    made = promoted(trained, {"playbooks": []}, grace.key, person="grace", now=NOW)
+    path = tmp_path / "packed.tocsin"
+    path.write_bytes(packed_policy(made))
+    verified(path, trust([grace]), LATER)
+    card, signature = dict(made.card), dict(made.signature or {})
+    change(card, signature)
+    path.write_bytes(packed_policy(replace(made, card=card, signature=signature)))
+    with pytest.raises((PolicyFileError, PromotionRefused), match=r"packed\.tocsin"):
+        verified(path, trust([grace]), LATER)
+
+
+@pytest.mark.parametrize("kind", ["retires", "revoked"])
+def test_a_signature_that_takes_out_of_use_promotes_nothing(tmp_path: Path, grace: Person, kind: str) -> None:
+    """A retirement by a trusted promoter fits the card, and is the contrary of a promotion."""
+    from dataclasses import replace
+
+    made = load_policy(promoted_file(tmp_path, grace))
+    said = {"signee": "grace", "created": str(made.card["modified"])}
+    retiring = sign(made.card, grace.key, **said, retires=True)
+    if kind == "revoked":
+        retiring = {name: one for name, one in retiring.items() if name != "retires"}
+    path = tmp_path / "retired.tocsin"
+    path.write_bytes(packed_policy(replace(made, signature=retiring)))
+    with pytest.raises(PromotionRefused, match="grace") as refused:
+        verified(path, trust([grace]), LATER)
+    assert refused.value.reason == "retired"
+
+
+@pytest.mark.parametrize(
     ("trusted", "reason"),
     [
         (lambda grace: [], "untrusted"),
@@ -90,7 +137,7 @@ def test_what_nobody_promoted_is_refused(tmp_path: Path, grace: Person) -> None:
     with pytest.raises(PromotionRefused, match=r"mixed\.tocsin") as refused:
         verified(path, trust([grace]), LATER)
     assert refused.value.reason == "changed"
-    path.write_bytes(packed_policy(replace(one, card={**one.card, "promotion": {"version": 1, "playbooks": []}})))
+    path.write_bytes(packed_policy(replace(one, card={**one.card, "promotion": {"version": VERSION, "playbooks": []}})))
     with pytest.raises(PromotionRefused) as refused:
         verified(path, trust([grace]), LATER)
     assert refused.value.reason == "changed"
@@ -206,6 +253,20 @@ def test_a_file_exchanged_on_the_shelf_is_not_gone_back_to(tmp_path: Path, grace
     first.write_bytes(promoted_file(tmp_path, grace, 2).read_bytes())
     with pytest.raises(ShelfError, match="is not the file that was used"):
         shelf.rollback(LATER)
+
+
+def test_a_file_exchanged_on_the_shelf_is_not_used(tmp_path: Path, grace: Person) -> None:
+    """Another promoted policy under the current one's name is refused; using the right file again mends it."""
+    shelf = _shelf(tmp_path, grace)
+    right = promoted_file(tmp_path, grace, 0)
+    shelf.use(right, LATER)
+    place = shelf.place_of(shelf.standing().stack[0])
+    place.write_bytes(promoted_file(tmp_path, grace, 1).read_bytes())
+    with pytest.raises(ShelfError, match="is not the file that was used"):
+        shelf.current_verified(LATER)
+    shelf.use(right, LATER)
+    found = shelf.current_verified(LATER)
+    assert found is not None and found.content == right.read_bytes() and len(shelf.standing().stack) == 1
 
 
 @pytest.mark.parametrize("content", ["", "{", "[]", '{"stack": ["../x"], "history": []}', '{"stack": 3}'])

@@ -11,7 +11,7 @@ import pytest
 import sqlalchemy as sa
 from tocsin.envs.game import Game, make_game
 from tocsin.envs.policy_file import load_policy
-from tocsin.envs.policy_shelf import PolicyShelf
+from tocsin.envs.policy_shelf import PolicyShelf, ShelfError
 from tocsin.envs.profile import Profile, Window, profile_of
 from tocsin.envs.promotion import PromotionRefused, listed
 from tocsin.envs.scenario import read_scenario
@@ -71,8 +71,50 @@ def _situation(game: Game) -> Situation:
 
 
 def test_without_a_policy_the_rule_proposes(game: Game, home: Home) -> None:
-    """A home that names none gives the tuned threshold rule."""
-    assert isinstance(node_policy(game, home, PolicyChoice()), ThresholdPolicy)
+    """A home that names none decides as the tuned threshold rule does, and may propose whatever the library has."""
+    chosen, situation = node_policy(game, home, PolicyChoice()), _situation(game)
+    rule = ThresholdPolicy(game.compiled, game.effects, game.library)(situation)
+    assert rule.any()
+    np.testing.assert_array_equal(chosen(situation), rule)
+    assert all(chosen.may_propose(one.id) for one in game.library.playbooks)
+
+
+def test_a_first_use_reaches_a_running_node(game: Game, home: Home, tmp_path: Path, grace: Person) -> None:
+    """Started with the rule, the node takes the first policy that is used at its next decision."""
+    shelf, path, situation = _trusting(home, grace), promoted_file(tmp_path, grace), _situation(game)
+    chosen = node_policy(game, home, PolicyChoice())
+    before = chosen(situation)
+    shelf.use(path, datetime.now().astimezone())
+    expected = load_policy(path).act(situation.observation, situation.masks, game.graph, game.effects)
+    assert (before != expected).any()
+    np.testing.assert_array_equal(chosen(situation), expected)
+
+
+def test_an_unsigned_policy_decides_no_more_once_there_is_trust(
+    game: Game, home: Home, tmp_path: Path, grace: Person
+) -> None:
+    """A trust file that appears beside a running trial counts from the next decision on: the policy waits."""
+    policy(tmp_path)
+    chosen = node_policy(game, home, PolicyChoice(tmp_path / "trained-0.tocsin", unsigned=True))
+    situation = _situation(game)
+    assert chosen(situation).any()
+    _trusting(home, grace)
+    assert not chosen(situation).any()
+
+
+def test_another_file_than_the_pointer_names_is_not_loaded(
+    game: Game, home: Home, tmp_path: Path, grace: Person
+) -> None:
+    """A promoted policy put under the current one's name is refused at the start, and by a node that reads anew."""
+    shelf, situation = _trusting(home, grace), _situation(game)
+    shelf.use(promoted_file(tmp_path, grace), datetime.now().astimezone())
+    chosen = node_policy(game, home, PolicyChoice())
+    assert chosen(situation).any()
+    shelf.place_of(shelf.standing().stack[0]).write_bytes(promoted_file(tmp_path, grace, 1).read_bytes())
+    with pytest.raises(ShelfError, match="not the file that was used"):
+        node_policy(game, home, PolicyChoice())
+    write_trust(shelf.trust, "shop", [grace, Person("ada", ROLE)])
+    assert not chosen(situation).any()
 
 
 def test_who_trusts_nobody_uses_an_unsigned_policy_only_when_told(game: Game, home: Home, tmp_path: Path) -> None:

@@ -15,7 +15,7 @@ from tocsin.envs.active import INPUTS, PRESENT
 from tocsin.envs.policy_shelf import PolicyShelf
 from tocsin.envs.profile import Window, counted, profile_of
 from tocsin.orchestrator.cli import main
-from tocsin.orchestrator.store import open_store, outlooks, policy_windows, sqlite_url
+from tocsin.orchestrator.store import open_store, outlooks, policy_windows, responses, sqlite_url
 from tocsin.tests.envs.promoting import ROLE, policy, promoted_file
 from tocsin.tests.orchestrator.fakes import house, isolate
 from tocsin.tests.playbooks.makers import Person, write_trust
@@ -164,7 +164,7 @@ def test_watch_reads_a_nodes_store(
 def test_watch_counts_verified_responses_of_the_node(
     capsys: pytest.CaptureFixture[str], used: Path, tmp_path: Path
 ) -> None:
-    """What the node proposed and telemetry confirmed counts as success, by what the library's playbook declares."""
+    """What this policy proposed and telemetry confirmed counts as success, by what the library's playbook declares."""
     from tocsin.orchestrator.met import met_in_store
     from tocsin.playbooks.actions import load_library
     from tocsin.tests.orchestrator.fakes import ISOLATE, at_once, chain
@@ -173,9 +173,14 @@ def test_watch_counts_verified_responses_of_the_node(
     ours.advisor.proposals = [isolate()]
     for _ in range(8):
         ours.tick()
-    assert met_in_store(ours.engine, "", library).outcomes == (), "the library has no such playbook"
+    with ours.engine.begin() as conn:  # as the watcher of a node keeps it at the rehearsal
+        (response,) = conn.execute(sa.select(responses.c.id)).scalars()
+        row = {"response": response, "policy": "p", "option": "this", "state": "open", "due": "2026", "before": 0.0}
+        conn.execute(sa.insert(outlooks).values({**row, "came": 0.0, "body": {}}))
+    assert met_in_store(ours.engine, "p", library).outcomes == (), "the library has no such playbook"
     known = type("Library", (), {"playbooks": [type("P", (), {"id": ISOLATE})], "effects": library.effects[:1]})
-    assert met_in_store(ours.engine, "", known()).outcomes == ((library.effects[0].success, True),)  # type: ignore[arg-type]
+    assert met_in_store(ours.engine, "p", known()).outcomes == ((library.effects[0].success, True),)  # type: ignore[arg-type]
+    assert met_in_store(ours.engine, "q", known()).outcomes == (), "another policy's"  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize(

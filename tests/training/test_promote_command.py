@@ -17,6 +17,8 @@ from tocsin.tests.envs.promoting import ROLE, policy
 from tocsin.tests.playbooks.makers import Person, trust
 from tocsin.tests.training.test_promote import GOOD
 from tocsin.training import candidate
+from tocsin.training.freezing import digest_of
+from tocsin.training.suites import read_suite
 
 SUITE = """
 name: small
@@ -38,7 +40,9 @@ def grace() -> Person:
 @pytest.fixture
 def place(tmp_path: Path, grace: Person) -> Path:
     """A folder with suite, key and a policy that acts wherever it may."""
-    (tmp_path / "suite.yaml").write_text(SUITE)
+    (tmp_path / "loose.yaml").write_text(SUITE)
+    digest = digest_of(read_suite(str(tmp_path / "loose.yaml")))
+    (tmp_path / "suite.yaml").write_text(SUITE + f"digest: {digest}\n")
     (tmp_path / "key.jwk").write_text(json.dumps(grace.jwk.as_dict(private=True)))
     policy(tmp_path)
     return tmp_path
@@ -106,14 +110,27 @@ def test_a_policy_of_another_version_is_a_reason(
         ({"suite": "none"}, "none"),
         ({"key": "none.jwk"}, "none.jwk"),
         ({"out": "none/out.tocsin"}, "none"),
+        ({"suite": "loose.yaml"}, "not frozen"),
         ({"downtime": -1}, "--downtime"),
+        ({"downtime": "inf"}, "--downtime"),
+        ({"false": "nan"}, "--false"),
+        ({"person": ""}, "--person"),
+        ({"person": "a" * 201}, "--person"),
+        ({"person": "ada\n"}, "--person"),
         ({"false": "few"}, "--false"),
     ],
 )
 def test_bad_input_is_one_line(
-    capsys: pytest.CaptureFixture[str], place: Path, change: dict[str, Any], named: str
+    capsys: pytest.CaptureFixture[str],
+    place: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    change: dict[str, Any],
+    named: str,
 ) -> None:
     """Exit code 2, nothing written, nothing played."""
+    monkeypatch.setattr(candidate, "shown_on", lambda *_: pytest.fail("was played"))
+    if change.get("suite") == "loose.yaml":
+        change = {"suite": place / "loose.yaml"}
     code, out, err = _run(capsys, place, **change)
     assert code == 2 and out == "" and named in err and len(err.strip().splitlines()) == 1
     assert not (place / "out.tocsin").exists()

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tocsin.training.report import Report
+from tocsin.training.settings import TrainSettings
 from tocsin.training.sweep import ASHA, PBT, SweepError, parse_sweep, read_sweep
-from tocsin.training.trials import within
+from tocsin.training.trials import Row, figures_of, ranked, within
 
 GOOD: dict[str, Any] = {
     "settings": {"iterations": 40, "worlds": 8, "steps": 6},
@@ -47,7 +50,7 @@ def test_a_trial_is_the_settings_with_what_was_drawn() -> None:
         ({"search": {"entropy": {"uniform": [0.1]}}}, "two numbers"),
         ({"search": {"entropy": {"uniform": [0.1, 0.1]}}}, "growing"),
         ({"search": {"entropy": {"loguniform": [0, 0.1]}}}, "above 0"),
-        ({"search": {"unit": {"uniform": [0, 1]}}}, "choice"),
+        ({"search": {"entropy": {"uniform": ["a", "b"]}}}, "choice"),
         ({"search": {"clip": {"choice": [0.2, 99]}}}, "clip 99"),
         ({"search": {"clip": {"choice": ["much"]}}}, "clip"),
         ({"search": {"minibatches": {"choice": [2, 999]}}}, "minibatches 999"),
@@ -64,6 +67,40 @@ def test_what_cannot_run_is_refused_by_name(change: dict[str, Any], named: str) 
     with pytest.raises(Exception, match=named) as refused:
         _parsed(**change)
     assert isinstance(refused.value, SweepError) or "settings" in str(refused.value)
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        *("scenario", "chains", "smallest", "largest", "stages", "attackers", "unit", "judges", "validation_worlds"),
+        *("seats", "cooperation", "own_share", "downtime_budget", "false_budget", "consents_budget"),
+    ],
+)
+def test_the_yardstick_is_not_searched(name: str) -> None:
+    """What trials are measured by is the same for all of them, or the easiest measure would win."""
+    default = next(one.default for one in fields(TrainSettings) if one.name == name)
+    with pytest.raises(SweepError, match=f"search: {name}: trials are compared by it"):
+        _parsed(search={name: {"choice": [default]}})
+
+
+def _row(name: str, loss: float | None, overrun: float = 0.0) -> Row:
+    return Row(name, {}, loss, overrun, 1, "done")
+
+
+def test_who_keeps_budgets_comes_first() -> None:
+    """A small loss that was bought by overrunning budgets is no good one; without a result a trial is last."""
+    rows = [_row("a", None), _row("b", 1.0, 0.2), _row("c", 9.0), _row("d", 2.0, 0.1), _row("e", 8.0)]
+    assert [row.name for row in ranked(rows)] == ["e", "c", "d", "b", "a"]
+
+
+def test_tune_is_told_of_overrun_budgets() -> None:
+    """With budgets the weights that the run would keep count, by their overrun first; without, the last validation."""
+    report = Report(validation=[(1.0, 5.0), (2.0, 6.0)], best_loss=5.0, best_overrun=0.5)
+    assert figures_of(report, is_bound=False) == {"validation_loss": 6.0, "overrun": 0.0, "score": 6.0}
+    told = figures_of(report, is_bound=True)
+    assert told["validation_loss"] == 5.0 and told["overrun"] == 0.5
+    kept = figures_of(Report(best_loss=1e6, best_overrun=0.0), is_bound=True)
+    assert kept["score"] == 1e6 < told["score"]
 
 
 def test_pbt_changes_only_what_a_run_can_change_midway() -> None:
