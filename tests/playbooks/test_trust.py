@@ -62,7 +62,7 @@ def test_a_folder_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
         write_signature(file / "below", SIGNED)
     assert file.read_text() == "mine" and list(tmp_path.iterdir()) == [file]
 
-
+@pytest.mark.parametrize("name", ["../../etc/x", "jss--1", "", None, pytest.param(f"{SIGNED['id']}/../x", id="climbs")])
 def test_signatures_come_back_as_written(tmp_path: Path) -> None:
     """One file each, named by id; a folder that is not there holds none."""
     folder = tmp_path / "signatures"
