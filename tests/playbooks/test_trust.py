@@ -62,7 +62,7 @@ def test_a_folder_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
         write_signature(file / "below", SIGNED)
     assert file.read_text() == "mine" and list(tmp_path.iterdir()) == [file]
 
-@pytest.mark.parametrize("name", ["../../etc/x", "jss--1", "", None, pytest.param(f"{SIGNED['id']}/../x", id="climbs")])
+
 def test_signatures_come_back_as_written(tmp_path: Path) -> None:
     """One file each, named by id; a folder that is not there holds none."""
     folder = tmp_path / "signatures"
@@ -73,7 +73,7 @@ def test_signatures_come_back_as_written(tmp_path: Path) -> None:
     assert len(list(folder.iterdir())) == 1
 
 
-@pytest.mark.parametrize("name", ["../../etc/x", "jss--1", "", None, f"{SIGNED['id']}/../x"])
+@pytest.mark.parametrize("name", ["../../etc/x", "jss--1", "", None, pytest.param(f"{SIGNED['id']}/../x", id="climbs")])
 def test_an_id_cannot_lead_out_of_the_folder(tmp_path: Path, name: str | None) -> None:
     """Only jss ids become file names."""
     with pytest.raises(PlaybookError, match="jss--UUID"):
