@@ -39,8 +39,9 @@ def robust(
     from rich.console import Console
     from rich.progress import Progress, TimeRemainingColumn
 
+    from .chart_file import check_chart
     from .contenders import BASELINES
-    from .evaluate import EvaluationError, check_names
+    from .evaluate import check_names
     from .evaluate_commands import learned_of
     from .freezing import check, digest_of
     from .judging import tune_suite
@@ -48,8 +49,7 @@ def robust(
     from .robust_keeping import add, read_kept
     from .suites import read_suite
 
-    if chart is not None and (chart.is_dir() or not chart.parent.is_dir()):
-        raise EvaluationError(f"--chart {chart}: name a file in a folder that is there")
+    check_chart(chart)
     given = [*(policy or []), *(one for one in policies.split(",") if one)]
     learned, judged = learned_of(given), read_suite(suite)
     check_names(learned)

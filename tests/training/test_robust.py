@@ -121,6 +121,7 @@ def test_where_all_lose_alike_there_is_no_order() -> None:
         (("--suite", "none-such"), "none-such"),
         (("--policy", "absent.tocsin"), "absent.tocsin"),
         (("--chart", "absent/chart.png"), "absent"),
+        (("--chart", "chart.xyz"), "chart.xyz"),
     ],
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]) -> None:
