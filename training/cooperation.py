@@ -133,8 +133,9 @@ def compare(
         progress: called with the share that is done.
 
     Raises:
-        CooperationError: too few attacks.
+        CooperationError: too few attacks, or a name is taken.
     """
+    check_policies(learned)
     if attacks < 2:
         raise CooperationError(f"--attacks {attacks}: give 2 or more")
     ids, steps = range(attacks), len(ARMS) * (1 + len(trials))
@@ -156,6 +157,17 @@ def compare(
         played.setdefault((NOTHING, ""), []).append(_idle(trial.judged, ids))
         played.setdefault((ONE_SEAT, ""), []).append(_one_seat(trial.judged, ids))
     return Table(scenario, tuple(trial.name for trial in trials), attacks, _rows(played, trials), tuned)
+
+
+def check_policies(learned: Mapping[str, NumpyPolicy]) -> None:
+    """Refuse a policy under the name of one that is always there.
+
+    Raises:
+        CooperationError: names it.
+    """
+    for name in (NOTHING, RULE, ONE_SEAT):
+        if name in learned:
+            raise CooperationError(f"policy name {name!r} is taken; write NAME=FILE with another name")
 
 
 def _policies(rule: OwnersThreshold, learned: Mapping[str, NumpyPolicy]) -> dict[str, Seated]:

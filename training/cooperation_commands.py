@@ -35,14 +35,16 @@ def cooperation(
 
     from ..envs.scenario import read_scenario
     from .chains import trials
-    from .cooperation import CooperationError, as_dict, compare
+    from .cooperation import CooperationError, as_dict, check_policies, compare
     from .evaluate_commands import learned_of
 
     if attacks < 2:
         raise CooperationError(f"--attacks {attacks}: give 2 or more")
     learned = learned_of(policy or [])
+    check_policies(learned)
     read = [read_scenario(path) for path in (scenario or (None,))]
-    judged = {one.name: trials([one], chains if one.generate is not None else 1) for one in read}
+    made = [one for one in read if one.generate is not None]
+    judged = {one.name: trials([one], chains if one in made or not made else 1) for one in read}
     if len(judged) < len(read):
         raise CooperationError("two scenarios have one name; give each a name of its own")
     tables = []

@@ -57,6 +57,7 @@ def evaluate(
     from rich.console import Console
     from rich.progress import Progress
 
+    from .chart_file import check_chart
     from .evaluate import EvaluationError, check_episodes
     from .suites import read_suite
 
@@ -65,10 +66,7 @@ def evaluate(
         return
     if episodes is not None:
         check_episodes(episodes)
-    if chart is not None and not chart.parent.is_dir():
-        raise EvaluationError(f"--chart {chart}: folder {chart.parent} is not there; make it first")
-    if chart is not None and chart.is_dir():
-        raise EvaluationError(f"--chart {chart}: is a folder; name a file")
+    check_chart(chart)
     if suite and (scenario or chains != 1):
         raise EvaluationError("--suite says which chains are judged on; leave --scenario and --chains out")
     if not suite and (first is not None or planner):

@@ -29,7 +29,7 @@ from .duel_sb3 import AttackVecEnv, DefendVecEnv
 from .family import mean_loss, preset_attacker, single
 from .imitate import imitate
 from .intervals import Estimate, Losses, estimates, mean_of
-from .league_settings import LeagueSettings
+from .league_settings import LeagueError, LeagueSettings
 from .policy import PairPolicy
 from .settings import TrainSettings
 from .streams import STREAM_IMITATION
@@ -39,6 +39,7 @@ Progress = Callable[[str, float], None]
 Float64 = npt.NDArray[np.float64]
 AS_WRITTEN = "as written"  # the scenario's own attacker, by the built-in rule
 EXPLOITER = "exploiter"
+NEWCOMER = "defender "  # and a number: names of those that are trained
 LANES = 50  # attacks played side by side; no result depends on it
 FIRST_EPISODES = 10_000  # numbers of episodes that each training has for itself
 
@@ -88,6 +89,9 @@ def play_league(
         settings: of the league.
         given: learned defenders that are in the pool from the start.
         progress: called with what is being done, and the share of all that is done.
+
+    Raises:
+        LeagueError: a given policy has a name that is taken.
     """
     torch.set_num_threads(settings.threads)
     pools = _first(scenario, settings, given)
@@ -103,11 +107,11 @@ def play_league(
         say(f"training {name} against {len(pools.defenders)} defenders")
         attack_state = _train_attacker(pools, list(pools.defenders), name, settings, attack_state, 2 * number)
         done += 1
-        name = f"defender {number}"
+        name = f"{NEWCOMER}{number}"
         say(f"training {name} against {len(pools.attackers)} attackers")
         warm = _train_defender(pools, name, settings, warm, scale, 2 * number + 1)
         done += 1
-    last = f"defender {settings.rounds}"
+    last = f"{NEWCOMER}{settings.rounds}"
     say(f"training the {EXPLOITER} of {last}")
     _train_attacker(pools, [last], EXPLOITER, settings, attack_state, 2 * settings.rounds + 2)
     done += 1
@@ -141,6 +145,8 @@ def _first(scenario: Scenario, settings: LeagueSettings, given: Mapping[str, Num
         "evict by worth": lambda game: Worth(game, settings.worth_level),
     }
     for name, policy in given.items():
+        if name in defenders or name.startswith(NEWCOMER):
+            raise LeagueError(f"policy name {name!r} is taken; write NAME=FILE with another name")
         defenders[name] = lambda game, policy=policy: Learned(game, policy)  # type: ignore[misc]
     return _Pools(base, attackers, defenders, {}, dict(given))
 

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any
 
 from .evaluate import Evaluation, Score
-from .suites import Suite
+from .suites import Suite, shipped_suites
 
 KEPT = Path(str(files("tocsin.training").joinpath("data/results")))
 SHIPPED_POLICIES = Path(str(files("tocsin.envs").joinpath("data/policies")))
@@ -66,7 +66,7 @@ def results_of(suite: Suite, evaluation: Evaluation, policies: Mapping[str, Path
             "python": platform.python_version(),
             **{name: version(name) for name in ("tocsin", "numpy", "numba", "scipy")},
         },
-        "files": {name: hashlib.sha256(path.read_bytes()).hexdigest() for name, path in policies.items()},
+        "files": {name: digest_of_file(path) for name, path in policies.items()},
         "clairvoyant": dict(evaluation.bound),
         "differences": [asdict(one) for one in evaluation.differences],
         "policies": {score.name: _kept(score) for score in evaluation.scores},
@@ -99,6 +99,40 @@ def write_results(results: Mapping[str, Any], path: Path) -> None:
     draft = path.with_name(f".{path.name}.new")
     draft.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", "utf-8")
     draft.replace(path)
+
+
+def check_write(table: str, suite: Suite) -> None:
+    """Refuse to keep results of what nobody else can play, or in place of those of another benchmark.
+
+    Args:
+        table: the suite as it was asked for.
+        suite: what was read.
+
+    Raises:
+        ReproduceError: it is not shipped, not frozen, not of this name, or other results are kept under its name.
+    """
+    if table not in shipped_suites() or suite.name != table or suite.said.digest is None:
+        raise ReproduceError(f"--write: {table} is no frozen suite that comes with the package; leave --write out")
+    if table in table_names():
+        check_kept(suite, read_results(table))
+
+
+def check_kept(suite: Suite, kept: Mapping[str, Any]) -> None:
+    """Refuse to compare with results of another benchmark.
+
+    Raises:
+        ReproduceError: the digests differ.
+    """
+    if kept["digest"] != suite.said.digest:
+        raise ReproduceError(
+            f"table {suite.name}: kept for digest {kept['digest']}, and the suite has {suite.said.digest or 'none'}; "
+            "another benchmark has another name"
+        )
+
+
+def digest_of_file(path: Path) -> str:
+    """SHA-256 of a file's bytes, 64 hex digits."""
+    return hashlib.sha256(path.read_bytes()).hexdigest()
 
 
 def gaps(kept: Mapping[str, Any], evaluation: Evaluation) -> list[Gap]:

@@ -62,7 +62,7 @@ def reproduce(
         if table == TUNING:
             told = _tuning(read_suite(suite), progress)
         else:
-            told = _again(read_suite(table), policy or [], quick, write, most, progress)
+            told = _again(table, policy or [], quick, write, most, progress)
     _tell(told, as_json)
     if not told["equal"]:
         raise typer.Exit(1)
@@ -82,33 +82,65 @@ def _show(table: str, page: Path | None) -> None:
         raise ReproduceError(f"--page {page}: {error.strerror or error}; name a file that can be written") from None
 
 
-def _again(suite: Suite, given: list[str], quick: bool, write: bool, most: float, progress: Any) -> dict[str, Any]:
+def _again(table: str, given: list[str], quick: bool, write: bool, most: float, progress: Any) -> dict[str, Any]:
     from .evaluate_commands import learned_of
     from .judging import judge
-    from .reproduce import KEPT, gaps, read_results, results_of, shipped_policies, write_results
+    from .reproduce import (
+        KEPT,
+        check_kept,
+        check_write,
+        digest_of_file,
+        gaps,
+        read_results,
+        results_of,
+        shipped_policies,
+        write_results,
+    )
+    from .suites import read_suite
 
+    suite = read_suite(table)
     kept = None if write else read_results(suite.name)
-    paths = shipped_policies() | {one.partition("=")[0]: Path(one.partition("=")[2]) for one in given if "=" in one}
-    learned = learned_of([f"{name}={path}" for name, path in paths.items()] + [one for one in given if "=" not in one])
+    if kept is None:
+        check_write(table, suite)
+    else:
+        check_kept(suite, kept)
+    paths = shipped_policies() | _named(given)
+    learned = learned_of([f"{name}={path}" for name, path in paths.items()])
     result = judge(suite, learned, chains=QUICK if quick else None, progress=progress)
     if kept is None:
         path = KEPT / f"{suite.name}.json"
         write_results(results_of(suite, result, paths), path)
         return {"table": suite.name, "written": str(path), "equal": True, "policies": []}
-    if kept["digest"] != suite.said.digest:
-        from .reproduce import ReproduceError
-
-        raise ReproduceError(f"table {suite.name}: kept for digest {kept['digest']}, and the suite has another one")
     found = gaps(kept, result)
+    not_run = sorted(set(kept["policies"]) - {gap.policy for gap in found})
+    other = sorted(
+        name for name, digest in kept["files"].items() if name in paths and digest_of_file(paths[name]) != digest
+    )
     return {
         "table": suite.name,
         "digest": suite.said.digest,
         "chains": len(result.scores[0].chains),
         "tolerance": most,
-        "equal": all(gap.largest <= most for gap in found),
+        "equal": not not_run and not other and all(gap.largest <= most for gap in found),
         "policies": [asdict(gap) for gap in found],
-        "not_run": sorted(set(kept["policies"]) - {gap.policy for gap in found}),
+        "not_run": not_run,
+        "other_files": other,
     }
+
+
+def _named(given: list[str]) -> dict[str, Path]:
+    """Files of `--policy` by name; a file without a name goes by its own."""
+    from .reproduce import ReproduceError
+
+    found: dict[str, Path] = {}
+    for one in given:
+        name, equals, file = one.partition("=")
+        path = Path(file if equals else one)
+        name = name if equals else path.stem
+        if name in found:
+            raise ReproduceError(f"--policy {one}: name {name!r} is taken; write NAME=FILE with another name")
+        found[name] = path
+    return found
 
 
 def _tuning(suite: Suite, progress: Any) -> dict[str, Any]:
@@ -133,11 +165,14 @@ def _tell(told: dict[str, Any], as_json: bool) -> None:
         typer.echo(f"{gap['policy']:28} {gap['figures']} figures, {largest}")
     if told.get("not_run"):
         typer.echo(f"not run, give their files by --policy: {', '.join(told['not_run'])}")
+    if told.get("other_files"):
+        typer.echo(f"another file than the results were kept with: {', '.join(told['other_files'])}")
     if "written" in told:
         typer.echo(f"{told['table']}: written to {told['written']}")
     elif "found" in told:
         word = "equal" if told["equal"] else "DIFFERS"
         typer.echo(f"{told['table']}: {word}; found {told['found']}, kept {told['kept']}")
     else:
-        word = "equal" if told["equal"] else "DIFFERS"
+        differs = told["other_files"] or any(gap["largest"] > told["tolerance"] for gap in told["policies"])
+        word = "equal" if told["equal"] else "DIFFERS" if differs else "NOT ALL RUN"
         typer.echo(f"{told['table']}, {told['chains']} chains: {word} (tolerance {told['tolerance']:g})")

@@ -45,12 +45,13 @@ class Extent:
     seed: int = SEED
 
     def __post_init__(self) -> None:
-        """Refuse what cannot be played.
+        """Refuse what cannot be played or drawn.
 
         Raises:
             EvaluationError: names the setting and the mend.
         """
-        for name, low, high in (("draws", 2, MOST_DRAWS), ("chains", 1, 1000), ("attacks", 2, 100_000)):
+        ranges = (("draws", 2, MOST_DRAWS), ("chains", 1, 1000), ("attacks", 2, 100_000), ("seed", 0, 2**63 - 1))
+        for name, low, high in ranges:
             if not low <= getattr(self, name) <= high:
                 raise EvaluationError(f"--{name} {getattr(self, name)}: give {low} to {high}")
 
@@ -89,8 +90,8 @@ class Robustness:
     draws: int
     spreads: tuple[Spread, ...]
     claims: tuple[Claim, ...]  # of every pair
-    tau: float  # mean over draws of Kendall's tau between the order there and the assumed one
-    tau_low: float  # 5 % of draws are below
+    tau: float | None  # mean over draws of Kendall's tau between the order there and the assumed one; None: all tie
+    tau_low: float | None  # 5 % of draws are below
 
 
 def play_draw(
@@ -142,6 +143,7 @@ def robustness(
     learned: Mapping[str, NumpyPolicy],
     extent: Extent,
     *,
+    tuned: Tuned | None = None,
     known: Mapping[int, Means] | None = None,
     keep: Callable[[int, Means], None] = lambda number, means: None,
     progress: Callable[[str, float], None] = lambda name, share: None,
@@ -152,6 +154,7 @@ def robustness(
         suite: what is played.
         learned: policies by name.
         extent: how much.
+        tuned: numbers of the baselines; the suite's, else tuned here, if left out.
         known: means of draws that were played before, by number.
         keep: called with each draw that was played now.
         progress: called with what is done and how much of all is done, 0..1.
@@ -161,7 +164,7 @@ def robustness(
     """
     check(suite)
     means = dict(known or {})
-    tuned = suite.tuned or tune_suite(suite, lambda share: progress("tuning", 0.0))
+    tuned = tuned or suite.tuned or tune_suite(suite, lambda share: progress("tuning", 0.0))
     for done, number in enumerate((*range(extent.draws), DEFAULT)):
         progress("as assumed" if number == DEFAULT else f"draw {number}", done / (extent.draws + 1))
         if number not in means:
@@ -186,7 +189,9 @@ def concluded(assumed: Means, draws: Sequence[Means]) -> Robustness:
         Spread(name, assumed[name], *(float(q) for q in np.quantile(table[:, column], (0.5, 0.05, 0.95))))
         for column, name in enumerate(names)
     ]
-    return Robustness("", len(draws), tuple(spreads), tuple(claims), float(taus.mean()), float(np.quantile(taus, 0.05)))
+    ordered = not np.isnan(taus).any()  # where all lose alike, there is no order to compare
+    tau, low = (float(taus.mean()), float(np.quantile(taus, 0.05))) if ordered else (None, None)
+    return Robustness("", len(draws), tuple(spreads), tuple(claims), tau, low)
 
 
 def _taus(assumed: npt.NDArray[np.float64], table: npt.NDArray[np.float64]) -> npt.NDArray[np.float64]:

@@ -39,34 +39,43 @@ def robust(
     from rich.console import Console
     from rich.progress import Progress, TimeRemainingColumn
 
-    from .evaluate import EvaluationError, check_names
+    from .chart_file import check_chart
+    from .contenders import BASELINES
+    from .evaluate import check_names
     from .evaluate_commands import learned_of
+    from .freezing import check, digest_of
+    from .judging import tune_suite
     from .robust import SEED, Extent, robustness
     from .robust_keeping import add, read_kept
     from .suites import read_suite
 
-    if chart is not None and (chart.is_dir() or not chart.parent.is_dir()):
-        raise EvaluationError(f"--chart {chart}: name a file in a folder that is there")
+    check_chart(chart)
     given = [*(policy or []), *(one for one in policies.split(",") if one)]
     learned, judged = learned_of(given), read_suite(suite)
     check_names(learned)
     extent = Extent(draws, chains, attacks, SEED if seed is None else seed)
+    check(judged)
+    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
+    with Progress(*columns, console=Console(stderr=True), disable=as_json, transient=True) as bar:
+        task = bar.add_task("tuning", total=1.0)
+        tuned = judged.tuned or tune_suite(judged, lambda share: bar.update(task, completed=share))
     header = {
         "suite": judged.name,
-        "digest": judged.said.digest,
+        "digest": judged.said.digest or digest_of(judged),  # of one that is not frozen too: two of one name are two
+        "tuned": {**asdict(tuned), "stops": list(tuned.stops)},
         **{name: value for name, value in asdict(extent).items() if name != "draws"},
         "policies": {name: _digest(weights.weights) for name, weights in learned.items()},
     }
-    known = {} if keep is None else read_kept(keep, header)
+    known = {} if keep is None else read_kept(keep, header, {*BASELINES, *learned})
     if not learned:
         known = {**_as_assumed(judged), **known}
-    columns = (*Progress.get_default_columns()[:-1], TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True), disable=as_json, transient=True) as bar:
         task = bar.add_task("", total=1.0)
         found = robustness(
             judged,
             learned,
             extent,
+            tuned=tuned,
             known=known,
             keep=(lambda number, means: None) if keep is None else lambda number, means: add(keep, number, means),
             progress=lambda name, share: bar.update(task, completed=share, description=name),
@@ -129,7 +138,9 @@ def _print(found: Robustness) -> None:
     for claim in found.claims:
         if not claim.stands:
             console.print(f"not said: {claim.better} loses less than {claim.worse} ({claim.holds:.0%} of draws)")
-    console.print(
-        f"Order of policies: Kendall's tau with the assumed one {found.tau:.2f} in the mean, over {found.tau_low:.2f} "
-        "in 95 % of draws. A claim is said where its sign holds in 95 % of draws."
-    )
+    order_kept = "all lose alike in some draw, so it is not compared"
+    if found.tau is not None and found.tau_low is not None:
+        order_kept = (
+            f"Kendall's tau with the assumed one {found.tau:.2f} in the mean, over {found.tau_low:.2f} in 95 % of draws"
+        )
+    console.print(f"Order of policies: {order_kept}. A claim is said where its sign holds in 95 % of draws.")

@@ -7,23 +7,25 @@ line that was cut off is played again; a file of another run is refused, nothing
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+import math
+from collections.abc import Mapping, Set
 from pathlib import Path
 from typing import Any
 
 from .evaluate import EvaluationError
-from .robust import Means
+from .robust import DEFAULT, Means
 
 
-def read_kept(path: Path, header: Mapping[str, Any]) -> dict[int, Means]:
+def read_kept(path: Path, header: Mapping[str, Any], names: Set[str]) -> dict[int, Means]:
     """Draws of a file, which is begun if it is not there, and mended if its last line was cut off.
 
     Args:
         path: the file.
         header: what is played.
+        names: of the policies that are played.
 
     Raises:
-        EvaluationError: it is of another run, or no such file.
+        EvaluationError: it is of another run, no such file, or a line is no draw of these policies; names the line.
     """
     try:
         lines = path.read_text("utf-8").splitlines() if path.exists() else []
@@ -31,13 +33,16 @@ def read_kept(path: Path, header: Mapping[str, Any]) -> dict[int, Means]:
             path.write_text(json.dumps(header) + "\n", "utf-8")
             return {}
         found = _parsed(path, lines)
-        if found[0] != dict(header):
+        if found[0] != json.loads(json.dumps(header)):
             raise EvaluationError(f"--keep {path}: is of another run ({_told(found[0])}); name another file")
+        kept = dict(_draw(path, number, one, names) for number, one in enumerate(found[1:], 2))
         if len(found) < len(lines):
             path.write_text("".join(line + "\n" for line in lines[: len(found)]), "utf-8")
     except OSError as error:
         raise EvaluationError(f"--keep {path}: {error.strerror or error}; name a file that can be written") from None
-    return {int(one["draw"]): one["means"] for one in found[1:]}
+    except UnicodeDecodeError:
+        raise EvaluationError(f"--keep {path}: is no text; name another file") from None
+    return kept
 
 
 def add(path: Path, number: int, means: Means) -> None:
@@ -46,7 +51,22 @@ def add(path: Path, number: int, means: Means) -> None:
         file.write(json.dumps({"draw": number, "means": dict(means)}) + "\n")
 
 
-def _parsed(path: Path, lines: list[str]) -> list[dict[str, Any]]:
+def _draw(path: Path, line: int, one: Any, names: Set[str]) -> tuple[int, Means]:
+    """Number and means of a draw."""
+    number = one.get("draw") if isinstance(one, dict) else None
+    means = one.get("means") if isinstance(one, dict) else None
+    if (
+        type(number) is not int
+        or number < DEFAULT
+        or not isinstance(means, dict)
+        or set(means) != names
+        or not all(type(value) in (int, float) and math.isfinite(value) for value in means.values())
+    ):
+        raise EvaluationError(f"--keep {path}: line {line} is no draw of these policies; name another file")
+    return number, means
+
+
+def _parsed(path: Path, lines: list[str]) -> list[Any]:
     found = []
     for number, line in enumerate(lines):
         try:

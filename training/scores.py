@@ -55,7 +55,7 @@ class Score:
     iqm: Estimate  # mean of the middle half of all attacks
     episodes: int  # attacks on all chains together
     by_cause: Mapping[str, float]
-    by_owner: Mapping[str, float]  # owners of equal id on several chains are taken together, mean over chains
+    by_owner: Mapping[str, float]  # mean over the chains that have an owner of this id
     by_chain: Mapping[str, float]
     responses: Mapping[str, float]  # proposals per episode, by playbook
     saved: float | None  # share of what the clairvoyant saves against doing nothing; None where it saves nothing
@@ -207,11 +207,11 @@ def _by_cause(parts: Sequence[Played]) -> dict[str, float]:
 
 
 def _by_owner(parts: Sequence[Played], games: Sequence[Game]) -> dict[str, float]:
-    found: dict[str, float] = {}
+    found: dict[str, list[float]] = {}
     for part, game in zip(parts, games, strict=True):
         for owner, loss in zip(game.compiled.twin.owners, part.loss.mean(axis=0).sum(axis=1), strict=True):
-            found[owner.id] = found.get(owner.id, 0.0) + float(loss) / len(parts)
-    return found
+            found.setdefault(owner.id, []).append(float(loss))
+    return {owner: float(np.mean(losses)) for owner, losses in found.items()}
 
 
 def _share(parts: Sequence[Played], column: str, breached: npt.NDArray[np.bool_]) -> float | None:

@@ -44,6 +44,9 @@ class Chains(_Part):
         for number, one in enumerate(self.chains):
             if "seed" in one:
                 raise ValueError(f"chain {number}: seeds are counted from first_seed on; leave seed out")
+            beside = sorted(str(key) for key in one if key != "chain")
+            if "chain" in one and beside:  # they would go before what the suite says, and past its digest
+                raise ValueError(f"chain {number}: {beside[0]} stands beside chain; leave it out, the suite says it")
         return self
 
 
@@ -60,7 +63,7 @@ class Numbers(_Part):
 class SuiteFile(_Part):
     """A suite as its file says it."""
 
-    name: Annotated[str, Field(min_length=1, max_length=100)]
+    name: Annotated[str, Field(pattern="^[a-z0-9][a-z0-9-]{0,99}$")]  # results are kept in a file of this name
     says: str = ""  # what it is for, one line
     digest: Annotated[str, Field(pattern="^[0-9a-f]{64}$")] | None = None  # of what is played; frozen then
     episodes: Annotated[Whole, Field(ge=2, le=100_000)] = 50  # attacks on each cell
@@ -72,6 +75,14 @@ class SuiteFile(_Part):
     tuned_on: Chains
     tuning_attacks: Annotated[Whole, Field(ge=1, le=100_000)] = 10  # per candidate on each cell
     tuned: Numbers | None = None  # tuned when it is used if left out
+
+    @model_validator(mode="after")
+    def _frozen_with_its_numbers(self) -> Self:
+        if self.digest is not None and self.tuned is None:
+            raise ValueError(
+                "digest: a frozen suite says what its baselines are tuned to; give tuned, or leave digest out"
+            )
+        return self
 
 
 @dataclass(frozen=True)

@@ -164,12 +164,16 @@ def test_the_table_adds_up(policy: Path, monkeypatch: pytest.MonkeyPatch) -> Non
     assert json.loads(json.dumps(told)) == told and len(told["rows"]) == len(rows)
 
 
-def test_the_command_refuses_bad_input(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_the_command_refuses_bad_input(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """One line with the mend, exit code 2."""
     for arguments, named in (
         (["--attacks", "1"], "--attacks 1: give 2 or more"),
         (["--scenario", str(tmp_path / "absent.yaml")], "absent.yaml"),
         (["--policy", str(tmp_path / "absent.tocsin")], "absent.tocsin"),
+        (["--policy", f"{RULE}={policy}"], f"policy name {RULE!r} is taken"),
+        (["--policy", f"{ONE_SEAT}={policy}"], f"policy name {ONE_SEAT!r} is taken"),
+        (["--chains", "4"], "--chains 4"),
+        (["--chains", "0"], "--chains 0"),
     ):
         with pytest.raises(SystemExit) as left:
             main(["cooperation", *arguments])

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import pytest
+from tocsin.envs.game import load_game
 from tocsin.envs.policy_file import NumpyPolicy
+from tocsin.envs.scenario import Generator, Scenario
 from tocsin.envs.scripted import Clairvoyant, Defender, Threshold, nothing
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
@@ -81,6 +83,23 @@ def test_the_same_chain_twice_changes_no_mean(evaluation: Evaluation) -> None:
         assert both.mean == pytest.approx(one.mean) and both.episodes == 2 * one.episodes
         assert both.by_owner == pytest.approx(one.by_owner) and both.minutes == one.minutes
         assert both.high - both.low <= one.high - one.low + 1e-9
+
+
+def test_an_owners_loss_is_the_mean_over_the_chains_it_is_on() -> None:
+    """Chains without that owner do not thin it out."""
+    made = Generator(assets=20, owners=2, seed=5)
+    games = [short_game(), load_game(Scenario(name="other", horizon_ticks=30, generate=made))]
+    owners = [{owner.id for owner in game.compiled.twin.owners} for game in games]
+    assert owners[0] & owners[1] == {"internet"}
+    fields = [{name: Contender(game, nothing) for name in (NOTHING, THRESHOLD, CLAIRVOYANT)} for game in games]
+    both = evaluate(dict(zip("ab", fields, strict=True)), episodes=4).scores[0].by_owner
+    alone = [evaluate({"a": field}, episodes=4).scores[0].by_owner for field in fields]
+    assert both["internet"] == pytest.approx((alone[0]["internet"] + alone[1]["internet"]) / 2)
+    assert any(loss for owner, loss in alone[0].items() if owner != "internet")
+    for one in alone:
+        assert {owner: both[owner] for owner in one if owner != "internet"} == pytest.approx(
+            {owner: loss for owner, loss in one.items() if owner != "internet"}
+        )
 
 
 def test_owners_who_call_are_slower() -> None:

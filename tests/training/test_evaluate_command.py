@@ -81,6 +81,7 @@ def test_several_chains_are_judged_at_once(tmp_path: Path, scenario: Path, capsy
         (("--scenario", "absent.yaml"), "absent.yaml"),
         (("--policy", "=absent.tocsin"), "=absent.tocsin"),
         (("--chart", "absent/chart.png"), "absent"),
+        (("--chart", "chart.xyz"), "chart.xyz"),
         (("--chains", "2"), "--chains 2"),
         (("--suite", "none-such"), "none-such"),
         (("--suite", "charging", "--scenario", "x.yaml"), "--scenario"),

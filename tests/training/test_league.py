@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from tocsin import envs as shelf
 from tocsin.envs.attack import AttackEnv
 from tocsin.envs.attackers import Attacker
 from tocsin.envs.game import Game, load_game
@@ -156,6 +157,14 @@ def test_a_league_tells_who_beats_whom() -> None:
     assert {pair: one.value for pair, one in again.losses.items()} == {
         pair: one.value for pair, one in played.losses.items()
     }, "a seed decides all of it"
+
+
+@pytest.mark.parametrize("name", ["restore above belief", "evict by worth", "defender 1"])
+def test_a_given_policy_takes_no_name_of_another(name: str) -> None:
+    """Otherwise it would stand in the pool in place of the script, or be replaced by the first newcomer."""
+    policy = load_policy(next((Path(shelf.__file__).parent / "data" / "policies").glob("*.tocsin")))
+    with pytest.raises(LeagueError, match=f"policy name '{name}' is taken"):
+        play_league(_scenario(), TINY, {name: policy})
 
 
 def test_attackers_come_back_from_their_files(tmp_path: Path) -> None:

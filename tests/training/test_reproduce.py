@@ -6,30 +6,37 @@ import json
 from pathlib import Path
 
 import pytest
+from tocsin import envs as shelf
 from tocsin.orchestrator.cli import BAD_INPUT, load_command, main
-from tocsin.tests.training.small_suites import small_suite
+from tocsin.tests.training.small_suites import SMALL, small_suite
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
+from tocsin.training import judging, suites
 from tocsin.training import reproduce as module
 from tocsin.training.contenders import BASELINES, CLAIRVOYANT, THRESHOLD
+from tocsin.training.freezing import digest_of
 from tocsin.training.reproduce import read_results, table_names
 from tocsin.training.reproduce_page import rewritten, tables
 from tocsin.training.suites import read_suite, shipped_suites
 
 
-def run(*arguments: str) -> None:
-    load_command("reproduce", "tocsin.training.reproduce_commands:reproduce").main(
+def run(*arguments: str) -> int | None:
+    code: int | None = load_command("reproduce", "tocsin.training.reproduce_commands:reproduce").main(
         args=list(arguments), standalone_mode=False
     )
+    return code
 
 
 @pytest.fixture
 def suite(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    """A small suite, with results to be kept in a folder of its own."""
-    kept = tmp_path / "kept"
-    kept.mkdir()
-    monkeypatch.setattr(module, "KEPT", kept)
+    """A small frozen suite that is shipped, with results to be kept in a folder of its own; its name."""
+    for name in ("kept", "suites"):
+        (tmp_path / name).mkdir()
+    monkeypatch.setattr(module, "KEPT", tmp_path / "kept")
     monkeypatch.setattr(module, "SHIPPED_POLICIES", tmp_path / "none")
-    return small_suite(tmp_path)
+    monkeypatch.setattr(suites, "SHIPPED", tmp_path / "suites")
+    digest = digest_of(read_suite(small_suite(tmp_path / "suites")))
+    small_suite(tmp_path / "suites", SMALL + f"digest: {digest}\n")
+    return "small"
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_suites() if read_suite(name).said.digest])
@@ -57,17 +64,50 @@ def test_what_is_kept_comes_again(suite: str, capsys: pytest.CaptureFixture[str]
         assert all(one["largest"] == 0 and one["figures"] > 10 for one in told["policies"])
     kept = json.loads(path.read_text())
     kept["policies"][THRESHOLD]["chains"]["01 (14 assets)"]["downtime"] += 1e-6
-    kept["policies"]["gone"] = kept["policies"][THRESHOLD]
     path.write_text(json.dumps(kept))
-    assert load_command("reproduce", "tocsin.training.reproduce_commands:reproduce").main(
-        args=[suite, "--json"], standalone_mode=False
-    ) in (1, None)
+    assert run(suite, "--json") == 1
     told = json.loads(capsys.readouterr().out)
     gap = max(told["policies"], key=lambda one: one["largest"])
-    assert not told["equal"] and told["not_run"] == ["gone"]
+    assert not told["equal"] and told["not_run"] == []
     assert gap["policy"] == THRESHOLD and gap["place"] == "01 (14 assets).downtime"
-    run(suite, "--tolerance", "1e-5")
-    assert "equal" in capsys.readouterr().out
+    assert run(suite, "--tolerance", "1e-5") is None
+    assert ": equal (" in capsys.readouterr().out
+
+
+def test_equal_is_said_of_all_that_is_kept_alone(suite: str, capsys: pytest.CaptureFixture[str]) -> None:
+    """A policy that was not run, and one of another file than the results are of, are named; it ends with 1."""
+    given = ("--policy", f"mine={next((Path(shelf.__file__).parent / 'data' / 'policies').glob('*.tocsin'))}")
+    run(suite, "--write", *given)
+    path = module.KEPT / "small.json"
+    assert run(suite, *given) is None and ": equal (" in capsys.readouterr().out
+    assert run(suite) == 1
+    out = capsys.readouterr().out
+    assert "NOT ALL RUN" in out and "not run, give their files by --policy: mine" in out
+    kept = json.loads(path.read_text())
+    kept["files"]["mine"] = "0" * 64
+    path.write_text(json.dumps(kept))
+    assert run(suite, *given) == 1
+    out = capsys.readouterr().out
+    assert "DIFFERS" in out and "another file than the results were kept with: mine" in out
+
+
+def test_results_are_kept_of_frozen_shipped_suites_alone(
+    suite: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A file of one's own, even under a shipped name, one that is not frozen and another digest change nothing kept."""
+    monkeypatch.setattr(judging, "judge", lambda *a, **k: pytest.fail("played first"))
+    own, path = small_suite(tmp_path), module.KEPT / "small.json"
+    path.write_text(json.dumps({"digest": "0" * 64, "policies": {}, "files": {}}))
+    before = path.read_bytes()
+    for table, named in ((own, "no frozen suite that comes"), (suite, "another benchmark has another name")):
+        with pytest.raises(ValueError, match=named):
+            run(table, "--write")
+    with pytest.raises(ValueError, match="another benchmark has another name"):
+        run(suite)
+    small_suite(tmp_path / "suites")
+    with pytest.raises(ValueError, match="no frozen suite"):
+        run(suite, "--write")
+    assert path.read_bytes() == before and [one.name for one in module.KEPT.iterdir()] == ["small.json"]
 
 
 @pytest.mark.parametrize("name", [name for name in shipped_suites() if read_suite(name).said.digest])

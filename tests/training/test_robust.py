@@ -7,11 +7,14 @@ from pathlib import Path
 
 import pytest
 from tocsin.orchestrator.cli import BAD_INPUT, load_command, main
-from tocsin.tests.training.small_suites import small_suite
+from tocsin.tests.training.small_suites import SMALL, small_suite
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
 from tocsin.training import robust as module
 from tocsin.training.contenders import BASELINES, CLAIRVOYANT, NOTHING
+from tocsin.training.evaluate import EvaluationError
 from tocsin.training.robust import DEFAULT, Extent, cells_of, concluded
+from tocsin.training.robust_commands import _print, as_object
+from tocsin.training.robust_keeping import add, read_kept
 from tocsin.training.suites import read_suite
 
 
@@ -64,9 +67,49 @@ def test_a_run_goes_on_where_it_stopped(
     monkeypatch.setattr(module, "play_draw", lambda *a: played.append(a[-1]) or play_draw(*a))
     run(*arguments)
     assert json.loads(capsys.readouterr().out) == first and played == [DEFAULT]
+    for more in (("--seed", "4"), ("--suite", small_suite(tmp_path, SMALL.replace("assets: 14", "assets: 15")))):
+        with pytest.raises(ValueError, match="another run"):
+            run(*arguments, *more)
+    small_suite(tmp_path, SMALL.replace("restore: 0.4", "restore: 0.41"))
     with pytest.raises(ValueError, match="another run"):
-        run(*arguments, "--seed", "4")
+        run(*arguments)
     assert len(keep.read_text().splitlines()) == 5
+
+
+@pytest.mark.parametrize(
+    "line",
+    [
+        "{}",
+        "7",
+        '{"draw": 0, "means": {"b": 1.0}}',
+        '{"draw": 0, "means": {"a": NaN}}',
+        '{"draw": "0", "means": {"a": 1.0}}',
+        '{"draw": -2, "means": {"a": 1.0}}',
+        '{"draw": 0, "means": [1.0]}',
+    ],
+)
+def test_a_line_that_is_no_draw_is_named(tmp_path: Path, line: str) -> None:
+    """Nothing of the file is used or changed."""
+    path, header = tmp_path / "draws.jsonl", {"suite": "small", "stops": (0.1, 0.2)}
+    assert read_kept(path, header, {"a"}) == {}
+    add(path, 0, {"a": 1.5})
+    assert read_kept(path, header, {"a"}) == {0: {"a": 1.5}}
+    with path.open("a") as file:
+        file.write(line + "\n")
+    before = path.read_bytes()
+    with pytest.raises(EvaluationError, match="line 3"):
+        read_kept(path, header, {"a"})
+    assert path.read_bytes() == before
+
+
+def test_where_all_lose_alike_there_is_no_order() -> None:
+    """Tau is null in JSON, not NaN, and the table says why."""
+    apart, alike = {"a": 1.0, "b": 2.0}, {"a": 1.0, "b": 1.0}
+    for assumed, draws in ((alike, [apart] * 2), (apart, [alike, apart])):
+        found = concluded(assumed, draws)
+        told = json.loads(json.dumps(as_object(found), allow_nan=False))
+        assert told["tau"] is None and told["tau_low"] is None
+        _print(found)
 
 
 @pytest.mark.parametrize(
@@ -74,9 +117,11 @@ def test_a_run_goes_on_where_it_stopped(
     [
         (("--draws", "1"), "--draws 1"),
         (("--attacks", "1"), "--attacks 1"),
+        (("--seed", "-1"), "--seed -1"),
         (("--suite", "none-such"), "none-such"),
         (("--policy", "absent.tocsin"), "absent.tocsin"),
         (("--chart", "absent/chart.png"), "absent"),
+        (("--chart", "chart.xyz"), "chart.xyz"),
     ],
 )
 def test_bad_input_is_one_line(arguments: tuple[str, ...], named: str, capsys: pytest.CaptureFixture[str]) -> None:

@@ -79,12 +79,20 @@ def test_a_frozen_suite_that_has_changed_is_refused(tmp_path: Path) -> None:
         ("assets: 12, owners: 2}, ", "assets: 3, owners: 2}, ", "assets"),
         ("name: small", "name: small\nplaybooks: [none-such]", "none-such"),
         ("name: small", "name: small\ndigest: abc", "digest"),
+        ("name: small", "name: ../small", "name"),
+        ("name: small", "name: Small one", "name"),
+        ("{assets: 14, owners: 2}", "{chain: charging, horizon_ticks: 10}", "horizon_ticks stands beside chain"),
+        ("{assets: 14, owners: 2}", "{chain: charging, attackers: []}", "attackers stands beside chain"),
+        ("name: small", f"name: small\ndigest: {'a' * 64}", "tuned"),
     ],
 )
 def test_a_suite_that_says_what_cannot_be_is_refused(tmp_path: Path, old: str, new: str, named: str) -> None:
     """The message names the place."""
+    text = SMALL.replace(old, new)
+    if named == "tuned":
+        text = text[: text.index("tuned: {restore")]
     with pytest.raises(ValueError, match=named):
-        digest_of(read_suite(small_suite(tmp_path, SMALL.replace(old, new))))
+        digest_of(read_suite(small_suite(tmp_path, text)))
 
 
 def test_a_suite_that_is_not_there_names_those_that_are() -> None:
