@@ -97,7 +97,8 @@ def run_sweep(
                     name=NAME,
                     storage_path=str(folder),
                     verbose=0,
-                    checkpoint_config=tune.CheckpointConfig(num_to_keep=1),
+                    # PBT copies others' checkpoints a while after it chose them: they may not be gone by then
+                    checkpoint_config=tune.CheckpointConfig(num_to_keep=5 if scheduler == PBT else 1),
                     callbacks=[watcher],
                 ),
             )

@@ -57,7 +57,7 @@ def test_a_sweep_finds_settings(config: Path, tmp_path: Path, scheduler: str, sa
     assert [row["loss"] for row in rows] == sorted(row["loss"] for row in rows)
     best = read_settings(Path(told["best"]))
     assert best.learning_rate == pytest.approx(rows[0]["chosen"]["learning_rate"]) and best.iterations == 6
-    (kept,) = out.rglob(f"{rows[0]['name']}/checkpoint_*/checkpoint-*.tocsin")
+    kept = max(out.rglob(f"{rows[0]['name']}/checkpoint_*/checkpoint-*.tocsin"), key=lambda path: path.name)
     assert Shelf.at(str(kept.parent)).newest()["report"]["iterations"] == rows[0]["iterations"]
     again = _sweep(config, out, "--scheduler", scheduler, "--samples", str(samples))
     assert again.returncode == 2 and "--resume" in again.stderr
