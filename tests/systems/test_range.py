@@ -407,5 +407,6 @@ def test_a_folder_of_somebody_else_is_left_alone(plan: Plan, tmp_path: Path) -> 
     other = Plan(f"{plan.prefix}c")
     with pytest.raises(RangeError, match="not a range's"):
         up(other, tmp_path)
-    down(other, tmp_path)
+    with pytest.raises(RangeError, match="not a range's"):
+        down(other, tmp_path)
     assert (tmp_path / "thesis.txt").read_text() == "mine"
