@@ -58,7 +58,8 @@ def test_a_sweep_finds_settings(config: Path, tmp_path: Path, scheduler: str, sa
     best = read_settings(Path(told["best"]))
     assert best.learning_rate == pytest.approx(rows[0]["chosen"]["learning_rate"]) and best.iterations == 6
     kept = max(out.rglob(f"{rows[0]['name']}/checkpoint_*/checkpoint-*.tocsin"), key=lambda path: path.name)
-    assert Shelf.at(str(kept.parent)).newest()["report"]["iterations"] == rows[0]["iterations"]
+    found = Shelf.at(str(kept.parent)).newest()["report"]["iterations"]
+    assert found == rows[0]["iterations"] if scheduler == "asha" else found in (2, 4, 6)  # PBT trades checkpoints
     again = _sweep(config, out, "--scheduler", scheduler, "--samples", str(samples))
     assert again.returncode == 2 and "--resume" in again.stderr
 
