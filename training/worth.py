@@ -67,7 +67,7 @@ class Worth:
         return np.where(acts, self.actions[best], 0).astype(np.int32)
 
 
-# Weights of `Watchful`, found by a search of 130 sets over 10 generated chains of 40 to 200 assets, seeds 100 to 109,
+# Weights of `Watchful`, found by a search of some 60 sets over 10 generated chains of 40 to 200 assets, seeds 100 to 109,
 # 40 attacks each on the training stream (a script that is not kept).
 TOWARD, STAKE, ALWAYS, WRONG = 11.0, 1.9, 1.4, 14.0
 WATCHED = 0.08  # belief from which to look closer; found with them
@@ -81,7 +81,7 @@ class Watchful:
 
     Gain of an eviction: belief x (1 + `TOWARD` x odds of the best way from there to a crown jewel + `STAKE` x stake)
     less `ALWAYS` x stake less (1 - belief) x `WRONG` x stake; stake: share of an owner's value that stands still while
-    the asset alone does not serve. Looking closer costs a few minutes of work and halves what stays unseen.
+    the asset alone does not serve. Looking closer costs a few minutes of work, and sensors there look more often.
     """
 
     game: Game
