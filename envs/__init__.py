@@ -20,6 +20,7 @@ PUBLIC = (
     "game",
     "joined",
     "owner_lanes",
+    "lanes_sb3",
     "learned",
     "numbers",
     "policy_file",

@@ -16,7 +16,8 @@ from gymnasium import spaces
 from .active import ActiveSettings
 from .active_worlds import ActiveWorlds
 from .game import Game
-from .sb3_vector import Array, Indices, ResponseVecEnv
+from .lanes_sb3 import Indices
+from .sb3_vector import Array, ResponseVecEnv
 
 
 class ActiveVecEnv(ResponseVecEnv):

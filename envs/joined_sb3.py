@@ -10,14 +10,14 @@ from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
-from stable_baselines3.common.vec_env import VecEnv
 
 from .active_sb3 import ActiveVecEnv
 from .checks import EnvError
-from .sb3_vector import Array, Indices
+from .lanes_sb3 import Indices, LanesVecEnv
+from .sb3_vector import Array
 
 
-class JoinedVecEnv(VecEnv):
+class JoinedVecEnv(LanesVecEnv):
     """Lanes of several chains side by side, for a policy that serves all of them.
 
     Observation, actions, rewards, start, end and infos of a lane are those of its `ActiveVecEnv`. `seed(n)` gives the
@@ -105,18 +105,3 @@ class JoinedVecEnv(VecEnv):
         """
         told = [one for part in self.parts for one in part.get_attr(attr_name)]
         return [told[lane] for lane in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Refused: lanes share what they have.
-
-        Raises:
-            AttributeError: always.
-        """
-        self.parts[0].set_attr(attr_name, value)
-
-    def env_is_wrapped(self, wrapper_class: type[Any], indices: Indices = None) -> list[bool]:
-        """False for every lane."""
-        return [False for _ in self._get_indices(indices)]
-
-    def close(self) -> None:
-        """Nothing to close."""

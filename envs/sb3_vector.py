@@ -6,27 +6,25 @@ lane gives equals what `ResponseEnv` gives in the same world and episode (tested
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from stable_baselines3.common.vec_env import VecEnv
 
 from ..twin.sensing.observe import FEATURES
 from .checks import checked_count, checked_world, checked_worlds
 from .game import Game, load_game
+from .lanes_sb3 import Indices, LanesVecEnv
 from .reward import told_losses
 from .scenario import read_scenario
 from .vector import ResponseWorlds, Step
 
 Array = npt.NDArray[Any]
-Indices = int | Sequence[int] | None
 
 
-class ResponseVecEnv(VecEnv):
+class ResponseVecEnv(LanesVecEnv):
     """B worlds of `ResponseEnv` side by side, as SB3 wants them; its data sheet holds for every lane.
 
     Observation and actions are those of `ResponseEnv`; `env_method("action_masks")` gives the masks, as MaskablePPO
@@ -134,26 +132,3 @@ class ResponseVecEnv(VecEnv):
     def has_attr(self, attr_name: str) -> bool:
         """Whether lanes have such an attribute or method."""
         return hasattr(self, attr_name) or attr_name == "legal_pairs"
-
-    def get_attr(self, attr_name: str, indices: Indices = None) -> list[Any]:
-        """An attribute, the same for all lanes.
-
-        Raises:
-            AttributeError: there is none.
-        """
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: Indices = None) -> None:
-        """Refused: lanes share what they have.
-
-        Raises:
-            AttributeError: always.
-        """
-        raise AttributeError(f"{attr_name!r} cannot be set: worlds of one game share it; make another environment")
-
-    def env_is_wrapped(self, wrapper_class: type[Any], indices: Indices = None) -> list[bool]:
-        """False for every lane."""
-        return [False for _ in self._get_indices(indices)]
-
-    def close(self) -> None:
-        """Nothing to close."""

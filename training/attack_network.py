@@ -14,10 +14,9 @@ import numpy as np
 import numpy.typing as npt
 import torch
 from gymnasium import spaces
-from sb3_contrib.common.maskable.distributions import MaskableCategoricalDistribution
-from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 from torch import nn
 
+from .actor_critic import OnePassPolicy
 from .duel import ROW_FEATURES, ROWS, AttackView
 
 HIDDEN = 32
@@ -64,40 +63,12 @@ class AttackNetwork(nn.Module):
         return torch.cat([self.wait(context), self.score(pairs)[:, :, 0]], dim=1), self.value(context)
 
 
-class AttackPolicy(MaskableActorCriticPolicy):
+class AttackPolicy(OnePassPolicy):
     """SB3's actor-critic interface over an `AttackNetwork`."""
 
     def _build(self, lr_schedule: Callable[[float], float]) -> None:
         self.network = AttackNetwork()
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
-
-    def _distribution(self, obs: torch.Tensor, masks: Any) -> tuple[MaskableCategoricalDistribution, torch.Tensor]:
-        logits, values = self.network(obs)
-        distribution = MaskableCategoricalDistribution(logits.shape[1])
-        distribution.proba_distribution(action_logits=logits)
-        if masks is not None:
-            distribution.apply_masking(masks)
-        return distribution, values
-
-    def forward(self, obs: torch.Tensor, deterministic: bool = False, action_masks: Any = None) -> Any:
-        """(actions, values, log probabilities)."""
-        distribution, values = self._distribution(obs, action_masks)
-        actions = distribution.get_actions(deterministic=deterministic)
-        return actions, values, distribution.log_prob(actions)
-
-    def evaluate_actions(self, obs: torch.Tensor, actions: torch.Tensor, action_masks: Any = None) -> Any:
-        """(values, log probabilities, entropy) of given actions."""
-        distribution, values = self._distribution(obs, action_masks)
-        return values, distribution.log_prob(actions), distribution.entropy()
-
-    def get_distribution(self, obs: torch.Tensor, action_masks: Any = None) -> MaskableCategoricalDistribution:
-        """The action distribution."""
-        return self._distribution(obs, action_masks)[0]
-
-    def predict_values(self, obs: torch.Tensor) -> torch.Tensor:
-        """float32[B, 1] values."""
-        values: torch.Tensor = self.network(obs)[1]
-        return values
 
 
 @dataclass(frozen=True)

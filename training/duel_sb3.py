@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 from gymnasium import spaces
-from stable_baselines3.common.vec_env import VecEnv
 
+from ..envs.lanes_sb3 import LanesVecEnv
 from ..envs.scripted import Defender
 from .attack_network import OBSERVATION
 from .duel import ROWS, Attacking, AttackView, Duel
@@ -22,7 +22,7 @@ from .duel import ROWS, Attacking, AttackView, Duel
 Array = npt.NDArray[Any]
 
 
-class _DuelVecEnv(VecEnv):
+class _DuelVecEnv(LanesVecEnv):
     """What both seats share."""
 
     def __init__(self, duels: Sequence[Duel], observed: spaces.Box, actions: int, scale: float, episode: int) -> None:
@@ -80,25 +80,6 @@ class _DuelVecEnv(VecEnv):
         if method_name != "action_masks":
             raise AttributeError(f"duels have no method {method_name!r}; they have action_masks")
         return list(self.action_masks()[list(self._get_indices(indices))])
-
-    def get_attr(self, attr_name: str, indices: Any = None) -> list[Any]:
-        """An attribute, the same for all lanes."""
-        return [getattr(self, attr_name) for _ in self._get_indices(indices)]
-
-    def set_attr(self, attr_name: str, value: Any, indices: Any = None) -> None:
-        """Refused: lanes share what they have.
-
-        Raises:
-            AttributeError: always.
-        """
-        raise AttributeError(f"{attr_name!r} cannot be set: duels share it; make another environment")
-
-    def env_is_wrapped(self, wrapper_class: type[Any], indices: Any = None) -> list[bool]:
-        """False for every lane."""
-        return [False for _ in self._get_indices(indices)]
-
-    def close(self) -> None:
-        """Nothing to close."""
 
 
 class AttackVecEnv(_DuelVecEnv):

@@ -12,16 +12,17 @@ from typing import Any
 import numpy as np
 import torch
 from gymnasium import spaces
-from sb3_contrib.common.maskable.distributions import MaskableCategoricalDistribution
-from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 
 from ..envs.active import ActiveSettings
 from ..envs.game import Game
+from .actor_critic import OnePassPolicy
 from .network import PairNetwork
 
 
-class PairPolicy(MaskableActorCriticPolicy):
+class PairPolicy(OnePassPolicy):
     """SB3's actor-critic interface over a `PairNetwork`."""
+
+    network: PairNetwork
 
     def __init__(
         self,
@@ -40,31 +41,8 @@ class PairPolicy(MaskableActorCriticPolicy):
         self.network = PairNetwork(self.game.effects)
         self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
 
-    def _distribution(self, obs: torch.Tensor, masks: Any) -> tuple[MaskableCategoricalDistribution, torch.Tensor]:
-        logits, values = self.network(obs)
-        distribution = MaskableCategoricalDistribution(logits.shape[1])
-        distribution.proba_distribution(action_logits=logits)
-        if masks is not None:
-            distribution.apply_masking(masks)
-        return distribution, values
-
-    def forward(self, obs: torch.Tensor, deterministic: bool = False, action_masks: Any = None) -> Any:
-        """(actions, values, log probabilities) for rows uint8[B, K, width]."""
-        distribution, values = self._distribution(obs, action_masks)
-        actions = distribution.get_actions(deterministic=deterministic)
-        return actions, values, distribution.log_prob(actions)
-
-    def evaluate_actions(self, obs: torch.Tensor, actions: torch.Tensor, action_masks: Any = None) -> Any:
-        """(values, log probabilities, entropy) of given actions."""
-        distribution, values = self._distribution(obs, action_masks)
-        return values, distribution.log_prob(actions), distribution.entropy()
-
-    def get_distribution(self, obs: torch.Tensor, action_masks: Any = None) -> MaskableCategoricalDistribution:
-        """The action distribution."""
-        return self._distribution(obs, action_masks)[0]
-
     def predict_values(self, obs: torch.Tensor) -> torch.Tensor:
-        """float32[B, 1] values."""
+        """float32[B, 1] values, without scores."""
         values: torch.Tensor = self.network.values(obs)
         return values
 

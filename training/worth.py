@@ -15,6 +15,7 @@ from ..envs.game import Game
 from ..envs.scripted import MONITOR, RESTORE, REVOKE
 from ..envs.target_graph import hourly_scale
 from ..envs.vector import ResponseWorlds
+from ..playbooks.actions import encode
 from ..twin.compiled import NANO, Int32
 from ..twin.rulebook.defenders import service_at_stake
 from ..twin.vocabulary import AssetKind
@@ -38,14 +39,8 @@ class Worth:
     @cached_property
     def evictions(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Int32]:
         """Worth of an eviction that was due, cost of one that was not, number of the action, each [N]."""
-        game, t = self.game, self.game.compiled.arrays
-        hour = NANO * game.compiled.tick_s / 3600.0 * hourly_scale(t)
-        names, targets = (RESTORE, REVOKE), game.compiled.targets
-        restore, revoke = (game.library.index_of(name) for name in names)
-        playbook = np.where(t.asset["kind"] == AssetKind.IDENTITY, revoke, restore)
-        actions = (1 + playbook * targets + np.arange(len(t.asset))).astype(np.int32)
-        worth = 1.0 + REACHED * np.asarray(t.asset["toward"], np.float64)
-        return worth, INTERRUPTED * service_at_stake(t).astype(np.float64) / hour, actions
+        worth = 1.0 + REACHED * np.asarray(self.game.compiled.arrays.asset["toward"], np.float64)
+        return worth, INTERRUPTED * _stake(self.game), _evicting(self.game)
 
     @property
     def actions(self) -> Int32:
@@ -61,14 +56,11 @@ class Worth:
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        gains = self.gains(worlds)
-        best = gains.argmax(axis=1)
-        acts = gains[np.arange(len(gains)), best] >= self.level
-        return np.where(acts, self.actions[best], 0).astype(np.int32)
+        return _best(self.gains(worlds), self.actions, self.level)
 
 
-# Weights of `Watchful`, found by a search of some 60 sets over 10 generated chains of 40 to 200 assets, seeds 100 to 109,
-# 40 attacks each on the training stream (a script that is not kept).
+# Weights of `Watchful`, found by a search of some 60 sets over 10 generated chains of 40 to 200 assets, seeds 100 to
+# 109, 40 attacks each on the training stream (a script that is not kept).
 TOWARD, STAKE, ALWAYS, WRONG = 11.0, 1.9, 1.4, 14.0
 WATCHED = 0.08  # belief from which to look closer; found with them
 PULL = 0.5  # gain of looking closer where belief is e times `WATCHED`, less the level; for lessons alone
@@ -91,15 +83,12 @@ class Watchful:
     @cached_property
     def _assets(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Int32]:
         """Gain by belief, gain at no belief, each [N]; numbers of the actions [2 * N]: evict, then look."""
-        game, t = self.game, self.game.compiled.arrays
-        hour = NANO * game.compiled.tick_s / 3600.0 * hourly_scale(t)
-        stake = service_at_stake(t).astype(np.float64) / hour
-        restore, revoke, watch = (game.library.index_of(name) for name in (RESTORE, REVOKE, MONITOR))
-        playbook = np.where(t.asset["kind"] == AssetKind.IDENTITY, revoke, restore)
-        playbook = np.concatenate([playbook, np.full(len(t.asset), watch)])
-        actions = (1 + playbook * game.compiled.targets + np.tile(np.arange(len(t.asset)), 2)).astype(np.int32)
-        rise = 1.0 + TOWARD * np.asarray(t.asset["toward"], np.float64) + (STAKE + WRONG) * stake
-        return rise, -(ALWAYS + WRONG) * stake, actions
+        game, asset = self.game, self.game.compiled.arrays.asset
+        first = encode(game.library.index_of(MONITOR), 0, game.compiled.targets)
+        looking = np.arange(first, first + len(asset), dtype=np.int32)
+        stake = _stake(game)
+        rise = 1.0 + TOWARD * np.asarray(asset["toward"], np.float64) + (STAKE + WRONG) * stake
+        return rise, -(ALWAYS + WRONG) * stake, np.concatenate([_evicting(game), looking])
 
     @property
     def actions(self) -> Int32:
@@ -119,7 +108,26 @@ class Watchful:
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        gains = self.gains(worlds)
-        best = gains.argmax(axis=1)
-        acts = gains[np.arange(len(gains)), best] >= self.level
-        return np.where(acts, self.actions[best], 0).astype(np.int32)
+        return _best(self.gains(worlds), self.actions, self.level)
+
+
+def _stake(game: Game) -> npt.NDArray[np.float64]:
+    """float64[N] share of an owner's value that stands still while an asset alone does not serve."""
+    t = game.compiled.arrays
+    hour = NANO * game.compiled.tick_s / 3600.0 * hourly_scale(t)
+    return service_at_stake(t).astype(np.float64) / hour
+
+
+def _evicting(game: Game) -> Int32:
+    """int32[N] the action that evicts from each asset: restore it, or revoke an identity; legal or not."""
+    restore, revoke = (game.library.index_of(name) for name in (RESTORE, REVOKE))
+    kinds = game.compiled.arrays.asset["kind"]
+    playbook = np.where(kinds == AssetKind.IDENTITY, revoke, restore)
+    return (1 + playbook * game.compiled.targets + np.arange(len(kinds))).astype(np.int32)
+
+
+def _best(gains: npt.NDArray[np.float64], actions: Int32, level: float) -> Int32:
+    """int32[B] the action with the most gain of float64[B, M]; waiting where that is below the level."""
+    best = gains.argmax(axis=1)
+    acts = gains[np.arange(len(gains)), best] >= level
+    return np.where(acts, actions[best], 0).astype(np.int32)
