@@ -84,15 +84,21 @@ def evaluate(
             result = _judge(judged, learned, first, episodes, budget, planner, progress)
         else:
             result = _compare(scenario or [], learned, chains, episodes, budget, progress)
-    told = as_object(result)
-    if judged is not None:
-        whole = first is None and episodes in (None, judged.said.episodes)
-        told = {"suite": judged.name, "digest": judged.said.digest, "whole": whole, **told}
+    told = _told(result, judged, first, episodes)
     typer.echo(json.dumps(told)) if as_json else _print(result)
     if chart is not None:
         from .evaluate_chart import draw
 
         draw(result, chart)
+
+
+def _told(result: Evaluation, suite: Suite | None, first: int | None, episodes: int | None) -> dict[str, Any]:
+    """The object that `--json` prints; a suite is named with its digest, and whether all of it was played."""
+    told = as_object(result)
+    if suite is None:
+        return told
+    whole = first is None and episodes in (None, suite.said.episodes)
+    return {"suite": suite.name, "digest": suite.said.digest, "whole": whole, **told}
 
 
 def _judge(

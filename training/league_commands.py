@@ -35,12 +35,13 @@ def league(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
     """Train attackers and defenders against each other. Example: tocsin league --rounds 2 --out league"""
-    from .league_settings import league_yaml, read_league
+    from .league_settings import read_league
+    from .settings import settings_yaml
 
     given = {"rounds": rounds, "attack_steps": attack_steps, "defend_steps": defend_steps}
     settings = read_league(config, **given, attacks=attacks, seed=seed)
     if show:
-        typer.echo(league_yaml(settings), nl=False)
+        typer.echo(settings_yaml(settings), nl=False)
         return
     _check_folder(out)
     from rich.console import Console

@@ -9,8 +9,6 @@ from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from ..envs.attackers import PRESETS
 from ..twin.sources.safe_yaml import read_yaml
 from .settings import TrainError, check_field, number, word
@@ -76,13 +74,3 @@ def read_league(path: Path | None, **given: Any) -> LeagueSettings:
         return LeagueSettings(**said)
     except TrainError as error:
         raise LeagueError(f"{path or 'tocsin league'}: {error}") from None
-
-
-def league_yaml(settings: LeagueSettings) -> str:
-    """All settings as a commented YAML file that `read_league` reads to the same settings."""
-    lines = []
-    for one in fields(settings):
-        style = "'" if type(one.default) is str else None
-        value = yaml.safe_dump(getattr(settings, one.name), default_style=style, width=10**6).split("\n")[0]
-        lines.append(f"{one.name}: {value}  # {one.metadata['meaning']}")
-    return "\n".join(lines) + "\n"

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -15,7 +16,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 if TYPE_CHECKING:
-    from .robust import Means, Robustness
+    from ..envs.policy_file import NumpyPolicy
+    from .contenders import Tuned
+    from .robust import Extent, Means, Robustness
     from .suites import Suite
 
 
@@ -43,7 +46,7 @@ def robust(
     from .contenders import BASELINES
     from .evaluate import check_names
     from .evaluate_commands import learned_of
-    from .freezing import check, digest_of
+    from .freezing import check
     from .judging import tune_suite
     from .robust import SEED, Extent, robustness
     from .robust_keeping import add, read_kept
@@ -59,13 +62,7 @@ def robust(
     with Progress(*columns, console=Console(stderr=True), disable=as_json, transient=True) as bar:
         task = bar.add_task("tuning", total=1.0)
         tuned = judged.tuned or tune_suite(judged, lambda share: bar.update(task, completed=share))
-    header = {
-        "suite": judged.name,
-        "digest": judged.said.digest or digest_of(judged),  # of one that is not frozen too: two of one name are two
-        "tuned": {**asdict(tuned), "stops": list(tuned.stops)},
-        **{name: value for name, value in asdict(extent).items() if name != "draws"},
-        "policies": {name: _digest(weights.weights) for name, weights in learned.items()},
-    }
+    header = _header(judged, tuned, extent, learned)
     known = {} if keep is None else read_kept(keep, header, {*BASELINES, *learned})
     if not learned:
         known = {**_as_assumed(judged), **known}
@@ -85,6 +82,19 @@ def robust(
         from .robust_chart import draw
 
         draw(found, chart)
+
+
+def _header(suite: Suite, tuned: Tuned, extent: Extent, learned: Mapping[str, NumpyPolicy]) -> dict[str, Any]:
+    """What is played, as a file of kept draws begins with it."""
+    from .freezing import digest_of
+
+    return {
+        "suite": suite.name,
+        "digest": suite.said.digest or digest_of(suite),  # of one that is not frozen too: two of one name are two
+        "tuned": {**asdict(tuned), "stops": list(tuned.stops)},
+        **{name: value for name, value in asdict(extent).items() if name != "draws"},
+        "policies": {name: _digest(policy.weights) for name, policy in learned.items()},
+    }
 
 
 def _as_assumed(suite: Suite) -> dict[int, Means]:

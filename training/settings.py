@@ -206,8 +206,8 @@ def parse_settings(content: Any, place: str, *, folder: Path | None = None, **gi
         raise TrainError(f"{place}: {error}") from None
 
 
-def settings_yaml(settings: TrainSettings) -> str:
-    """All settings as a commented YAML file that `read_settings` reads to the same settings."""
+def settings_yaml(settings: Any) -> str:
+    """Settings, made with `number` and `word`, as a commented YAML file that reads back to the same settings."""
     lines = []
     for one in fields(settings):
         assert one.default is not MISSING

@@ -77,36 +77,44 @@ def run_sweep(
         trainable = tune.with_resources(
             tune.with_parameters(trial, sweep=sweep, scenario=scenario), {"cpu": sweep.settings.threads}
         )
-        watcher = _watcher(tune, samples * sweep.reports, progress)
-        tuner = (
-            tune.Tuner.restore(str(folder / NAME), trainable, resume_unfinished=True, restart_errored=True)
-            if resume and tune.Tuner.can_restore(str(folder / NAME))
-            else tune.Tuner(
+        if resume and tune.Tuner.can_restore(str(folder / NAME)):
+            tuner = tune.Tuner.restore(str(folder / NAME), trainable, resume_unfinished=True, restart_errored=True)
+        else:
+            tuner = tune.Tuner(
                 trainable,
                 param_space={name: _domain(tune, one) for name, one in sweep.search.items()},
-                tune_config=tune.TuneConfig(
-                    metric=SCORE,
-                    mode="min",
-                    num_samples=samples,
-                    max_concurrent_trials=None if scheduler == PBT else concurrent,
-                    scheduler=_scheduler(tune, scheduler, sweep),
-                    search_alg=tune.search.BasicVariantGenerator(random_state=seed),
-                    reuse_actors=True,  # an actor takes longer to load than a short trial to its first report
-                ),
-                run_config=tune.RunConfig(
-                    name=NAME,
-                    storage_path=str(folder),
-                    verbose=0,
-                    # PBT copies others' checkpoints a while after it chose them: they may not be gone by then
-                    checkpoint_config=tune.CheckpointConfig(num_to_keep=5 if scheduler == PBT else 1),
-                    callbacks=[watcher],
-                ),
+                tune_config=_searching(tune, sweep, scheduler, samples, concurrent, seed),
+                run_config=_keeping(tune, scheduler, folder, _watcher(tune, samples * sweep.reports, progress)),
             )
-        )
         return _rows(tuner.fit(), sweep)
     finally:
         if started:
             stop_ray()
+
+
+def _searching(tune: Any, sweep: Sweep, scheduler: str, samples: int, concurrent: int, seed: int) -> Any:
+    """Which settings are drawn, and which trials go on."""
+    return tune.TuneConfig(
+        metric=SCORE,
+        mode="min",
+        num_samples=samples,
+        max_concurrent_trials=None if scheduler == PBT else concurrent,
+        scheduler=_scheduler(tune, scheduler, sweep),
+        search_alg=tune.search.BasicVariantGenerator(random_state=seed),
+        reuse_actors=True,  # an actor takes longer to load than a short trial to its first report
+    )
+
+
+def _keeping(tune: Any, scheduler: str, folder: Path, watcher: Any) -> Any:
+    """What of a sweep is kept where."""
+    return tune.RunConfig(
+        name=NAME,
+        storage_path=str(folder),
+        verbose=0,
+        # PBT copies others' checkpoints a while after it chose them: they may not be gone by then
+        checkpoint_config=tune.CheckpointConfig(num_to_keep=5 if scheduler == PBT else 1),
+        callbacks=[watcher],
+    )
 
 
 def trial(config: dict[str, Any], sweep: Sweep, scenario: Scenario) -> None:

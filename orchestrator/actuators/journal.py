@@ -15,7 +15,7 @@ from pathlib import Path
 from typing import Any, Final
 
 from .base import Malformed, Order, Outcome, Refused, Unavailable
-from .private_file import make_private
+from .private_file import open_private
 
 MADE_NO_SENSE: Final = "malformed"  # in place of an outcome
 
@@ -38,11 +38,12 @@ class Journal:
             JournalError: it cannot be opened as such.
         """
         try:
-            make_private(path)
-            self._file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
-            self._file.execute("PRAGMA journal_mode=WAL")
-            self._file.execute("PRAGMA synchronous=FULL")
-            self._file.execute("CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, outcome TEXT, refusal TEXT)")
+            self._file = open_private(
+                path,
+                "PRAGMA journal_mode=WAL",
+                "PRAGMA synchronous=FULL",
+                "CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, outcome TEXT, refusal TEXT)",
+            )
         except (sqlite3.Error, OSError) as error:
             raise JournalError(f"{path}: {error}; give the node a home that it may write") from None
 

@@ -18,7 +18,7 @@ from pydantic import Field
 
 from ...playbooks.variable_values import fault_of_value
 from .base import Malformed, Order, Outcome, Pending, Refused
-from .private_file import make_private
+from .private_file import open_private
 from .setup import Part, Setup
 
 MAX_NAME: Final = 200  # characters
@@ -66,11 +66,10 @@ class Tasks:
             TaskError: it cannot be opened as such.
         """
         try:
-            make_private(path)
-            self._file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
-            self._file.execute(
+            self._file = open_private(
+                path,
                 "CREATE TABLE IF NOT EXISTS tasks (key TEXT PRIMARY KEY, owner TEXT, text TEXT, returns TEXT,"
-                " deadline REAL, state TEXT, answer TEXT, vals TEXT, person TEXT)"
+                " deadline REAL, state TEXT, answer TEXT, vals TEXT, person TEXT)",
             )
         except (sqlite3.Error, OSError) as error:
             raise TaskError(f"{path}: {error}; name the node's home") from None

@@ -7,6 +7,7 @@ same rights to the files that it lays beside it.
 from __future__ import annotations
 
 import os
+import sqlite3
 from pathlib import Path
 
 
@@ -22,3 +23,20 @@ def make_private(path: Path) -> None:
         os.fchmod(made, 0o600)
     finally:
         os.close(made)
+
+
+def open_private(path: Path, *statements: str) -> sqlite3.Connection:
+    """Open a private SQLite file, made where it is not; threads share it, every statement is its own transaction.
+
+    Args:
+        path: the file.
+        statements: settings and tables that it has to have.
+
+    Raises:
+        OSError, sqlite3.Error: it cannot be opened as such.
+    """
+    make_private(path)
+    file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
+    for statement in statements:
+        file.execute(statement)
+    return file

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from .base import Refused
@@ -26,42 +27,30 @@ AGAIN_POWERSHELL: Final = re.compile(  # calls by name or text, expansions of ou
 MAX_VALUE: Final = 4_096  # characters; a longer one belongs in a file
 
 
+@dataclass(frozen=True, slots=True)
+class _Language:
+    """How a shell quotes, and how it reads an environment variable."""
+
+    escape: str  # the sign that takes the next one as it is, but in single quotes
+    outside: str  # a value outside quotes
+    inside: str  # a value in double quotes
+    comments: bool  # whether what is behind `#` is left out where it names values
+
+
+POSIX: Final = _Language("\\", '"${{{}}}"', "${{{}}}", comments=True)
+POWERSHELL: Final = _Language("`", "${{env:{}}}", "${{env:{}}}", comments=False)
+
+
 def for_posix(text: str, arguments: Mapping[str, str], place: str) -> str:
     """Give a shell program whose values are environment variables, each read as one word.
 
     Raises:
         Refused: a value is missing, or stands where a shell would not read it as one word.
     """
-    found: list[str] = []
-    quote, position = "", 0
     fault = fault_of(text) if REFERENCE.search(text) else None
     if fault is not None:
         raise Refused(f"{place}: {fault}; with values, write simple commands, or make it a program on the owner's list")
-    while position < len(text):
-        reference = REFERENCE.match(text, position)
-        if reference is not None:
-            name = _known(reference[1], arguments, place)
-            if quote == "'":
-                raise Refused(f"{place}: {name} stands in single quotes, where a shell puts no value; use double ones")
-            found.append(f"${{{name}}}" if quote else f'"${{{name}}}"')
-            position = reference.end()
-            continue
-        sign = text[position]
-        if sign == "\\" and quote != "'":
-            found.append(text[position : position + 2])
-            position += 2
-            continue
-        if sign in "'\"" and quote in ("", sign):
-            quote = "" if quote else sign
-        if sign == "#" and not quote and (position == 0 or text[position - 1] in " \t\n;&|"):
-            end = text.find("\n", position)
-            end = len(text) if end < 0 else end
-            found.append(text[position:end] if not REFERENCE.search(text, position, end) else "#")
-            position = end
-            continue
-        found.append(sign)
-        position += 1
-    return "".join(found)
+    return _with_references(text, arguments, place, POSIX)
 
 
 def for_powershell(text: str, arguments: Mapping[str, str], place: str) -> str:
@@ -70,34 +59,43 @@ def for_powershell(text: str, arguments: Mapping[str, str], place: str) -> str:
     Raises:
         Refused: a value is missing, or stands where PowerShell would not put one in.
     """
-    if REFERENCE.search(text):
-        again = AGAIN_POWERSHELL.search(text)
-        if again is not None:
-            raise Refused(
-                f"{place}: {again[0]!r} may read a value as a program; write the command without it, or make it a "
-                "program on the owner's list"
-            )
-    quote, position = "", 0
+    again = AGAIN_POWERSHELL.search(text) if REFERENCE.search(text) else None
+    if again is not None:
+        raise Refused(
+            f"{place}: {again[0]!r} may read a value as a program; write the command without it, or make it a "
+            "program on the owner's list"
+        )
+    return _with_references(text, arguments, place, POWERSHELL)
+
+
+def _with_references(text: str, arguments: Mapping[str, str], place: str, language: _Language) -> str:
+    """Give the text with a reference to an environment variable wherever a value belongs."""
     found: list[str] = []
+    quote, position = "", 0
     while position < len(text):
-        reference = REFERENCE.match(text, position)
+        sign, reference = text[position], REFERENCE.match(text, position)
         if reference is not None:
             name = _known(reference[1], arguments, place)
             if quote == "'":
-                raise Refused(f"{place}: {name} stands in single quotes, where no value is put in; use double ones")
-            found.append(f"${{env:{name}}}")
-            position = reference.end()
-            continue
-        sign = text[position]
-        if sign == "`" and quote != "'":
-            found.append(text[position : position + 2])
-            position += 2
-            continue
-        if sign in "'\"" and quote in ("", sign):
-            quote = "" if quote else sign
-        found.append(sign)
-        position += 1
+                raise Refused(f"{place}: {name} stands in single quotes, where a shell puts no value; use double ones")
+            piece, after = (language.inside if quote else language.outside).format(name), reference.end()
+        elif sign == language.escape and quote != "'":
+            piece, after = text[position : position + 2], position + 2
+        elif language.comments and not quote and sign == "#" and _begins_word(text, position):
+            end = text.find("\n", position)
+            after = len(text) if end < 0 else end
+            piece = "#" if REFERENCE.search(text, position, after) else text[position:after]
+        else:
+            if sign in "'\"" and quote in ("", sign):
+                quote = "" if quote else sign
+            piece, after = sign, position + 1
+        found.append(piece)
+        position = after
     return "".join(found)
+
+
+def _begins_word(text: str, position: int) -> bool:
+    return position == 0 or text[position - 1] in " \t\n;&|"
 
 
 def used(text: str) -> list[str]:

@@ -44,7 +44,7 @@ VALUE: Final = re.compile(r"__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__:value")
 def fault_of(text: str) -> str | None:
     """Say what keeps a text with values from being plain; None where it is."""
     try:
-        for words in _commands(text):
+        for words in _Reader(text).commands():
             _check(words)
     except _NotPlainError as error:
         return str(error)
@@ -78,71 +78,94 @@ def _check(words: list[_Word]) -> None:
         raise _NotPlainError("a value names where to write or read")
 
 
-def _commands(text: str) -> Iterator[list[_Word]]:
-    """The simple commands of a text.
+class _Reader:
+    """Reads a text sign by sign into the words of its simple commands; used once."""
 
-    Raises:
-        _NotPlainError: a sign that is more than that.
-    """
-    words: list[_Word] = []
-    word: _Word | None = None
-    awaits_target = False
-    position = 0
+    def __init__(self, text: str) -> None:
+        self._text, self._position = text, 0
+        self._words: list[_Word] = []
+        self._word: _Word | None = None
+        self._awaits_target = False
 
-    def opened() -> _Word:
-        nonlocal word, awaits_target
-        if word is None:
-            word = _Word()
-            word.is_target, awaits_target = awaits_target, False
-            words.append(word)
-        return word
+    def commands(self) -> Iterator[list[_Word]]:
+        """The simple commands, each its words.
 
-    while position < len(text):
-        sign = text[position]
-        found = VALUE.match(text, position)
-        if found:
-            opened().has_value = True
-            position = found.end()
+        Raises:
+            _NotPlainError: a sign that is more than that.
+        """
+        while self._position < len(self._text):
+            sign = self._text[self._position]
+            if self._is_word(sign) or self._is_space(sign) or self._is_redirection():
+                continue
+            if sign not in ";&|\n":
+                raise _NotPlainError(f"the sign {sign!r} is no plain one; put it into quotes where it is meant as such")
+            yield from self._ended()
+            self._position += 1
+        yield from self._ended()
+
+    def _is_word(self, sign: str) -> bool:
+        """Take what belongs to a word, if that is next."""
+        if found := VALUE.match(self._text, self._position):
+            self._opened().has_value = True
+            self._position = found.end()
         elif PLAIN.match(sign):
-            opened().text += sign
-            position += 1
+            self._opened().text += sign
+            self._position += 1
         elif sign in "'\"":
-            position = _quoted(text, position, opened())
+            self._position = _quoted(self._text, self._position, self._opened())
         elif sign == "\\":
-            if text[position + 1 : position + 2] in ("", "\n"):
+            escaped = self._text[self._position + 1 : self._position + 2]
+            if escaped in ("", "\n"):
                 raise _NotPlainError("a line goes on behind a backslash")
-            opened().text += text[position + 1]
-            opened().is_bare = False
-            position += 2
-        elif sign in " \t":
-            word = None
-            position += 1
-        elif sign == "#" and word is None:
-            end = text.find("\n", position)
-            position = len(text) if end < 0 else end
-        elif redirection := REDIRECTION.match(text, position):
-            if word is not None and word.is_bare and word.text.isdecimal() and not word.has_value:
-                words.remove(word)  # the number of what is redirected, no argument
-            word = None
-            awaits_target = "&" not in redirection[0][1:]
-            position = redirection.end()
-        elif sign in ";&|\n":
-            if awaits_target:
-                raise _NotPlainError("a redirection leads nowhere")
-            if words:
-                yield words
-            words, word = [], None
-            position += 1
-        elif sign in "*?~^!" and not (word is None and sign == "!"):
-            opened().is_bare = False
-            opened().text += sign
-            position += 1
+            self._opened().text += escaped
+            self._opened().is_bare = False
+            self._position += 2
+        elif sign in "*?~^!" and not (self._word is None and sign == "!"):
+            self._opened().text += sign
+            self._opened().is_bare = False
+            self._position += 1
         else:
-            raise _NotPlainError(f"the sign {sign!r} is no plain one; put it into quotes where it is meant as such")
-    if awaits_target:
-        raise _NotPlainError("a redirection leads nowhere")
-    if words:
-        yield words
+            return False
+        return True
+
+    def _is_space(self, sign: str) -> bool:
+        """Take what parts words, a comment too, if that is next."""
+        if sign in " \t":
+            self._word = None
+            self._position += 1
+        elif sign == "#" and self._word is None:
+            end = self._text.find("\n", self._position)
+            self._position = len(self._text) if end < 0 else end
+        else:
+            return False
+        return True
+
+    def _is_redirection(self) -> bool:
+        """Take a redirection's sign, if that is next; the word behind it is its target."""
+        found = REDIRECTION.match(self._text, self._position)
+        if found is None:
+            return False
+        word = self._word
+        if word is not None and word.is_bare and word.text.isdecimal() and not word.has_value:
+            self._words.remove(word)  # the number of what is redirected, no argument
+        self._word = None
+        self._awaits_target = "&" not in found[0][1:]
+        self._position = found.end()
+        return True
+
+    def _opened(self) -> _Word:
+        if self._word is None:
+            self._word = _Word()
+            self._word.is_target, self._awaits_target = self._awaits_target, False
+            self._words.append(self._word)
+        return self._word
+
+    def _ended(self) -> Iterator[list[_Word]]:
+        if self._awaits_target:
+            raise _NotPlainError("a redirection leads nowhere")
+        if self._words:
+            yield self._words
+        self._words, self._word = [], None
 
 
 def _quoted(text: str, position: int, word: _Word) -> int:

@@ -28,8 +28,9 @@ from tocsin.training.attacker_file import AttackerFileError, load_attacker, save
 from tocsin.training.duel import ROW_FEATURES, ROWS, SLOTS, Duel, play_duel, rows_of
 from tocsin.training.duel_sb3 import AttackVecEnv, DefendVecEnv
 from tocsin.training.league import AS_WRITTEN, EXPLOITER, _model, play_league
-from tocsin.training.league_settings import LeagueError, LeagueSettings, league_yaml, read_league
+from tocsin.training.league_settings import LeagueError, LeagueSettings, read_league
 from tocsin.training.playing import play
+from tocsin.training.settings import settings_yaml
 
 STREAM = 2
 TICKS = 60
@@ -229,7 +230,7 @@ def test_settings_printed_are_settings_read(tmp_path: Path) -> None:
     """Each has a meaning; what is printed reads back; what cannot be is named."""
     assert all(len(one.metadata["meaning"]) > 10 for one in fields(LeagueSettings) if one.name != "threads")
     path = tmp_path / "league.yaml"
-    path.write_text(league_yaml(TINY))
+    path.write_text(settings_yaml(TINY))
     assert read_league(path) == TINY and read_league(path, rounds=3).rounds == 3
     for text, named in (
         ("round: 2\n", "'round' is no setting; take one of rounds"),
@@ -246,7 +247,7 @@ def test_the_command_writes_files_that_play(tmp_path: Path, capsys: pytest.Captu
     """A folder with attackers, defenders and the table; a folder that holds something is left alone."""
     scenario, config, out = tmp_path / "hour.yaml", tmp_path / "league.yaml", tmp_path / "out"
     scenario.write_text(f"name: hour\nhorizon_ticks: {TICKS}\n")
-    config.write_text(league_yaml(replace(TINY, attacks=2)))
+    config.write_text(settings_yaml(replace(TINY, attacks=2)))
     arguments = ["league", "--scenario", str(scenario), "--config", str(config), "--out", str(out), "--json"]
     main(arguments)
     told = json.loads(capsys.readouterr().out)

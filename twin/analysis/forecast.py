@@ -8,7 +8,7 @@ whether it may.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,6 +18,7 @@ from ..compiled import Compiled
 from ..rulebook.effects import EffectTable
 from ..rulebook.parameters import Parameters
 from ..rulebook.state import WorldState
+from ..rulebook.worlds import Worlds
 from ..sensing.belief import BeliefState
 from ..vocabulary import ConsentMode
 from .rollouts import roll_losses
@@ -94,9 +95,9 @@ def rehearse(
     every = [(), *dict.fromkeys(option for option in options if option)]
     consenting = parameters._replace(consent=parameters.consent.copy(), call=0.0)
     consenting.consent["mode"] = ConsentMode.AT_ONCE
-    losses = np.zeros((2, len(ticks), len(every), 0))  # in all, and of service alone
-    while True:
-        drawn = draw_worlds(
+
+    def draw(number: int) -> Worlds:
+        return draw_worlds(
             compiled,
             effects,
             consenting,
@@ -105,12 +106,10 @@ def rehearse(
             state=state,
             world=world,
             count=LEAST_WORLDS,
-            seed=seed * 64 + losses.shape[3] // LEAST_WORLDS,
+            seed=seed * 64 + number,
         )
-        more = np.concatenate([roll_losses(drawn, [option], ticks) for option in every], axis=2)
-        losses = np.concatenate([losses, more], axis=3)
-        if losses.shape[3] >= MOST_WORLDS or _is_told_apart(losses[0, 0]):
-            break
+
+    losses = _rolled(draw, every, ticks)
     return tuple(
         Rehearsal(
             horizon,
@@ -119,6 +118,19 @@ def rehearse(
         )
         for horizon, rows, services in zip(horizons_s, *losses, strict=True)
     )
+
+
+def _rolled(
+    draw: Callable[[int], Worlds], options: Sequence[tuple[int, ...]], ticks: Sequence[int]
+) -> npt.NDArray[np.float64]:
+    """float64[2, horizons, options, worlds] losses in all and of service, until options are told apart."""
+    losses = np.zeros((2, len(ticks), len(options), 0))
+    while True:
+        drawn = draw(losses.shape[3] // LEAST_WORLDS)
+        more = np.concatenate([roll_losses(drawn, [option], ticks) for option in options], axis=2)
+        losses = np.concatenate([losses, more], axis=3)
+        if losses.shape[3] >= MOST_WORLDS or _is_told_apart(losses[0, 0]):
+            return losses
 
 
 def _is_told_apart(losses: npt.NDArray[np.float64]) -> bool:
