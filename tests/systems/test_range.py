@@ -34,7 +34,7 @@ from tocsin.orchestrator.script import CacaoScript
 from tocsin.playbooks.actions import load_library
 from tocsin.tests.orchestrator.certificates import make_authority, make_server
 from tocsin.tests.orchestrator.fakes import ISOLATE, house, isolate
-from tocsin.tests.orchestrator.test_node import caller, kinds, only, signed
+from tocsin.tests.orchestrator.node_steps import caller, kinds, only, signed
 from tocsin.tests.systems.real_filter import COMPLETE, TOKEN, RealFilter, library_commands
 from tocsin.twin.graph import Twin
 
