@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Any
 
 from ..envs.scenario import Scenario
+from .checkpoint import Shelf
 from .cluster import ray, settle_in, start_ray, stop_ray
 from .report import Report
 from .settings import TrainSettings
@@ -139,13 +140,19 @@ def trial(config: dict[str, Any], sweep: Sweep, scenario: Scenario) -> None:
             nonlocal told
             if told < 0:
                 told = of.iterations
-            if of.iterations and of.iterations % sweep.every == 0 and of.iterations != told:
+            # told after a validation too, before its checkpoint is kept: others would copy an earlier one
+            if of.iterations != told and _is_kept(folder, of.iterations) and of.iterations % sweep.every == 0:
                 told = of.iterations
                 _tell(tune, of, folder, is_bound=is_bound(settings))
 
         done = train(scenario, settings, None, report, resume=given is not None, make_shape=InProcess)
         if done.iterations != told:
             _tell(tune, done, folder, is_bound=is_bound(settings))
+
+
+def _is_kept(folder: Path, iterations: int) -> bool:
+    """Whether the run's checkpoint of that iteration is there."""
+    return Path(Shelf.at(str(folder)).path(iterations)).is_file()
 
 
 def figures_of(report: Report, *, is_bound: bool) -> dict[str, float]:

@@ -4,11 +4,15 @@ from __future__ import annotations
 
 from dataclasses import fields
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tocsin.envs.scenario import Scenario
+from tocsin.training import trials
+from tocsin.training.checkpoint import Shelf
 from tocsin.training.report import Report
 from tocsin.training.settings import TrainSettings
 from tocsin.training.sweep import ASHA, PBT, SweepError, parse_sweep, read_sweep
@@ -128,3 +132,23 @@ def test_a_file_that_is_none_is_named(tmp_path: Path) -> None:
     (tmp_path / "list.yaml").write_text("- 1\n")
     with pytest.raises(SweepError, match=r"list\.yaml"):
         read_sweep(tmp_path / "list.yaml")
+
+
+def test_each_report_comes_with_the_checkpoint_of_its_own_iteration(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Population based training copies what was reported: an older one would set trials back, for ever."""
+    told: list[tuple[int, list[int]]] = []
+
+    def note(figures: dict[str, Any], checkpoint: str) -> None:
+        told.append((figures["iterations"], Shelf.at(checkpoint).numbers()))
+
+    fake = SimpleNamespace(
+        report=note, get_checkpoint=lambda: None, Checkpoint=SimpleNamespace(from_directory=lambda place: place)
+    )
+    monkeypatch.setattr(trials, "_tune", lambda: fake)
+    settings = {"iterations": 6, "worlds": 2, "steps": 4, "minibatches": 2, "imitation_worlds": 2}
+    small = {"imitation_passes": 1, "validation_worlds": 4}
+    sweep = _parsed(settings={**settings, **small}, every=2, search={"entropy": {"choice": [0.0, 0.01]}})
+    trials.trial({"entropy": 0.0}, sweep, Scenario(name="short", horizon_ticks=20))
+    assert told == [(2, [2]), (4, [4]), (6, [6])]
