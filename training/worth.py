@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -56,7 +57,7 @@ class Worth:
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        return _best(self.gains(worlds), self.actions, self.level)
+        return best_of(self.gains(worlds), self.actions, self.level)
 
 
 # Weights of `Watchful`, found by a search of some 60 sets over 10 generated chains of 40 to 200 assets, seeds 100 to
@@ -97,9 +98,13 @@ class Watchful:
 
     def gains(self, worlds: ResponseWorlds) -> npt.NDArray[np.float64]:
         """float64[B, 2 * N] gain of each of `actions`, in no unit; -inf where it is not legal."""
+        return self.gains_of(worlds.held(), worlds.legal)
+
+    def gains_of(self, held: npt.NDArray[np.floating[Any]], may: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
+        """As `gains`, of belief [B, N] and legal actions bool[B, 1 + P * T]."""
         rise, base, actions = self._assets
-        held = worlds.held().astype(np.float64)
-        legal = worlds.legal[:, actions]
+        held = held.astype(np.float64)
+        legal = may[:, actions]
         evict = np.where(legal[:, : len(rise)], held * rise + base, -np.inf)
         best = evict.max(axis=1, keepdims=True)
         look = self.level + PULL * np.log(np.maximum(held, 1e-9) / self.watched)
@@ -108,7 +113,7 @@ class Watchful:
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        return _best(self.gains(worlds), self.actions, self.level)
+        return best_of(self.gains(worlds), self.actions, self.level)
 
 
 def _stake(game: Game) -> npt.NDArray[np.float64]:
@@ -126,7 +131,7 @@ def _evicting(game: Game) -> Int32:
     return (1 + playbook * game.compiled.targets + np.arange(len(kinds))).astype(np.int32)
 
 
-def _best(gains: npt.NDArray[np.float64], actions: Int32, level: float) -> Int32:
+def best_of(gains: npt.NDArray[np.float64], actions: Int32, level: float) -> Int32:
     """int32[B] the action with the most gain of float64[B, M]; waiting where that is below the level."""
     best = gains.argmax(axis=1)
     acts = gains[np.arange(len(gains)), best] >= level
