@@ -8,7 +8,7 @@ of the threshold too slowly (`docs/policy.md`).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -23,18 +23,11 @@ from .settings import TrainSettings
 from .streams import STREAM_IMITATION
 from .worth import Watchful
 
-LEVELS = (
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-)  # gains from which the rule may act; the best of them on the imitation worlds teaches
-IMITATED_LEVEL = 1.0  # where none was tuned
+FACTORS = (0.5, 1.0, 2.0, 4.0)  # of the rule's level; the best of them on the imitation worlds teaches
+IMITATED_LEVEL = 1.0  # of owners' rules
 SOFTNESS = 0.25  # gain that makes a choice e times as likely in the lesson; assumed
 SLOW = 0.3  # share of worlds in which the rule acts in one decision of four, so that the lesson holds its mistakes
 RATE, LEAST_RATE = 5e-3, 1e-4  # Adam's, falling linearly over the passes
-PLANNED_RATE = 2e-3  # where the network knows the rule already
 MINIBATCH = 128
 VALUE_WEIGHT = 0.5  # of the value's fault beside the actor's, as in SB3's PPO
 MOST_SHIFT = 30.0  # gains above the best by this much less count for nothing in a lesson
@@ -48,30 +41,14 @@ class Lesson:
     chances: npt.NDArray[np.float32]  # [R, 1 + P * K] of each action, sum 1
     masks: npt.NDArray[np.bool_]  # [R, 1 + P * K]
     returns: npt.NDArray[np.float32]  # [R] discounted, in the chain's unit or scaled
-    weights: npt.NDArray[np.float32]  # [R] of the actor's fault; in no unit
 
     def scaled(self, scale: float) -> Lesson:
         """The same lesson with other returns."""
         return replace(self, returns=self.returns * np.float32(scale))
 
 
-PlanLessons = Callable[[Sequence[Chain], Sequence[int], float], Sequence[Lesson]]
-
-
-def imitate(
-    network: PairNetwork,
-    chains: Sequence[Chain],
-    settings: TrainSettings,
-    plans: PlanLessons | None = None,
-) -> float:
-    """Clone the rule into a fresh network, then what plans say; gives the scale of rewards, per unit of the chains.
-
-    Args:
-        network: is fitted.
-        chains: what the rule is watched on.
-        settings: of the run.
-        plans: gives lessons of a planner on chains dealt so many worlds, for a level of the rule; none if left out.
-    """
+def imitate(network: PairNetwork, chains: Sequence[Chain], settings: TrainSettings) -> float:
+    """Clone the rule into a fresh network; gives the scale of rewards, per unit of the chains."""
     level = tuned(chains, settings)
     lessons = [
         watch(chain, worlds, level, settings)
@@ -80,12 +57,7 @@ def imitate(
     ]
     scale = 1.0 / max(float(np.concatenate([lesson.returns for lesson in lessons]).std()), 1e-6)
     if settings.imitation_passes:
-        clone(network, [lesson.scaled(scale) for lesson in lessons], settings.imitation_passes, settings.seed)
-    if plans is not None and settings.planned_passes:
-        planned = plans(chains, dealt(settings.planned_worlds, chains), level)
-        clone(
-            network, [one.scaled(scale) for one in planned], settings.planned_passes, settings.seed, rate=PLANNED_RATE
-        )
+        clone(network, [lesson.scaled(scale) for lesson in lessons], settings)
     return scale
 
 
@@ -103,7 +75,7 @@ def watch(chain: Chain, worlds: int, level: float, settings: TrainSettings) -> L
         rewards.append(seen.advance(np.where(hesitates, 0, rule(seen.worlds)).astype(np.int32)).reward)
     observed, chosen, masks = (np.concatenate(column) for column in zip(*kept, strict=True))
     returns = discounted(np.stack(rewards) / np.float32(chain.unit), settings.gamma)
-    return Lesson(observed, chosen, masks, returns.ravel(), np.ones(len(observed), np.float32))
+    return Lesson(observed, chosen, masks, returns.ravel())
 
 
 def tuned(chains: Sequence[Chain], settings: TrainSettings) -> float:
@@ -153,20 +125,19 @@ def discounted(rewards: npt.NDArray[np.float32], gamma: float) -> npt.NDArray[np
     return returns
 
 
-def clone(network: PairNetwork, lessons: Sequence[Lesson], passes: int, seed: int, *, rate: float = RATE) -> None:
+def clone(network: PairNetwork, lessons: Sequence[Lesson], settings: TrainSettings) -> None:
     """Fit actor and value to lessons, of one chain or of several."""
-    names = ("observations", "chances", "masks", "returns", "weights")
+    names = ("observations", "chances", "masks", "returns")
     tensors = [torch.from_numpy(np.concatenate([getattr(one, name) for one in lessons])) for name in names]
-    tensors[-1] /= tensors[-1].mean().clamp(min=1e-9)
-    optimizer = torch.optim.Adam(network.parameters(), lr=rate)
-    shuffle = torch.Generator().manual_seed(seed)
-    for number in range(passes):
+    optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
+    shuffle = torch.Generator().manual_seed(settings.seed)
+    for number in range(settings.imitation_passes):
         for group in optimizer.param_groups:
-            group["lr"] = max(LEAST_RATE, rate * (1.0 - number / passes))
+            group["lr"] = max(LEAST_RATE, RATE * (1.0 - number / settings.imitation_passes))
         for rows in torch.split(torch.randperm(len(tensors[0]), generator=shuffle), MINIBATCH):
-            observations, chosen, masks, returns, weights = (tensor[rows] for tensor in tensors)
+            observations, chosen, masks, returns = (tensor[rows] for tensor in tensors)
             logits, values = network(observations, masks)
-            faults = (weights * torch.nn.functional.cross_entropy(logits, chosen, reduction="none")).mean()
+            faults = torch.nn.functional.cross_entropy(logits, chosen)
             faults = faults + VALUE_WEIGHT * ((values[:, 0] - returns) ** 2).mean()
             optimizer.zero_grad()
             faults.backward()

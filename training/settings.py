@@ -70,8 +70,6 @@ class TrainSettings:
     seed: int = number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
     imitation_worlds: int = number(64, 1, 4096, "worlds in all in which the rule by worth is watched for one episode")
     imitation_passes: int = number(8, 0, 1000, "over what was watched, before PPO; 0: none")
-    planned_worlds: int = number(0, 0, 65536, "worlds in all in which a planner says what responses are worth; 0: none")
-    planned_passes: int = number(12, 0, 1000, "over what was planned, after the rule is imitated and before PPO")
     learning_rate: float = number(1e-3, 1e-9, 1.0, "Adam's, in PPO, at the start; falls with what is left of the run")
     gamma: float = number(0.99, 0.01, 1.0, "discount per decision (two minutes)")
     gae_lambda: float = number(0.9, 0.0, 1.0, "of generalised advantage estimation")

@@ -13,7 +13,7 @@ import hashlib
 import math
 import tempfile
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -26,13 +26,12 @@ from ..envs.policy_file import OBSERVATION_VERSION, save_policy
 from ..envs.scenario import Scenario
 from .central import Central
 from .checkpoint import CheckpointError
-from .cluster import each, settle_in, start_ray, stop_ray
+from .cluster import settle_in, start_ray, stop_ray
 from .decentralised import Decentralised
-from .family import Chain, Chains, Curriculum
-from .imitate import Lesson, imitate
+from .family import Chains, Curriculum
+from .imitate import imitate
 from .metering import COSTS, is_bound, next_multipliers, overrun, prices
 from .peer import Iteration
-from .plan_lessons import plan_lesson
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder, made_by
@@ -194,17 +193,7 @@ class _Run:
     def _imitate(self) -> float:
         """Clone the rule on chains of all sizes, as the last stages have them; gives the scale of rewards."""
         stages = Curriculum(self.scenario, self.settings)
-        plans = self._planned if self.settings.planned_worlds else None
-        return imitate(self.learner.policy.network, stages.chains(stages.last), self.settings, plans)
-
-    def _planned(self, chains: Sequence[Chain], worlds: Sequence[int], level: float) -> list[Lesson]:
-        """Lessons of a planner, on the cluster: the workers wait meanwhile."""
-        given = [(chain, count, level) for chain, count in zip(chains, worlds, strict=True) if count]
-        lessons = []
-        for lesson in each(plan_lesson, given, self.settings):
-            lessons.append(lesson)
-            self._say(f"planning, {len(lessons)} of {len(given)} chains")
-        return lessons
+        return imitate(self.learner.policy.network, stages.chains(stages.last), self.settings)
 
     def _go_over(self, shape: Shape) -> None:
         """Play the chains of the stage that is due."""
@@ -350,11 +339,6 @@ def _write(run: _Run, out: Path | None) -> None:
             run.folder.put("policy.tocsin", made.read_bytes())
 
 
-def _how(settings: TrainSettings) -> str:
-    planned = "lessons of a planner, then " if settings.planned_worlds else ""
-    return f"behaviour cloning of eviction by worth, then {planned}MaskablePPO; best by validation"
-
-
 def _card(run: _Run) -> dict[str, Any]:
     from .. import __version__
 
@@ -366,7 +350,7 @@ def _card(run: _Run) -> dict[str, Any]:
         "library": library.digest,
         "playbooks": list(library.names),
         "settings": {name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario")},
-        "how": _how(settings),
+        "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
         "made": made_by(settings),
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,

@@ -12,4 +12,3 @@ def without_ray(monkeypatch: pytest.MonkeyPatch) -> None:
     """Let runs learn in this process."""
     monkeypatch.setattr(module, "SHAPES", {DECENTRALISED: InProcess})
     monkeypatch.setattr(module, "start_ray", lambda settings: False)
-    monkeypatch.setattr(module, "each", lambda work, given, settings: (work(*one, settings) for one in given))

@@ -99,7 +99,7 @@ def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
 
     assert acted.any()
     assert agreement() < 0.1
-    clone(network, [lesson], settings.imitation_passes, settings.seed)
+    clone(network, [lesson], settings)
     assert agreement() > 0.25
 
 
