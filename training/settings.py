@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
+from ..envs.cooperation import ARMS
 from ..twin.sources.safe_yaml import read_yaml
 
 DECENTRALISED, CENTRAL = "decentralised", "central"
-AS_WRITTEN, MIXED = "as-written", "mixed"  # attackers
+AS_WRITTEN, MIXED = "as-written", "mixed"  # attackers, cooperation
 COALITION, OWNERS = "coalition", "owners"  # seats
 PER_CHAIN, HOURS = "chain", "hours"  # units of rewards
 
@@ -57,7 +58,9 @@ class TrainSettings:
     )
     own_share: float = number(0.0, 0, 1, "of an owner's reward that is its own loss; the rest is all owners' together")
     cooperation: str = word(
-        AS_WRITTEN, "between owners: as the chains have it, or findings and consent in turn", (AS_WRITTEN, MIXED)
+        AS_WRITTEN,
+        "between owners: as the chains have it, one kind, or all kinds in turn",
+        (AS_WRITTEN, MIXED, *ARMS),
     )
     seconds: float = number(60.0, 0, 31_536_000, "wall time in all, Ray's start and validation too; 0: no limit")
     iterations: int = number(0, 0, 10**9, "updates in all, by which the learning rate then falls; 0: by the time")
