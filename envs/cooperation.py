@@ -1,4 +1,4 @@
-"""How owners cooperate, as four kinds of one game: findings shared or kept, consent to each other quick or slow.
+"""How owners cooperate, as four kinds of one game (`kinds`).
 
 Flows in: a game, or a twin. Flows out: the same chain and attackers, other agreements between owners. What an owner
 decides about its own stays as the chain has it. The times are assumed (`ranges`): what a standing agreement and today's
@@ -7,33 +7,18 @@ calls come to. Who sees an asset sees its owner's consent table too, so a defend
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ..twin.graph import ConsentRule, Sharing, Twin
 from ..twin.vocabulary import ConsentClass, ConsentMode, Proposer
 from .game import Game, make_game
+from .kinds import Cooperation
 from .owners import seated
 from .ranges import value_of
 
 QUICK_S = value_of("cooperation.quick_s")  # until what is asked for may be done by a standing agreement, refusing none
 SLOW_S = value_of("cooperation.slow_s")  # mean time to an answer by call, at least
-
-
-@dataclass(frozen=True, slots=True)
-class Cooperation:
-    """One kind."""
-
-    shares: bool  # every owner lets all others see its findings and what they are about; else nobody sees anything
-    agrees: bool  # what others ask for is done a minute later, except where safety is at stake
-
-
-ARMS: Mapping[str, Cooperation] = {
-    "both": Cooperation(shares=True, agrees=True),
-    "findings": Cooperation(shares=True, agrees=False),
-    "consent": Cooperation(shares=False, agrees=True),
-    "neither": Cooperation(shares=False, agrees=False),
-}
 
 
 def with_cooperation(game: Game, how: Cooperation) -> Game:

@@ -16,8 +16,9 @@ from typing import Any
 import numpy as np
 
 from ..envs.attackers import PRESETS, Attacker
-from ..envs.cooperation import ARMS, with_cooperation
+from ..envs.cooperation import with_cooperation
 from ..envs.game import Game, load_game
+from ..envs.kinds import ARMS
 from ..envs.scenario import SMALL_SITE, Generator, Scenario
 from ..envs.scripted import Defender, Threshold, nothing, worlds_for
 from .chains import HELD_OUT, kept_for_judging

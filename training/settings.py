@@ -14,7 +14,7 @@ from typing import Any
 
 import yaml
 
-from ..envs.cooperation import ARMS
+from ..envs.kinds import ARMS
 from ..twin.sources.safe_yaml import read_yaml
 
 DECENTRALISED, CENTRAL = "decentralised", "central"
