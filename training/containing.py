@@ -43,7 +43,7 @@ def _number(meaning: str, low: float, high: float) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class RuleNumbers:
-    """What the rule weighs; T: odds of the best way to a crown jewel, S: share of an owner's value that stands still."""
+    """What the rule weighs. T: odds of the best way to a crown jewel; S: share of owners' value that stands still."""
 
     toward: float = _number("gain of evicting a sure hold, for T", 0.0, 1e3)
     stake: float = _number("the same, for S", 0.0, 1e3)
@@ -98,7 +98,9 @@ def read_numbers(path: Path) -> RuleNumbers:
     names = {one.name for one in fields(RuleNumbers)}
     if not isinstance(said, dict) or set(said) != names:
         wrong = sorted(names ^ set(said)) if isinstance(said, dict) else sorted(names)
-        raise TrainError(f"{path}: `numbers:` should hold {', '.join(sorted(names))}; see to {', '.join(map(str, wrong))}")
+        raise TrainError(
+            f"{path}: `numbers:` should hold {', '.join(sorted(names))}; mend {', '.join(map(str, wrong))}"
+        )
     try:
         return RuleNumbers(**said)
     except ValueError as error:

@@ -57,7 +57,7 @@ def judge(
     def cell(place: Place) -> Cell:
         def field() -> Mapping[str, Contender]:
             found = contenders(game_of(place), tuned, learned)
-            return with_planner(tuned, learned, planner)(found) if planner else found
+            return with_planner(learned, planner)(found) if planner else found
 
         return Cell(place.chain, place.attacker, field)
 

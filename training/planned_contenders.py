@@ -1,4 +1,4 @@
-"""Contenders that plan: a planner alone, and the rule by worth and each learned policy with a planner on top.
+"""Contenders that plan: a planner alone, the rule that contains and each learned policy, with a planner on top.
 
 Flows in: the contenders of a cell. Flows out: the same with those that plan, before the one that sees the truth.
 """
@@ -10,10 +10,12 @@ from enum import StrEnum
 
 from ..envs.policy_file import NumpyPolicy
 from ..twin.analysis.planner import PlanSettings
-from .contenders import CLAIRVOYANT, NOTHING, WATCHFUL, Contender, Tuned
-from .planning import LearnedBase, Planned, Suspects, WatchfulBase
+from .containing import Containing, RuleNumbers
+from .contenders import CLAIRVOYANT, NOTHING, Contender
+from .planning import ContainingBase, LearnedBase, Planned, Suspects
 
 PLANNER = "planner alone"
+CONTAINING = "cut off, evict, open, look closer"  # the rule that policies begin as
 # Chosen on six attacks of two cells of the benchmark, to cost about 0.05 s of processor a plan at 100 assets: nobody
 # decides after the first step for four hours (120 ticks lost 5.7 where 240 lost 1.9), or somebody does for two, every
 # ten minutes.
@@ -25,17 +27,16 @@ MOVED, PATIENCE = 0.05, 15  # change of belief from which to plan again, and dec
 class PlannerBase(StrEnum):
     """Who decides after the candidate where a learned policy plans."""
 
-    RULE = "rule"  # looks closer and evicts by worth
+    RULE = "rule"  # the rule that contains
     POLICY = "policy"  # the policy itself: some four times the work
 
 
 def with_planner(
-    tuned: Tuned, policies: Mapping[str, NumpyPolicy], based_on: PlannerBase = PlannerBase.RULE
+    policies: Mapping[str, NumpyPolicy], based_on: PlannerBase = PlannerBase.RULE
 ) -> Callable[[Mapping[str, Contender]], dict[str, Contender]]:
-    """A function that adds `PLANNER`, and the rule by worth and each policy as prior of one.
+    """A function that adds `PLANNER`, `CONTAINING`, and that and each policy as prior of a planner.
 
     Args:
-        tuned: numbers of the baselines.
         policies: learned policies by name.
         based_on: who decides after the candidate; after the rule's own, the rule does.
     """
@@ -44,10 +45,12 @@ def with_planner(
         found = {name: one for name, one in field.items() if name != CLAIRVOYANT}
         game = field[NOTHING].game
         found[PLANNER] = Contender(game, Planned(game, Suspects(game), None, ALONE, MOVED, PATIENCE))
-        for name in (WATCHFUL, *policies):
+        rule = Containing(game, RuleNumbers.shipped())
+        found[CONTAINING] = Contender(game, rule)
+        for name in (CONTAINING, *policies):
             is_own = name in policies and based_on == PlannerBase.POLICY
-            base = LearnedBase(game, policies[name]) if is_own else WatchfulBase(game, tuned.watchful)
-            prior = Suspects(game, field[name].policy)
+            base = LearnedBase(game, policies[name]) if is_own else ContainingBase(rule)
+            prior = Suspects(game, found[name].policy)
             found[f"{name}, with planner"] = Contender(game, Planned(game, prior, base, BASED, MOVED, PATIENCE))
         found[CLAIRVOYANT] = field[CLAIRVOYANT]
         return found

@@ -9,7 +9,6 @@ import struct
 import zlib
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
-from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -29,7 +28,8 @@ from ..twin.rulebook.worlds import Worlds
 from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import BeliefState
 from ..twin.sensing.observe import new_observation, observe_all
-from .worth import Watchful, best_of
+from .containing import Containing
+from .worth import best_of
 
 Prior = Callable[[ResponseWorlds], list[list[int]]]  # candidates for each world, its first choice first
 
@@ -38,7 +38,6 @@ SUSPECTS = 4  # assets that are, at most
 FIRST_PLAYBOOKS = (RESTORE, ISOLATE, REVOKE)
 LOOKED = 2  # of them that are worth a closer look
 SHUT = 4  # assets that are cut off and may be released
-CLEAN = 0.1  # belief below which `WatchfulBase` releases what is cut off; assumed
 
 
 @dataclass
@@ -159,30 +158,18 @@ class RestoringBase:
 
 
 @dataclass(frozen=True)
-class WatchfulBase:
-    """A base policy: `Watchful`, which also releases what is cut off and believed to be clean."""
+class ContainingBase:
+    """A base policy: the rule that contains, see `containing`."""
 
-    game: Game
-    level: float
-
-    @cached_property
-    def _rule(self) -> Watchful:
-        return Watchful(self.game, self.level)
+    rule: Containing
 
     def __call__(self, worlds: Worlds, belief: BeliefState) -> npt.NDArray[np.int32]:
         """An action per world."""
-        game, state, rule = self.game, worlds.state, self._rule
+        game, state = self.rule.game, worlds.state
         legal = np.empty((worlds.count, game.actions), np.bool_)
         fill_masks(game.always, game.compiled.arrays, game.effects, state, legal)
-        held = held_shares(game.assumed, belief)
-        chosen = best_of(rule.gains_of(held, legal), rule.actions, rule.level)
-        if RELEASE not in game.library.names:
-            return chosen
-        first = encode(game.library.index_of(RELEASE), 0, game.compiled.targets)
-        may = legal[:, first : first + held.shape[1]] & (held < CLEAN)
-        may &= (np.asarray(state.asset["modes"]) & BLOCKING) != 0
-        release = np.where(may.any(axis=1), first + may.argmax(axis=1), 0)
-        return np.where(chosen > 0, chosen, release).astype(np.int32)
+        gains = self.rule.gains_of(held_shares(game.assumed, belief), legal, state)
+        return best_of(gains, self.rule.actions, self.rule.level)
 
 
 @dataclass(frozen=True)

@@ -166,17 +166,43 @@ def robustness(
         SuiteError: the suite is not what it was frozen as.
     """
     check(suite)
-    means = dict(known or {})
     tuned = tuned or suite.tuned or tune_suite(suite, lambda share: progress("tuning", 0.0))
-    for done, number in enumerate((*range(extent.draws), DEFAULT)):
-        progress("as assumed" if number == DEFAULT else f"draw {number}", done / (extent.draws + 1))
-        if number not in means:
-            means[number] = play_draw(suite, tuned, learned, extent, number)
-            keep(number, means[number])
-    found = [means[number] for number in range(extent.draws)]
+    assumed, found = played(
+        lambda number: play_draw(suite, tuned, learned, extent, number),
+        extent.draws,
+        known=known or {},
+        keep=keep,
+        progress=progress,
+    )
     judged = next(iter(learned), WATCHFUL)
     decided = drivers(saved_by(judged, NOTHING, found), extent.seed)
-    return replace(concluded(means[DEFAULT], found), suite=suite.name, judged=judged, drivers=decided)
+    return replace(concluded(assumed, found), suite=suite.name, judged=judged, drivers=decided)
+
+
+def played(
+    play: Callable[[int], Means],
+    draws: int,
+    *,
+    known: Mapping[int, Means],
+    keep: Callable[[int, Means], None],
+    progress: Callable[[str, float], None],
+) -> tuple[Means, list[Means]]:
+    """Mean losses with all as assumed, and of each draw; what is known is not played again.
+
+    Args:
+        play: gives the means of a draw by its number, `DEFAULT` with all as assumed.
+        draws: how many.
+        known: means of draws that were played before.
+        keep: called with each draw that was played now.
+        progress: called with what is played and how much of all is done, 0..1.
+    """
+    means = dict(known)
+    for done, number in enumerate((*range(draws), DEFAULT)):
+        progress("as assumed" if number == DEFAULT else f"draw {number}", done / (draws + 1))
+        if number not in means:
+            means[number] = play(number)
+            keep(number, means[number])
+    return means[DEFAULT], [means[number] for number in range(draws)]
 
 
 def concluded(assumed: Means, draws: Sequence[Means]) -> Robustness:

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 import numpy.typing as npt
@@ -98,13 +97,9 @@ class Watchful:
 
     def gains(self, worlds: ResponseWorlds) -> npt.NDArray[np.float64]:
         """float64[B, 2 * N] gain of each of `actions`, in no unit; -inf where it is not legal."""
-        return self.gains_of(worlds.held(), worlds.legal)
-
-    def gains_of(self, held: npt.NDArray[np.floating[Any]], may: npt.NDArray[np.bool_]) -> npt.NDArray[np.float64]:
-        """As `gains`, of belief [B, N] and legal actions bool[B, 1 + P * T]."""
         rise, base, actions = self._assets
-        held = held.astype(np.float64)
-        legal = may[:, actions]
+        held = worlds.held().astype(np.float64)
+        legal = worlds.legal[:, actions]
         evict = np.where(legal[:, : len(rise)], held * rise + base, -np.inf)
         best = evict.max(axis=1, keepdims=True)
         look = self.level + PULL * np.log(np.maximum(held, 1e-9) / self.watched)
