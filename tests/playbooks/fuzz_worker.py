@@ -23,7 +23,7 @@ with atheris.instrument_imports(include=["tocsin.playbooks"]):
     from tocsin.tests.playbooks.judging import SLOW_S, judge
     from tocsin.tests.playbooks.spoiling import LARGEST, seeds, small_seeds, spoilt
 
-HANG_S = 10  # of wall time, far more than SLOW_S of processor: other work shares the machine
+HANG_S = 120  # of wall time, far more than SLOW_S of processor: where ten others share two cores, ten proved too few
 
 
 class Worker:
@@ -85,7 +85,8 @@ def main(folder: Path, inputs: int, seed: int) -> None:
         start = chance.choice(whole if chance.random() < 0.1 else small) if begins_anew else data
         return spoilt(start, chance)[:largest]
 
-    words = [sys.argv[0], f"-seed={seed}", f"-timeout={HANG_S}", f"-max_len={LARGEST}", "-rss_limit_mb=4096",
+    words = [sys.argv[0], f"-seed={seed}", f"-timeout={HANG_S}", f"-report_slow_units={HANG_S}",
+             f"-max_len={LARGEST}", "-rss_limit_mb=4096",
              f"-artifact_prefix={folder / 'faults'}/", "-verbosity=0", "-print_final_stats=0", "-len_control=0",
              str(folder / "corpus")]  # fmt: skip
     atheris.Setup(words, worker.one, custom_mutator=mutated)
