@@ -10,6 +10,7 @@ import json
 import subprocess
 import sys
 import tempfile
+from collections.abc import Mapping
 from pathlib import Path
 
 LEAST = 0.9
@@ -20,21 +21,25 @@ def main() -> int:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "coverage.json"
         subprocess.run([sys.executable, "-m", "coverage", "json", "-q", "--fail-under=0", "-o", str(path)], check=True)
-        files = {name: one["summary"] for name, one in json.loads(path.read_text())["files"].items()}
-    taken, poor = [0, 0], []
+        files = json.loads(path.read_text())["files"]
+    lines, is_enough = judged({name: one["summary"] for name, one in files.items()})
+    sys.stdout.write("\n".join(lines) + "\n")
+    return 0 if is_enough else 1
+
+
+def judged(files: Mapping[str, Mapping[str, int]]) -> tuple[list[str], bool]:
+    """The table, and whether each module and all together have enough; of nothing at all there is not enough."""
+    lines, is_enough = [], True
     for name, one in sorted(files.items()):
-        taken[0] += one["covered_branches"]
-        taken[1] += one["num_branches"]
-        if one["covered_branches"] < LEAST * one["num_branches"]:
-            poor.append(name)
-        sys.stdout.write(f"{one['covered_branches']:4} of {one['num_branches']:4} branches  {name}\n")
-    if not taken[1]:
-        sys.stdout.write("nothing was measured; run the tests under coverage first\n")
-        return 1
-    sys.stdout.write(f"{taken[0]} of {taken[1]} branches, {taken[0] / taken[1]:.1%}\n")
-    for name in poor:
-        sys.stdout.write(f"{name}: under {LEAST:.0%}; test what `coverage report` says is missing\n")
-    return 1 if poor or taken[0] < LEAST * taken[1] else 0
+        taken, there = one["covered_branches"], one["num_branches"]
+        lines.append(f"{taken:4} of {there:4} branches  {name}")
+        if taken < LEAST * there:
+            is_enough = False
+            lines.append(f"     under {LEAST:.0%}: test what `coverage report` says is missing there")
+    taken, there = (sum(one[key] for one in files.values()) for key in ("covered_branches", "num_branches"))
+    if there == 0:
+        return ["nothing was measured; run the tests under coverage first"], False
+    return [*lines, f"{taken} of {there} branches, {taken / there:.1%}"], is_enough and taken >= LEAST * there
 
 
 if __name__ == "__main__":
