@@ -80,6 +80,7 @@ def test_reads(text: str, tree: object) -> None:
         ("__a__:value IN (__b__:value)", "a literal"),
         ("__a__:value = 10.0.0.1", "column 15"),
         ("__a__:value = 007", "column 15"),
+        ("__a__:valueLIKE 'x'", "column 1: found '__a__:valueLIKE'"),
         ("__a__:value = h'f'", "found 'h'"),
         ("__a__:value = b'YQ='", "found 'b'"),
         ("__a__:value = t'2026'", "found 't'"),

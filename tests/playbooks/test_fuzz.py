@@ -154,6 +154,6 @@ def test_random_conditions_are_evaluated() -> None:
 
 
 OPERANDS = ("__n__:value", "__s__:value", "__a__:value", "__no__:value", "'a%'", "'('", "5", "-1.5", "true", "h'ff'",
-            "t'2026'", "('a', '1')", "'10.0.0.0/8'", "''")  # fmt: skip
+            "t'2026-01-01T00:00:00Z'", "('a', '1')", "'10.0.0.0/8'", "''")  # fmt: skip
 OPERATORS = ("=", "<", "IN", "LIKE", "MATCHES", "ISSUBSET")
 CONDITION_WORDS = (*OPERANDS, "AND", "OR", "NOT", "(", ")", "EXISTS", "=", "!=", "IN", ",", "[", "]", "LIKE", "x", "'")
