@@ -11,11 +11,11 @@ from tocsin.envs.vector import ResponseWorlds
 from tocsin.playbooks.actions import encode
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
-from tocsin.training.contenders import CLAIRVOYANT, NOTHING, WATCHFUL, Tuned, contenders
+from tocsin.training.containing import Containing, RuleNumbers
+from tocsin.training.contenders import CLAIRVOYANT, NOTHING, Tuned, contenders
 from tocsin.training.network import PairNetwork
-from tocsin.training.planned_contenders import PLANNER, PlannerBase, with_planner
-from tocsin.training.planning import LearnedBase, Planned, Suspects, WatchfulBase
-from tocsin.training.worth import Watchful
+from tocsin.training.planned_contenders import CONTAINING, PLANNER, PlannerBase, with_planner
+from tocsin.training.planning import ContainingBase, LearnedBase, Planned, Suspects
 from tocsin.twin.analysis.planner import PlanSettings
 from tocsin.twin.analysis.rollouts import Following, roll_options
 from tocsin.twin.analysis.sampling import draw_worlds
@@ -102,11 +102,12 @@ def test_options_are_rolled_as_if_each_were_alone(with_base: bool) -> None:
 
 @pytest.mark.parametrize("based_on", list(PlannerBase))
 def test_planners_play_beside_the_policies_they_build_on(based_on: PlannerBase) -> None:
-    """Alone, on the rule by worth and on each policy; who sees the truth stays last."""
+    """Alone, on the rule that contains, which plays too, and on each policy; who sees the truth stays last."""
     game = short_game()
     learned = {"mine": some_policy()}
-    field = with_planner(TUNED, learned, based_on)(contenders(game, TUNED, learned))
-    assert list(field)[-4:] == [PLANNER, f"{WATCHFUL}, with planner", "mine, with planner", CLAIRVOYANT]
+    field = with_planner(learned, based_on)(contenders(game, TUNED, learned))
+    names = [PLANNER, CONTAINING, f"{CONTAINING}, with planner", "mine, with planner", CLAIRVOYANT]
+    assert list(field)[-5:] == names
     worlds = ResponseWorlds(game, range(1), stream=STREAM_EVALUATION)
     worlds.reset()
     for _ in range(5):
@@ -115,30 +116,22 @@ def test_planners_play_beside_the_policies_they_build_on(based_on: PlannerBase) 
         worlds.step(field[NOTHING].policy(worlds))
 
 
-def test_the_rule_as_base_decides_as_it_does_in_worlds_and_opens_what_is_clean() -> None:
-    """On equal belief it proposes what the rule does; where that waits, it releases what is cut off and clean."""
+def test_the_rule_as_base_decides_as_it_does_in_worlds() -> None:
+    """On the same belief and state it proposes what the rule proposes, opening what is cut off and clean as well."""
     game = short_game()
     worlds = ResponseWorlds(game, range(4), stream=STREAM_EVALUATION)
     worlds.reset()
-    rule, base, acted = Watchful(game, 1.0), WatchfulBase(game, 1.0), 0
-    isolate, release = (
-        encode(game.library.index_of(name), 0, game.compiled.targets) for name in ("isolate-asset", "release-asset")
-    )
-    quiet = int(np.argmin(worlds.held()[0]))
-    while not worlds.masks()[0, isolate + quiet]:
-        quiet += 1
-    worlds.step(np.array([isolate + quiet, 0, 0, 0]))
-    released = False
+    rule = Containing(game, RuleNumbers.shipped())
+    base, acted = ContainingBase(rule), 0
+    isolate = encode(game.library.index_of("isolate-asset"), 0, game.compiled.targets)
+    asset = int(np.flatnonzero(worlds.masks()[0, isolate : isolate + game.compiled.sizes[0]])[0])
+    worlds.step(np.array([isolate + asset, 0, 0, 0]))
     for _ in range(game.decisions - 2):
-        actions, told = base(worlds.worlds, worlds.belief), rule(worlds)
-        acts = told > 0
-        assert actions[acts].tolist() == told[acts].tolist()
-        assert set(actions[~acts].tolist()) <= {0, release + quiet}
-        released |= bool(actions[0] == release + quiet)
-        acted += int(acts.sum())
+        actions = base(worlds.worlds, worlds.belief)
+        assert actions.tolist() == rule(worlds).tolist()
+        acted += int((actions > 0).sum())
         worlds.step(actions)
     assert acted
-    assert released
 
 
 def test_candidates_answer_what_is_suspected_and_open_what_is_cut_off() -> None:
