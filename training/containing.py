@@ -26,6 +26,7 @@ from ..twin.compiled import Int32
 from ..twin.rulebook.rules import BLOCKING
 from ..twin.rulebook.state import WorldState
 from ..twin.sources.safe_yaml import read_yaml
+from ..twin.vocabulary import RunState
 from .settings import TrainError
 from .worth import best_of, evicting, stake_of
 
@@ -59,6 +60,8 @@ class RuleNumbers:
     cut_tempo: float = _number("the same per octave of tempo", -4.0, 4.0)
     cut_always: float = _number("cost of cutting off, for S; from a gain of 1 on it is done", 0.0, 1e3)
     cut_wrong: float = _number("cost of cutting off what is not held, for S", 0.0, 1e3)
+    cut_room: float = _number("share of a world's places for responses that cutting off leaves free", 0.0, 1.0)
+    look_room: float = _number("the same of looking closer", 0.0, 1.0)
     clean: float = _number("belief below which what is cut off is opened", 0.0, 1.0)
     watched: float = _number("belief from which to look closer", 1e-3, 1.0)
 
@@ -163,11 +166,12 @@ class Containing:
         cut = told.level * cut  # from a gain of 1 on it is due, as waiting is from the level on
         opening = told.level + PULL * (1.0 - held / max(numbers.clean, 1e-9)) + 1e-3 * told.stake
         look = told.level + PULL * np.log(np.maximum(held, 1e-9) / numbers.watched)
+        free = (np.asarray(state.run["state"]) == RunState.FREE).mean(axis=1)[:, None]
         tiers = [
-            np.where(cuts & ~blocked, cut, -np.inf),
+            np.where(cuts & ~blocked & (free > numbers.cut_room), cut, -np.inf),
             np.where(evicts, evict, -np.inf),
             np.where(opens & blocked & (held < numbers.clean), opening, -np.inf),
-            np.where(looks, look, -np.inf),
+            np.where(looks & (free > numbers.look_room), look, -np.inf),
         ]
         return np.concatenate(_in_turn(tiers, told.level), axis=1)
 
