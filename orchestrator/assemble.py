@@ -17,13 +17,13 @@ from .actuators.openc2_http import Endpoint, OpenC2Http
 from .actuators.router import build
 from .clock import Clock, LockstepClock, SystemClock
 from .identity import IdentityError, TokenStore, TrustStore
+from .interpreting import Script
 from .keys import read_token
 from .lease import take_lease
 from .naming import check_ids
 from .node import Node
 from .proposals import Advisor
 from .revocable import LiveTokens, LiveTrust
-from .run import Script
 from .script import CacaoScript
 from .settings import Home, PolicyChoice
 from .shelf import IsActive, Shelf

@@ -23,6 +23,7 @@ from .clock import Clock, ClockError, LockstepClock, iso, parse_iso
 from .consent import Decision, verify
 from .guard import Basis, GivenConsent
 from .identity import Caller, Callers, Signers
+from .interpreting import Script
 from .lease import Lease
 from .lifecycle import IllegalTransition, State, UnknownResponse
 from .naming import check_ids
@@ -39,7 +40,7 @@ from .records import (
     set_kill_switch,
     update_response,
 )
-from .run import Script, hears_of_wish
+from .run import hears_of_wish
 from .shelf import IsActive, Shelf, find
 from .store import reading
 from .targets import TargetError

@@ -24,8 +24,10 @@ from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
 from .holding import MAY_HOLD, ends, holds
 from .identity import Signers
+from .interpreting import Moment, Script
 from .lease import Lease
 from .lifecycle import Event, State, record_transition
+from .progress import Phase
 from .proposals import Advisor, Verification
 from .records import (
     BY_NODE,
@@ -40,7 +42,17 @@ from .records import (
     time_of,
     update_response,
 )
-from .run import Ending, Hindrance, Moment, Phase, Result, Script, carry_out, has_to_undo, note_person_called
+from .run import (
+    Ending,
+    Hindrance,
+    Result,
+    carry_out,
+    give_up_orders,
+    has_to_undo,
+    note_overdue,
+    note_person_called,
+    note_undo_failed,
+)
 from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
@@ -299,6 +311,8 @@ class Workflow:
             phase,
             hindrance=hindrance,
             is_active=self.is_active,
+            in_flight=self.terms.in_flight,
+            undo_s=self.terms.undo_s,
         )
 
     def _hindrance_of_undo(self, _conn: sa.Connection, _response: Response) -> str:
@@ -321,6 +335,10 @@ class Workflow:
 
     def _confirm(self, response: Response) -> None:
         """Note that a response took effect, and that what it took away or over holds no longer: no order is due."""
+        with reading(self.engine) as conn:
+            over = [row for row in list_responses(conn, *MAY_HOLD) if self._is_over(conn, row, by=response)]
+        for other in over:
+            self._give_up(other)
         with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, Event.CONFIRM, {})
             ended = [row for row in list_responses(conn, *MAY_HOLD) if self._is_over(conn, row, by=response)]
@@ -346,7 +364,12 @@ class Workflow:
         completed = time_of(conn, earlier.id, Event.COMPLETE)
         return "" < completed <= time_of(conn, later.id, Event.EXECUTE)
 
+    def _give_up(self, response: Response) -> None:
+        """End what is under way of a run that ends; before that is written, so that a crash leaves nothing open."""
+        give_up_orders(self.engine, self.clock, self.actuator, response.id)
+
     def _fail(self, response: Response, reason: str) -> None:
+        self._give_up(response)
         with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, Event.FAIL, {"reason": reason})
             self._call_person(conn, response, reason)
@@ -374,13 +397,27 @@ class Workflow:
             self.advisor.applied(response.proposal, holds=False, since=self._now())
         elif result.ending is Ending.FAILED:
             self._undo_failed(response, result.reason)
+        elif result.is_overdue:
+            self._undo_overdue(response, result.reason)
         elif result.is_stuck:
             with writing(self.engine, response.id, self.clock) as conn:
                 note_person_called(conn, response.id)
                 self._call_person(conn, response, f"it could not be undone yet, and is tried on: {result.reason}")
 
-    def _undo_failed(self, response: Response, reason: str) -> None:
+    def _undo_overdue(self, response: Response, reason: str) -> None:
+        """Say, once, that an undo takes too long; call a person if none was called for it before."""
+        told = f"its undo takes longer than {self.terms.undo_s:.0f} s, and goes on: {reason}"
         with writing(self.engine, response.id, self.clock) as conn:
+            is_told = note_overdue(conn, response.id)
+            body, time = {"reason": told}, iso(self._now())
+            audit.append_about(conn, response.id, time=time, kind="undo_overdue", owners=response.owners, body=body)
+            if not is_told:
+                self._call_person(conn, response, told)
+
+    def _undo_failed(self, response: Response, reason: str) -> None:
+        self._give_up(response)
+        with writing(self.engine, response.id, self.clock) as conn:
+            note_undo_failed(conn, response.id)
             update_response(conn, response.id, undo_wanted="", holds_until="")
             self._record_in(conn, response, Event.UNDO_FAIL, {"reason": reason})
             self._call_person(conn, response, f"it could not be undone: {reason}")
