@@ -37,6 +37,7 @@ class Asked:
 
     step: str
     at: str  # UTC
+    met: tuple[str, ...] = ()  # digests of the called playbooks that the run had met by then
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class StepOutcome:
     at: str = ""  # when that became of it, UTC
     arguments: Mapping[str, str] = field(default_factory=dict)  # values of variables that it brought
     after: int = -1  # how many outcomes were known when it was first sent; -1: all that stand before it
+    met: tuple[str, ...] = ()  # digests of the called playbooks that the run had met by then
 
 
 RunEvent = Asked | StepOutcome
@@ -73,6 +75,7 @@ class Due:
 
     orders: tuple[StepOrder, ...] = ()  # all that are not answered, sent before or not
     until: datetime | None = None  # when something happens by itself; None: never
+    met: tuple[str, ...] = ()  # digests of the playbooks that the run has called
     is_over: bool = False  # the playbook has ended, well or not
 
 

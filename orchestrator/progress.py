@@ -6,6 +6,7 @@ at once; what was known when each went out is kept, so that a replay tells the i
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -37,6 +38,7 @@ class Sent:
     pending: bool = False  # the other side has taken it and works on it
     tried: str = ""  # when it was last sent, UTC
     after: int = -1  # how many outcomes were known when it was first sent
+    met: tuple[str, ...] = ()  # digests of the called playbooks that the run had met by then
 
     @property
     def step(self) -> str:
@@ -58,7 +60,7 @@ class Sent:
 
     def unknown(self, at: str) -> StepOutcome:
         """Its outcome where nobody waits for it any more."""
-        return StepOutcome(self.step, False, "not known", True, self.asked, at, after=self.after)
+        return StepOutcome(self.step, False, "not known", True, self.asked, at, after=self.after, met=self.met)
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,9 +78,9 @@ class Progress:
     def of(cls, response: Response) -> Progress:
         """What the row of a response says."""
         run = response.run
-        do, undo = (tuple(StepOutcome(**item) for item in run.get(phase, ())) for phase in ("do", "undo"))
+        do, undo = (tuple(StepOutcome(**_tuples(item)) for item in run.get(phase, ())) for phase in ("do", "undo"))
         rest = {name: run[name] for name in ("told", "undo_since", "overdue") if name in run}
-        return cls(do, undo, tuple(Sent(**item) for item in begun_of(run)), **rest)
+        return cls(do, undo, tuple(Sent(**_tuples(item)) for item in begun_of(run)), **rest)
 
     def written(self) -> dict[str, Any]:
         """What the row is to say."""
@@ -88,14 +90,14 @@ class Progress:
         """The order under way with this key."""
         return next((one for one in self.begun if one.key == key), None)
 
-    def with_begun(self, key: str, now: str, phase: Phase) -> Progress:
+    def with_begun(self, key: str, now: str, phase: Phase, met: tuple[str, ...] = ()) -> Progress:
         """It goes out, for the first time or once more."""
         before = self.sent(key)
         if before is not None:
             return self._with(replace(before, tries=before.tries + 1, tried=now))
         known = len(self.do if phase is Phase.DO else self.undo)
         since = self.undo_since or (now if phase is Phase.UNDO else "")
-        sent = Sent(key, asked=now, tried=now, after=known)
+        sent = Sent(key, asked=now, tried=now, after=known, met=met)
         return replace(self, begun=(*self.begun, sent), undo_since=since)
 
     def with_pending(self, key: str) -> Progress:
@@ -120,12 +122,12 @@ class Progress:
         for place, outcome in enumerate(self.do):
             if outcome.asked:
                 asks.setdefault(place if outcome.after < 0 else outcome.after, []).append(
-                    Asked(outcome.step, outcome.asked)
+                    Asked(outcome.step, outcome.asked, outcome.met)
                 )
         for sent in self.begun:
             if sent.phase is Phase.DO and sent.asked:
                 known = len(self.do) if sent.after < 0 else sent.after
-                asks.setdefault(known, []).append(Asked(sent.step, sent.asked))
+                asks.setdefault(known, []).append(Asked(sent.step, sent.asked, sent.met))
         found: list[RunEvent] = []
         for place in range(len(self.do) + 1):
             found += sorted(asks.get(place, ()), key=lambda one: (parse_iso(one.at), one.step))
@@ -134,3 +136,8 @@ class Progress:
 
     def _with(self, sent: Sent) -> Progress:
         return replace(self, begun=tuple(sent if one.key == sent.key else one for one in self.begun))
+
+
+def _tuples(item: Mapping[str, Any]) -> dict[str, Any]:
+    """What JSON made a list of."""
+    return {**item, "met": tuple(item.get("met", ()))}

@@ -23,7 +23,7 @@ from . import audit
 from .actuators.base import Actuator, Malformed, Order, Outcome, Pending, Refused, Unavailable, give_up
 from .clock import UNSET, Clock, iso, parse_iso
 from .interpreting import Due, Moment, Script, StepOrder, StepOutcome
-from .lifecycle import Event
+from .lifecycle import Event, State
 from .progress import MAX_TRIES, Phase, Progress, Sent
 from .records import Response, read_response, time_of, update_response
 from .replay import returned_digest
@@ -135,7 +135,7 @@ def note_undo_failed(conn: sa.Connection, response: str) -> None:
 
 def undo_is_overdue(row: Response) -> bool:
     """Whether its undo has taken too long and goes on."""
-    return Progress.of(row).overdue
+    return row.state is not State.UNDONE and Progress.of(row).overdue
 
 
 def hears_of_wish(conn: sa.Connection, row: Response) -> bool:
@@ -217,7 +217,7 @@ class _Turn:
                 return None
         for order in due.orders:
             if self._key(progress, order) not in self.tried and not self.sending.is_full:
-                self._send(row, progress, order, now)
+                self._send(row, progress, order, now, due.met)
                 return None
         if due.is_over:
             return self._ended(row, progress, moment)
@@ -253,7 +253,7 @@ class _Turn:
         number = sum(outcome.step == due.step for outcome in outcomes) + 1
         return f"{self.response}/{self.phase}/{due.step}/{number}"
 
-    def _send(self, row: Response, progress: Progress, due: StepOrder, now: datetime) -> None:
+    def _send(self, row: Response, progress: Progress, due: StepOrder, now: datetime, met: tuple[str, ...]) -> None:
         """Send one order, after it was written that it goes out."""
         if due.owner not in row.owners:
             told = f"its order goes to owner {due.owner!r}, who was not asked; mend the playbook"
@@ -272,7 +272,7 @@ class _Turn:
             self.waits = Result(Ending.UNAVAILABLE, f"is tried again at {iso(again_at)}", not progress.told)
             return
         if before is None or not before.pending:  # what is known to be under way is only asked about
-            progress = progress.with_begun(order.key, iso(now), self.phase)
+            progress = progress.with_begun(order.key, iso(now), self.phase, met)
             sent = progress.sent(order.key)
             assert sent is not None  # it was just begun
             self._write(progress, "order", {"key": order.key, "owner": order.owner, "try": sent.tries})
@@ -310,7 +310,7 @@ class _Turn:
         except Exception as error:  # noqa: BLE001  (raised again when the other orders have come back)
             self.fault, self.stopped = error, Result(Ending.UNAVAILABLE, str(error))
             return
-        step = replace(step, asked=sent.asked, at=iso(self.clock.now()), after=sent.after)
+        step = replace(step, asked=sent.asked, at=iso(self.clock.now()), after=sent.after, met=sent.met)
         _write_outcome(self.engine, self.clock, self.response, progress, sent, step)
         if self.phase is Phase.UNDO and not step.succeeded:
             self.stopped = Result(Ending.FAILED, step.text)

@@ -8,7 +8,7 @@ here of runs saves work and may be lost at any time.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -60,7 +60,10 @@ class CacaoScript:
     resolve: Resolve = knows_none  # playbooks that others call
     expand: Expand = without_twin  # abstract targets
     supported: frozenset[str] = SUPPORTED  # command types that the node's actuators carry out
-    _programs: dict[int, Program] = field(default_factory=dict, init=False, repr=False, compare=False)
+    kept: Callable[[str], Playbook | None] = lambda _digest: None  # every version that the node has met, by digest
+    _programs: dict[tuple[int, tuple[str, ...]], Program] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
     _kept: dict[tuple[str, int], tuple[Program, int, list[RunEvent], Advance]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -72,7 +75,8 @@ class CacaoScript:
             return Due(is_over=True)
         orders = [_order(run, one) for one in run.reached.orders if isinstance(one, Command)]
         waits = [_time(one.until) for one in run.reached.orders if not isinstance(one, Command)]
-        return Due(tuple(orders), min(waits, default=None))
+        met = tuple(pin.digest for pin in run.reached.state.playbooks[1:])
+        return Due(tuple(orders), min(waits, default=None), met)
 
     def succeeded(
         self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME
@@ -106,7 +110,8 @@ class CacaoScript:
         self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment
     ) -> Iterator[_Run]:
         """Runs of the targets in their order, up to the first that goes on or has failed."""
-        program, began = self._program(document), _ms(moment.began)
+        met = {digest: None for one in events if isinstance(one, Asked) for digest in one.met}
+        program, began = self._program(document, tuple(met)), _ms(moment.began)
         for number, target in enumerate(response.targets):
             own = [one for one in events if one.step.startswith(f"{number}.")]
             reached = self._after(program, response, number, target, own, began)
@@ -137,14 +142,23 @@ class CacaoScript:
         self._kept[response.id, number] = (program, began, own, reached)
         return reached
 
-    def _program(self, document: Playbook) -> Program:
-        found = self._programs.get(id(document))
+    def _program(self, document: Playbook, met: tuple[str, ...]) -> Program:
+        """The fixed part of a run that has met these playbooks: it stays with them, whatever is the latest now."""
+        found = self._programs.get((id(document), met))
         if found is None:
             while len(self._programs) >= MAX_KEPT:
                 del self._programs[next(iter(self._programs))]
-            found = Program(document, self.resolve, self.expand, self.supported)
-            self._programs[id(document)] = found
+            found = Program(document, self._resolve_as(met), self.expand, self.supported)
+            self._programs[id(document), met] = found
         return found
+
+    def _resolve_as(self, met: tuple[str, ...]) -> Resolve:
+        pinned = {one.id: one for one in map(self.kept, reversed(met)) if one is not None}
+
+        def resolve(name: str, version: str | None) -> Playbook | None:
+            return pinned[name] if version is None and name in pinned else self.resolve(name, version)
+
+        return resolve
 
 
 def owner_of_target(target: str) -> str:

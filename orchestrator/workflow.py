@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..playbooks.cacao import PlaybookError
 from ..twin.graph import Twin
 from . import audit, forecasts
 from .actuators.base import Actuator
@@ -53,9 +54,10 @@ from .run import (
     note_person_called,
     note_undo_failed,
 )
-from .shelf import IsActive, Shelf
+from .shelf import IsActive, Shelf, Shelved, of_version, version_key
 from .store import reading
 from .terms import Terms
+from .versions import Versions
 from .watching import Watcher
 from .writing import ChangedByHand, writing
 
@@ -74,6 +76,7 @@ class Workflow:
 
     twin: Twin
     shelf: Shelf
+    versions: Versions
     is_active: IsActive
     terms: Terms
     trust: Signers
@@ -116,6 +119,17 @@ class Workflow:
             if holds(response, self.shelf, self._now()):
                 until = parse_iso(response.holds_until) if response.holds_until else None
                 self.advisor.recalled(response.proposal, until=until)
+
+    def pinned(self, response: Response) -> Shelved | None:
+        """The playbook that a response began with, in its version, whatever lies on the shelf now."""
+        shelved = self.shelf.get(response.playbook)
+        if shelved is not None and shelved.digest == response.playbook_digest:
+            return shelved
+        playbook = self.versions.of(response.playbook_digest)
+        try:
+            return playbook and of_version(playbook, response.playbook_digest, response.playbook_index)
+        except PlaybookError:
+            return None
 
     def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
         looked: set[str] = set()  # proposers one of whose responses was rehearsed anew at this tick
@@ -225,13 +239,19 @@ class Workflow:
         return refused is None
 
     def _refusal(self, conn: sa.Connection, response: Response, now: datetime) -> Refusal | None:
+        """Why it may not start or go on; what goes on is judged by the version that it began with."""
+        shelf, is_active = self.shelf, self.is_active
+        pinned = self.pinned(response) if response.state is State.EXECUTING else None
+        if pinned is not None and pinned is not shelf.get(response.playbook):
+            key = version_key(pinned.document)
+            shelf, is_active = {**shelf, response.playbook: pinned}, lambda _id, owner: self.is_active(key, owner)
         case = case_of(
             response,
             list_consents(conn, response.id, self.trust),
             twin=self.twin,
-            shelf=self.shelf,
+            shelf=shelf,
             terms=self.terms,
-            is_active=self.is_active,
+            is_active=is_active,
             spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
             kill_switch=kill_switch(conn),
             now=now,
@@ -264,9 +284,9 @@ class Workflow:
         if refused is not None and refused.name != "budget_spent":  # its own cost is booked already
             self._stop(response, f"{refused.name}: {refused.reason}")
             return
-        shelved = self.shelf.get(response.playbook)
-        if shelved is None or shelved.digest != response.playbook_digest:
-            self._fail(response, "its playbook is no longer on the shelf as it was consented to")
+        shelved = self.pinned(response)
+        if shelved is None:
+            self._fail(response, "its playbook is no longer known as it was consented to")
             return
         result = self._run(shelved.document, response, Phase.DO, self._hindrance)
         if result.ending is Ending.DONE:
@@ -284,8 +304,8 @@ class Workflow:
     def _stop(self, response: Response, reason: str) -> None:
         """End a run half-way: nobody vouches for what it did so far, so it is taken back."""
         self._fail(response, reason)
-        shelved = self.shelf.get(response.playbook)
-        if shelved is not None and shelved.digest == response.playbook_digest:
+        shelved = self.pinned(response)
+        if shelved is not None:
             self._want_back(response, shelved.document)
 
     def _want_back(self, response: Response, document: Any) -> None:
@@ -323,7 +343,7 @@ class Workflow:
         with reading(self.engine) as conn:
             began, ended = (parse_iso(time_of(conn, response.id, one)) for one in (Event.EXECUTE, Event.COMPLETE))
         found = self.advisor.verify(response.proposal, began)  # a playbook may wait for its own work
-        waited_s, shelved = (self._now() - ended).total_seconds(), self.shelf.get(response.playbook)
+        waited_s, shelved = (self._now() - ended).total_seconds(), self.pinned(response)
         patience_s = self.terms.verify_s + (shelved.effect.work_s if shelved else 0.0)  # its work comes first
         if found is Verification.CONFIRMED:
             self._confirm(response)
@@ -385,9 +405,9 @@ class Workflow:
         if not response.undo_wanted and not is_over:
             return
         why = "it failed" if response.undo_wanted == BY_NODE else response.undo_wanted or "its time to hold is over"
-        shelved = self.shelf.get(response.playbook)
-        if shelved is None or shelved.digest != response.playbook_digest:
-            self._undo_failed(response, "its playbook is no longer on the shelf as it was carried out")
+        shelved = self.pinned(response)
+        if shelved is None:
+            self._undo_failed(response, "its playbook is no longer known as it was carried out")
             return
         result = self._run(shelved.document, response, Phase.UNDO, self._hindrance_of_undo)
         if result.ending is Ending.DONE:

@@ -26,6 +26,7 @@ from tocsin.orchestrator.revocable import LiveTokens, LiveTrust
 from tocsin.orchestrator.shelf import IsActive, Shelved
 from tocsin.orchestrator.store import open_store, sqlite_url
 from tocsin.orchestrator.terms import Terms
+from tocsin.orchestrator.versions import Versions
 from tocsin.twin.facts import key_of
 from tocsin.twin.graph import Asset, ConsentRule, Link, Owner, Sharing, Twin
 from tocsin.twin.rulebook.effects import Effect
@@ -244,6 +245,7 @@ def house(
     store_url: str = "",
     on_shelf: Shelved | None = None,
     script: Script | None = None,
+    versions: Versions | None = None,
     is_active: IsActive = lambda _playbook, _owner: True,
 ) -> House:
     """Make a home and a node in it; a home that exists is used again, as after a restart."""
@@ -263,6 +265,7 @@ def house(
         script=script or ListScript(),
         lease=NoLease(),  # so that tests can open a store twice, as a node after its restart does
         terms=terms or Terms(),
+        versions=versions or Versions(),
     )
     return House(path, node, advisor, actuator)
 
