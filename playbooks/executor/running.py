@@ -15,7 +15,22 @@ from ..validity import fault_of_time
 from .checking import check_executable, step_of
 from .commanding import commands_under_way, key_now, under_way, undo_command, undo_key, wake_of
 from .program import Program
-from .state import ENDED, Answered, Command, Event, Fact, Frame, Order, Phase, ScopeState, State, Time, Wait, Withdrawn
+from .state import (
+    ENDED,
+    UNKNOWN,
+    Answered,
+    Command,
+    Event,
+    Fact,
+    Frame,
+    Order,
+    Phase,
+    ScopeState,
+    State,
+    Time,
+    Wait,
+    Withdrawn,
+)
 from .stepping import BEHAVIOURS
 from .values import StepFault, initial
 from .walking import Walker
@@ -94,6 +109,7 @@ def _advanced(walker: Walker) -> Advance:
     asked: tuple[Order, ...]
     try:
         asked = orders(walker.program, walker.state)
+        walker.state.wakes = asked[-1].until if asked and isinstance(asked[-1], Wait) else UNKNOWN
     except StepFault as fault:  # only an undo can come to this: a step fails by it before it asks
         walker.state.phase, asked = Phase.STUCK, ()
         walker.facts.append(Fact(walker.state.now, "failed", "", "", f"undo: {fault}"))

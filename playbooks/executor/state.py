@@ -7,7 +7,7 @@ Flows in: nothing. Flows out: `State` and what happens to it (`Event`), what it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -26,6 +26,7 @@ class Phase(StrEnum):
     UNDONE = "undone"  # withdrawn, or its time to hold is over
 
 
+UNKNOWN = -1  # in place of a time
 ENDED = frozenset({Phase.STUCK, Phase.SUCCEEDED, Phase.FAILED, Phase.UNDONE})
 
 
@@ -113,6 +114,7 @@ class State:
     until: int = 0  # holding: when it ends
     given_up: dict[str, str] = field(default_factory=dict)  # keys of commands that nobody waits for -> their steps
     commands: dict[str, Command] = field(default_factory=dict, compare=False, repr=False)  # under way, made before
+    wakes: int = field(default=UNKNOWN, compare=False, repr=False)  # when something happens by itself, once looked up
 
     def copied(self) -> State:
         """A copy that may be changed."""
@@ -130,12 +132,29 @@ class State:
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        """The state as a JSON object; commands under way are left out, the rest says what they are."""
-        content = asdict(replace(self, commands={}))
-        del content["commands"]
-        for name in ("scopes", "frames"):
-            content[name] = {str(number): one for number, one in content[name].items()}
+        """The state as a JSON object, to be written and not changed; what can be made again is left out."""
+        content = _plain(self)
+        for name in _MADE_AGAIN:
+            del content[name]
+        content["playbooks"] = [_plain(one) for one in self.playbooks]
+        content["done"] = [_plain(one) for one in self.done]
+        content["failure"] = None if self.failure is None else _plain(self.failure)
+        content["scopes"] = {
+            str(number): {**_plain(one), "failure": None if one.failure is None else _plain(one.failure)}
+            for number, one in self.scopes.items()
+        }
+        content["frames"] = {
+            str(number): {**_plain(one), "failures": [_plain(failure) for failure in one.failures]}
+            for number, one in self.frames.items()
+        }
         return content
+
+
+_MADE_AGAIN = ("commands", "wakes")
+
+
+def _plain(one: State | Frame | ScopeState | Pinned | Done | Failure) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in type(one).__slots__}
 
 
 def state_from_json(content: Mapping[str, Any]) -> State:

@@ -35,7 +35,7 @@ from .commanding import (
     wake_of,
 )
 from .program import Program
-from .state import Answered, Done, Fact, Failure, Frame, Phase, Pinned, ScopeState, State
+from .state import UNKNOWN, Answered, Done, Fact, Failure, Frame, Phase, Pinned, ScopeState, State
 from .values import TOLD, Scope, StepFault, Value, initial_own
 
 
@@ -93,6 +93,10 @@ class Walker:
         in which nothing happens changes nothing.
         """
         state = self.state
+        if state.wakes > self.at:  # nothing has changed since it was looked up
+            state.wakes = UNKNOWN
+            return
+        state.wakes = UNKNOWN
         while True:
             wake = wake_of(self.program, state)
             if wake is not None and wake <= self.at:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +16,8 @@ from tocsin.orchestrator.actuators.router import Router
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.terms import Terms
 from tocsin.tests.orchestrator.fakes import House
+from tocsin.tests.orchestrator.node_steps import caller
+from tocsin.tests.orchestrator.postgres import postgres
 from tocsin.tests.orchestrator.test_carrying_out import World, kinds, node, only, propose, word
 from tocsin.tests.playbooks.flows import act, flow, sends
 from tocsin.tests.playbooks.makers import step_id
@@ -144,6 +147,41 @@ def test_a_crash_between_any_two_orders_loses_and_repeats_none(tmp_path: Path, a
     assert kinds(home).count("outcome") == len(ORDERS) and only(home).state is State.SUCCEEDED
 
 
+@pytest.mark.systems
+def test_a_crash_between_orders_on_postgresql(tmp_path: Path) -> None:
+    """As on SQLite."""
+    playbook, world = fork(["a1", "a4"], ["a2", "a5"], ["a3", "a6"]), Shared(crash_after=2)
+    with postgres() as url:
+        home = node(tmp_path, playbook, world, store_url=url)
+        with pytest.raises(KeyboardInterrupt):
+            propose(home, playbook)
+        home.engine.dispose()
+        home = node(tmp_path, playbook, world, store_url=url)
+        home.tick(2)
+        assert sorted(world.words) == ORDERS and kinds(home).count("outcome") == len(ORDERS)
+        assert only(home).state is State.SUCCEEDED
+        home.engine.dispose()
+
+
+def test_an_order_whose_time_is_over_is_not_waited_for(tmp_path: Path) -> None:
+    """What answers its failure goes out while it still runs; its answer is dropped; undo waits until it has come."""
+    late = act(1, undo=True, on_success="e0", on_failure="a3", timeout=60_000)
+    playbook = flow({"a1": late, "a3": act(3, on_completion="e0")})
+    world = Shared(waits={"a1": "a3"})
+    home = node(tmp_path, playbook, world)
+    carry_out = world.carry_out
+
+    def slow(order: Order) -> Outcome:
+        if word(order) == "a1":
+            home.node.clock.set(home.node.clock.now() + timedelta(minutes=2))  # type: ignore[attr-defined]
+        return carry_out(order)
+
+    world.carry_out = slow  # type: ignore[method-assign]
+    propose(home, playbook)
+    assert world.words == ["a3", "a1", "-a1"] and only(home).state is State.UNDONE
+    assert [one["perhaps"] for one in only(home).run["do"]] == [True, False]
+
+
 def test_where_one_branch_fails_the_others_go_on_to_their_end(tmp_path: Path) -> None:
     """What is under way is waited for, the rest of the branches is walked; then all is taken back."""
     world = Shared(waits={"a2": "a9"}, refuse=frozenset())
@@ -162,8 +200,6 @@ def test_what_ended_last_is_taken_back_first(tmp_path: Path) -> None:
     propose(home, playbook)
     assert world.words == ["a3", "a1", "a2"]
     world.most = 0
-    from tocsin.tests.orchestrator.node_steps import caller
-
     home.node.want_undo(caller("edge"), only(home).id)
     home.tick()
     assert world.words[3:] == ["-a2", "-a1", "-a3"] and world.most == 1
