@@ -126,8 +126,10 @@ class Workflow:
         if shelved is not None and shelved.digest == response.playbook_digest:
             return shelved
         playbook = self.versions.of(response.playbook_digest)
+        if playbook is None:
+            return None
         try:
-            return playbook and of_version(playbook, response.playbook_digest, response.playbook_index)
+            return of_version(playbook, response.playbook_digest, response.playbook_index)
         except PlaybookError:
             return None
 
