@@ -63,6 +63,14 @@ class Frame:
     noted: list[int] = field(default_factory=list)  # targets whose undo is noted
     failures: list[Failure] = field(default_factory=list)  # of its branches
 
+    def copied(self) -> Frame:
+        """A copy that may be changed; every event makes one, so it is written out."""
+        return Frame(
+            self.id, self.path, self.step, self.scope, self.parent, self.depth, self.is_root, self.phase, self.since,
+            self.walked, self.number, self.open, self.asked[:], self.answers[:], dict(self.own), dict(self.values),
+            self.targets[:], self.noted[:], self.failures[:],
+        )  # fmt: skip
+
 
 @dataclass(slots=True)
 class ScopeState:
@@ -118,13 +126,7 @@ class State:
 
     def copied(self) -> State:
         """A copy that may be changed."""
-        frames = {
-            number: replace(
-                frame, asked=frame.asked[:], answers=frame.answers[:], own=dict(frame.own), targets=frame.targets[:],
-                noted=frame.noted[:], failures=frame.failures[:],
-            )
-            for number, frame in self.frames.items()
-        }  # fmt: skip
+        frames = {number: frame.copied() for number, frame in self.frames.items()}
         scopes = {number: replace(scope, values=dict(scope.values)) for number, scope in self.scopes.items()}
         return replace(
             self, playbooks=self.playbooks[:], scopes=scopes, frames=frames, done=self.done[:],
