@@ -28,6 +28,7 @@ class Sending:
     _lock: Lock = field(default_factory=Lock)
     _running: dict[str, Future[Outcome]] = field(default_factory=dict)
     _forgotten: list[Future[Outcome]] = field(default_factory=list)
+    _ended: list[str] = field(default_factory=list)  # keys, in the order in which they ended; threads add to it
 
     def __enter__(self) -> Sending:
         return self
@@ -52,7 +53,8 @@ class Sending:
         """Carry an order out; what was sent before is asked about first, where the actuator repeats what it is told."""
         if self._threads is None:
             self._threads = ThreadPoolExecutor(self.limit, thread_name_prefix="tocsin-order")
-        self._running[order.key] = self._threads.submit(self._carry_out, order, was_sent)
+        sent = self._running[order.key] = self._threads.submit(self._carry_out, order, was_sent)
+        sent.add_done_callback(lambda _sent: self._ended.append(order.key))
 
     def forget(self, key: str) -> None:
         """Wait no more for what becomes of an order."""
@@ -65,9 +67,11 @@ class Sending:
         return bool(wait(self._running.values(), timeout=timeout_s, return_when=FIRST_COMPLETED).done)
 
     def ended(self) -> Iterator[tuple[str, Future[Outcome]]]:
-        """Give what has ended, by key."""
-        for key in [key for key, one in self._running.items() if one.done()]:
-            yield key, self._running.pop(key)
+        """Give what has ended, by key, in the order in which it did."""
+        while self._ended:
+            key = self._ended.pop(0)
+            if key in self._running:  # else it was forgotten
+                yield key, self._running.pop(key)
 
     def _carry_out(self, order: Order, was_sent: bool) -> Outcome:
         if may_be_shared(self.actuator):
