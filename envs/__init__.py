@@ -19,6 +19,7 @@ PUBLIC = (
     "discovery",
     "game",
     "joined",
+    "kinds",
     "owner_lanes",
     "lanes_sb3",
     "learned",
