@@ -20,11 +20,12 @@ from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
 from ..envs.scripted import Defender
 from ..twin.rulebook.worlds import STREAM_EVALUATION
-from .contenders import BASELINES, CLAIRVOYANT, Contender, Tuned, calling_scenario, contenders
+from .contenders import BASELINES, CLAIRVOYANT, NOTHING, WATCHFUL, Contender, Tuned, calling_scenario, contenders
 from .evaluate import EvaluationError
 from .freezing import check, game_of
 from .judging import tune_suite
 from .playing import lost
+from .robust_drivers import Driver, drivers, saved_by
 from .suites import Place, Suite
 
 STANDS = 0.95  # share of draws in which the sign of a claim has to hold
@@ -92,6 +93,8 @@ class Robustness:
     claims: tuple[Claim, ...]  # of every pair
     tau: float | None  # mean over draws of Kendall's tau between the order there and the assumed one; None: all tie
     tau_low: float | None  # 5 % of draws are below
+    judged: str = ""  # the policy of which `drivers` tells
+    drivers: tuple[Driver, ...] = ()  # numbers that decide what it saves against doing nothing
 
 
 def play_draw(
@@ -171,7 +174,9 @@ def robustness(
         keep=keep,
         progress=progress,
     )
-    return replace(concluded(assumed, found), suite=suite.name)
+    judged = next(iter(learned), WATCHFUL)
+    decided = drivers(saved_by(judged, NOTHING, found), extent.seed)
+    return replace(concluded(assumed, found), suite=suite.name, judged=judged, drivers=decided)
 
 
 def played(

@@ -27,6 +27,7 @@ from ..envs.scenario import Scenario
 from .central import Central
 from .checkpoint import CheckpointError
 from .cluster import settle_in, start_ray, stop_ray
+from .containing import read_numbers
 from .decentralised import Decentralised
 from .family import Chains, Curriculum
 from .imitate import imitate
@@ -110,6 +111,8 @@ def train(
         CheckpointError: the newest checkpoint cannot be used; nothing was overwritten.
         PolicyFileError: the file cannot be written.
     """
+    if settings.rule:
+        read_numbers(Path(settings.rule))  # is one, before anything starts
     report, curriculum = Report(), Curriculum(scenario, settings)
     folder = RunFolder(settings, resume=resume) if settings.run else None
     kept = folder.checkpoint if folder is not None else None
@@ -349,8 +352,10 @@ def _card(run: _Run) -> dict[str, Any]:
         "scenario": run.scenario.name,
         "library": library.digest,
         "playbooks": list(library.names),
-        "settings": {name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario")},
-        "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
+        "settings": {
+            name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario", "rule")
+        },
+        "how": "behaviour cloning of the rule that contains, then MaskablePPO; best by validation",
         "made": made_by(settings),
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
