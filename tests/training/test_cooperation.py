@@ -30,7 +30,7 @@ from tocsin.training.family import Chain, Curriculum
 from tocsin.training.imitate import watch
 from tocsin.training.owners_rule import OwnersThreshold
 from tocsin.training.seat_play import OwnersLearned, play_seats
-from tocsin.training.settings import AS_WRITTEN, COALITION, OWNERS, TrainError, TrainSettings
+from tocsin.training.settings import TrainError, TrainSettings
 
 SEATS = TrainSettings(
     seats="owners",
@@ -47,7 +47,6 @@ SEATS = TrainSettings(
     validation_worlds=8,
     validations=2,
 )
-SEATED = (OWNERS, COALITION)
 
 
 @pytest.fixture
@@ -211,14 +210,12 @@ def test_owners_are_taught_to_ask_where_consent_is_quick() -> None:
     """In a row, what is called its own is one owner's; the lesson acts on others' only where they agreed to it."""
     for kind, how in ARMS.items():
         chain = Chain(with_cooperation(short_game(), how))
-        lesson, whole = (watch(chain, 6, 0.05, replace(SEATS, seats=of, cooperation=AS_WRITTEN)) for of in SEATED)
+        lesson = watch(chain, 6, 0.05, SEATS)
         own, there = (lesson.observations[:, :, column] > 0 for column in (OWN, PRESENT))
         wanted = lesson.chances[:, 1:].reshape(len(own), -1, own.shape[1]).sum(axis=1)
-        assert 0 < own.sum() < there.sum() == (whole.observations[:, :, OWN] > 0).sum() and not own[~there].any()
+        assert 0 < own.sum() < there.sum() and not own[~there].any()
         assert wanted[own].sum() > 0 and (wanted[there & ~own].sum() > 0) == how.agrees, kind
         np.testing.assert_allclose(lesson.chances.sum(axis=1), 1.0, rtol=1e-4)
-        if how.agrees:
-            np.testing.assert_array_equal(lesson.chances, whole.chances)
 
 
 def test_who_minds_its_own_asks_nobody() -> None:
