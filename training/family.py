@@ -21,6 +21,7 @@ from ..envs.game import Game, load_game
 from ..envs.scenario import SMALL_SITE, Generator, Scenario
 from ..envs.scripted import Defender, Threshold, nothing, worlds_for
 from .chains import HELD_OUT, kept_for_judging
+from .player import Play, Player
 from .settings import AS_WRITTEN, PER_CHAIN, TrainError, TrainSettings
 from .streams import STREAM_IMITATION, STREAM_VALIDATION
 
@@ -34,6 +35,12 @@ class Chain:
 
     game: Game
     unit: float = 1.0  # owner-hours that count as 1 in rewards and losses
+    play: Play | None = None  # who plays; None: the defenders' side is learned, see `seats.Seating`
+
+    @property
+    def player(self) -> Player | None:
+        """Who is learned, see `Play.player`."""
+        return None if self.play is None else self.play.player
 
     @property
     def told(self) -> dict[str, Any]:
