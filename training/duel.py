@@ -52,7 +52,6 @@ class Duel:
         """Make the worlds and begin their first episode."""
         self.game, self.worlds = game, ResponseWorlds(game, ids, stream=stream)
         state, self._stream = self.worlds.worlds.state, game.scenario.stream(stream)
-        self._ids = list(ids)
         self._apart = [  # each world as the first of a batch, which a discovery reads; arrays are shared
             state._replace(**{name: getattr(state, name)[b : b + 1] for name in ("asset", "held", "world", "attacker")})
             for b in range(len(ids))
@@ -64,7 +63,13 @@ class Duel:
     @property
     def count(self) -> int:
         """B."""
-        return len(self._ids)
+        return self.worlds.count
+
+    @property
+    def ids(self) -> list[int]:
+        """Numbers of the worlds; those of a snapshot once it was restored."""
+        found: list[int] = np.asarray(self.worlds.worlds.state.world)["id"].tolist()
+        return found
 
     @property
     def tick(self) -> int:
@@ -90,7 +95,7 @@ class Duel:
     def begin(self, episode: int) -> None:
         """Start every world's given episode."""
         self.worlds.reset(episode)
-        for world, discovery in zip(self._ids, self._discoveries, strict=True):
+        for world, discovery in zip(self.ids, self._discoveries, strict=True):
             discovery.begin(self._stream, world, episode)
         self.seen.look()
 
@@ -162,7 +167,7 @@ class Duel:
             raise ValueError(f"snapshot: of {len(snapshot['known'])} worlds, here are {self.count}")
         self.worlds.restore(snapshot["worlds"])
         episode = int(np.asarray(self.worlds.worlds.state.world)["episode"][0])
-        for world, discovery, known in zip(self._ids, self._discoveries, snapshot["known"], strict=True):
+        for world, discovery, known in zip(self.ids, self._discoveries, snapshot["known"], strict=True):
             discovery.begin(self._stream, world, episode)
             discovery.restore(known)
         self.seen.look()

@@ -15,7 +15,7 @@ from tocsin.envs.scripted import Threshold, nothing
 from tocsin.tests.training.duels import STREAM, TICKS, some_attacker, the_game
 from tocsin.tests.training.lanes_sb3 import JoinedFace
 from tocsin.training.attack_network import NumpyAttacker, numpy_weights
-from tocsin.training.duel import UNBOUND, play_duel
+from tocsin.training.duel import UNBOUND, AttackView, play_duel
 from tocsin.training.duel_lanes import AttackLanes, Attacks, Defends, MakeDefender
 from tocsin.training.family import Chain
 from tocsin.training.peer import Iteration, Peer, make_roller
@@ -126,11 +126,12 @@ def test_ticks_without_a_try_are_skipped_and_counted() -> None:
         assert isinstance(lanes, AttackLanes)
         total, steps[pace], ended = np.zeros(4), 0, False
         while not ended:
-            action = lanes.masks()[:, 1].astype(int)
+            action = some_attacker()(AttackView(lanes.look(), lanes.masks()))
             step = lanes.advance(lanes.dense(lanes.checked(action)))
             total, steps[pace], ended = total + step.reward, steps[pace] + 1, bool(step.truncated.all())
-        np.testing.assert_allclose(total, step.terminal_loss, rtol=1e-5)
-        assert step.terminal_observation.shape == step.observation.shape and step.terminal_loss.any()
+        np.testing.assert_allclose(total, step.terminal_loss, rtol=1e-4, atol=1e-6)
+        assert step.terminal_observation.shape == step.observation.shape
+        assert step.terminal_loss.any() or pace < UNBOUND
     assert steps[UNBOUND] == TICKS - 1 and 0.2 < steps[1 / 3] / TICKS < 0.5
 
 
