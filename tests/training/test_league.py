@@ -107,13 +107,14 @@ def test_newcomers_begin_where_the_best_before_them_ended(tmp_path: Path, monkey
 
     class Watching(InProcess):
         def begin(self, state: Any, *more: Any) -> None:
-            begun.append(state["policy"]["network.row.weight"].numpy().copy())
+            row = state["policy"].get("network.row.weight")  # which defenders do not have
+            begun.extend([] if row is None else [row.numpy().copy()])
             super().begin(state, *more)
 
     play_league(the_scenario(), TINY, {}, tmp_path, make_shape=Watching)
     attacker = load_attacker(tmp_path / "attacker-1.npz")
-    np.testing.assert_array_equal(begun[-1], attacker.weights["row.weight"])
-    assert not np.array_equal(begun[0], attacker.weights["row.weight"])
+    assert len(begun) == 2
+    np.testing.assert_array_equal(begun[1], attacker.weights["row.weight"])
 
 
 def test_a_best_response_is_chosen_on_other_attacks() -> None:
@@ -172,7 +173,7 @@ def test_settings_printed_are_settings_read(tmp_path: Path) -> None:
 
 def test_a_side_has_a_world_for_each_opponent(tmp_path: Path) -> None:
     """Else some of the pool would never be met."""
-    with pytest.raises(LeagueError, match="defenders: worlds 4: too few for pools of up to 5; give 5 or more"):
+    with pytest.raises(LeagueError, match="attackers: worlds 4: too few for pools of up to 5; give 5 or more"):
         play_league(the_scenario(), replace(TINY, rounds=3), {}, tmp_path)
     assert not list(tmp_path.iterdir())
 
