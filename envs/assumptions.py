@@ -13,7 +13,7 @@ factor of 4 or more. Where the value is an end of its range, half of the draws k
 from __future__ import annotations
 
 import zlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -86,13 +86,20 @@ def drawn(row: Parameter, middle: float, quantile: float) -> float:
     return float(start + (end - start) * share)
 
 
-def game_under(scenario: Scenario, assumptions: Assumptions) -> Game:
+def game_under(
+    scenario: Scenario, assumptions: Assumptions, *, arrange: Callable[[Twin], Twin] = lambda twin: twin
+) -> Game:
     """The game of a scenario in a world where the drawn numbers hold.
+
+    Args:
+        scenario: what is played.
+        assumptions: the draw.
+        arrange: changes the chain before it is compiled, such as what owners agree on.
 
     Raises:
         ScenarioError: as `load_game`.
     """
-    twin = _chain(scenario, assumptions)
+    twin = arrange(_chain(scenario, assumptions))
     library = _library(playbooks_of(scenario), assumptions)
     with supposing(assumptions.steps):
         compiled = compile_twin(twin, derive_steps(twin), tick_s=scenario.tick_s)

@@ -1,57 +1,65 @@
-"""How owners cooperate, as four kinds of one game: findings shared or kept, consent to each other quick or slow.
+"""How owners cooperate, as four kinds of one game (`kinds`).
 
-Flows in: a game. Flows out: the same chain and attackers, other agreements between owners. What an owner decides about
-its own stays as the chain has it. The numbers are assumed: what a standing agreement and today's calls come to.
+Flows in: a game, or a twin. Flows out: the same chain and attackers, other agreements between owners. What an owner
+decides about its own stays as the chain has it. The times are assumed (`ranges`): what a standing agreement and today's
+calls come to. Who sees an asset sees its owner's consent table too, so a defender can tell the kinds apart.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, replace
+from collections.abc import Iterator
+from dataclasses import replace
 
 from ..twin.graph import ConsentRule, Sharing, Twin
 from ..twin.vocabulary import ConsentClass, ConsentMode, Proposer
 from .game import Game, make_game
+from .kinds import Cooperation
 from .owners import seated
+from .ranges import value_of
 
-QUICK_S = 60.0  # mean time to an answer by a standing agreement, which refuses nothing
-SLOW_S = 7200.0  # at least, to an answer by call: `twin.rulebook.parameters.Phone.call_h`
-
-
-@dataclass(frozen=True, slots=True)
-class Cooperation:
-    """One kind."""
-
-    shares: bool  # every owner lets all others see its findings and what they are about; else nobody sees anything
-    agrees: bool  # others' requests are answered within a minute with yes, except where safety is at stake
-
-
-ARMS: Mapping[str, Cooperation] = {
-    "both": Cooperation(shares=True, agrees=True),
-    "findings": Cooperation(shares=True, agrees=False),
-    "consent": Cooperation(shares=False, agrees=True),
-    "neither": Cooperation(shares=False, agrees=False),
-}
+QUICK_S = value_of("cooperation.quick_s")  # until what is asked for may be done by a standing agreement, refusing none
+SLOW_S = value_of("cooperation.slow_s")  # mean time to an answer by call, at least
 
 
 def with_cooperation(game: Game, how: Cooperation) -> Game:
     """The same game where owners cooperate so."""
-    twin = game.compiled.twin
+    return make_game(game.scenario, cooperating(game.compiled.twin, how), game.library)
+
+
+def cooperating(twin: Twin, how: Cooperation, *, quick_s: float = QUICK_S, slow_s: float = SLOW_S) -> Twin:
+    """The same twin where owners cooperate so.
+
+    Args:
+        twin: the chain as it is.
+        how: the kind.
+        quick_s: seconds from asking to acting where owners agree.
+        slow_s: seconds on average until an answer where they do not, more where the chain says more.
+    """
     owners = seated(twin)
     sharing = tuple(Sharing(owner, "*", ("findings", "assets")) for owner in owners) if how.shares else ()
-    consent = sorted(_consent(twin, owners, how), key=lambda rule: (rule.owner, rule.consent_class, rule.proposer))
-    return make_game(game.scenario, replace(twin, sharing=sharing, consent=tuple(consent)), game.library)
+    rules = _agreeing(twin, owners, quick_s) if how.agrees else _calling(twin, slow_s)
+    consent = sorted(rules, key=lambda rule: (rule.owner, rule.consent_class, rule.proposer))
+    return replace(twin, sharing=sharing, consent=tuple(consent))
 
 
-def _consent(twin: Twin, owners: tuple[str, ...], how: Cooperation) -> Iterator[ConsentRule]:
+def _agreeing(twin: Twin, owners: tuple[str, ...], quick_s: float) -> Iterator[ConsentRule]:
+    """A standing agreement: owners may object in time, and never do."""
+    yield from (rule for rule in twin.consent if _stays(rule))
+    for owner in owners:
+        for one in ConsentClass:
+            if one is not ConsentClass.SAFETY:
+                yield ConsentRule(owner, one, Proposer.OTHER, ConsentMode.VETO_WINDOW, latency_s=quick_s)
+
+
+def _calling(twin: Twin, slow_s: float) -> Iterator[ConsentRule]:
+    """Each request is a call; what an owner never allows stays so."""
     for rule in twin.consent:
-        if rule.proposer is Proposer.OWN or rule.consent_class is ConsentClass.SAFETY:
+        if _stays(rule) or rule.mode is ConsentMode.NEVER:
             yield rule
-        elif not how.agrees:
-            slow = replace(rule, mode=ConsentMode.ASK, latency_s=max(rule.latency_s, SLOW_S))
-            yield rule if rule.mode is ConsentMode.NEVER else slow
-    if how.agrees:
-        for owner in owners:
-            for one in ConsentClass:
-                if one is not ConsentClass.SAFETY:
-                    yield ConsentRule(owner, one, Proposer.OTHER, ConsentMode.ASK, latency_s=QUICK_S)
+        else:
+            yield replace(rule, mode=ConsentMode.ASK, latency_s=max(rule.latency_s, slow_s))
+
+
+def _stays(rule: ConsentRule) -> bool:
+    """Whether no cooperation changes it: what an owner decides about its own, and safety."""
+    return rule.proposer is Proposer.OWN or rule.consent_class is ConsentClass.SAFETY

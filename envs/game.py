@@ -58,7 +58,7 @@ class Game:
     @cached_property
     def graph(self) -> TargetGraph:
         """The twin as active views read it."""
-        return target_graph(self.compiled)
+        return target_graph(self.compiled, self.assumed)
 
     @cached_property
     def sees(self) -> UInt8:

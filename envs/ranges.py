@@ -64,6 +64,9 @@ _ROWS = (
     Parameter("phone.call_h", 2.0, 0.25, 12.0, _CALLS),
     Parameter("phone.late_s", 5_400.0, 900.0, 43_200.0, _CALLS),
     Parameter("phone.part", 0.5, 0.1, 0.9, _CALLS),
+    # Kinds of cooperation between owners: envs.cooperation.
+    Parameter("cooperation.quick_s", 60.0, 10.0, 900.0, "assumed; settled by what a standing agreement would say"),
+    Parameter("cooperation.slow_s", 7_200.0, 900.0, 43_200.0, _CALLS),
     # Generated chains: Generator, and the consent tables of their owners.
     Parameter("generate.exposed", 0.1, 0.02, 0.3, _INVENTORY),
     Parameter("generate.weak", 0.35, 0.1, 0.6, _INVENTORY),

@@ -1,7 +1,8 @@
 """A twin as a graph over targets: what an active view reads of it beside the observation.
 
-Flows in: a compiled twin. Flows out: a `TargetGraph`: static features in small numbers, ties along attack steps and
-boundary links with their odds, and what is dearest. It travels once, by twin; nothing here changes while it is played.
+Flows in: a compiled twin, and who is assumed to come. Flows out: a `TargetGraph`: static features in small numbers,
+ties along attack steps and boundary links with their odds, and what is dearest. It travels once, by twin; nothing here
+changes while it is played.
 """
 
 from __future__ import annotations
@@ -12,11 +13,13 @@ import numpy as np
 import numpy.typing as npt
 
 from ..twin.compiled import NANO, Compiled, CompiledTwin, Int32, UInt8
+from ..twin.rulebook.parameters import Parameters
 from ..twin.sensing.observe import STATIC_FEATURES, static_observation
 from ..twin.vocabulary import AssetKind
+from .threat import THREAT_FEATURES, threat_features
 
 _LOGGED = ("share", "carried", "harm")  # told once more on a scale of octaves: shares of large owners are small
-TARGET_FEATURES = (*STATIC_FEATURES, *(f"{name}_octaves" for name in _LOGGED))
+TARGET_FEATURES = (*STATIC_FEATURES, *(f"{name}_octaves" for name in _LOGGED), *THREAT_FEATURES)
 OCTAVE = 16.0  # steps of 255 per halving; one owner-hour an hour is 255, so shares from 2e-5 on are told
 DEAREST = 64  # targets listed by worth; an active view keeps room for some of them
 SCALE_OF = {"steps_out": 0.25, "steps_in": 0.25}  # columns of `static_observation` that pass 1
@@ -38,8 +41,8 @@ class TargetGraph(NamedTuple):
     follower_odds: UInt8  # [M]
 
 
-def target_graph(compiled: Compiled) -> TargetGraph:
-    """Read the graph off a compiled twin."""
+def target_graph(compiled: Compiled, assumed: Parameters) -> TargetGraph:
+    """Read the graph off a compiled twin and the assumed game."""
     t = compiled.arrays
     source, target, odds = _ties(t)
     source_first, by_target = _grouped(target, source, odds, compiled.targets)
@@ -50,7 +53,7 @@ def target_graph(compiled: Compiled) -> TargetGraph:
     owner[assets : assets + links] = t.link_owner
     owner[assets + links :] = np.arange(owners)[:, None]
     return TargetGraph(
-        static=_static(compiled),
+        static=_static(compiled, threat_features(compiled, assumed)),
         owner=owner,
         first_link=assets,
         first_owner=assets + links,
@@ -70,7 +73,7 @@ def hourly_scale(t: CompiledTwin) -> float:
     return float(valued.mean()) / NANO if len(valued) else 1.0
 
 
-def _static(compiled: Compiled) -> UInt8:
+def _static(compiled: Compiled, threat: UInt8) -> UInt8:
     plain = static_observation(compiled).astype(np.float64)
     column = {name: number for number, name in enumerate(STATIC_FEATURES)}
     for name, scale in SCALE_OF.items():
@@ -79,8 +82,8 @@ def _static(compiled: Compiled) -> UInt8:
     plain[:, [column[name] for name in _LOGGED]] = values
     with np.errstate(divide="ignore"):
         octaves = 255.0 + OCTAVE * np.log2(values)
-    told = np.concatenate([255.0 * plain, octaves], axis=1)
-    return np.clip(np.rint(told), 0, 255).astype(np.uint8)
+    told = np.clip(np.rint(np.concatenate([255.0 * plain, octaves], axis=1)), 0, 255).astype(np.uint8)
+    return np.concatenate([told, np.broadcast_to(threat, (len(told), len(threat)))], axis=1)
 
 
 def _ties(t: CompiledTwin) -> tuple[Int32, Int32, UInt8]:

@@ -53,7 +53,7 @@ class View:
     @cached_property
     def graph(self) -> TargetGraph:
         """What it sees, as active views read it."""
-        return target_graph(self.compiled)
+        return target_graph(self.compiled, self.assumed)
 
 
 def view_of(game: Game, owner: str) -> View:

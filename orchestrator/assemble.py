@@ -17,18 +17,19 @@ from .actuators.openc2_http import Endpoint, OpenC2Http
 from .actuators.router import build
 from .clock import Clock, LockstepClock, SystemClock
 from .identity import IdentityError, TokenStore, TrustStore
+from .interpreting import Script
 from .keys import read_token
 from .lease import take_lease
 from .naming import check_ids
 from .node import Node
 from .proposals import Advisor
 from .revocable import LiveTokens, LiveTrust
-from .run import Script
 from .script import CacaoScript
 from .settings import Home, PolicyChoice
 from .shelf import IsActive, Shelf
 from .store import open_store
 from .terms import Terms, read_terms
+from .versions import Versions
 from .watching import Watcher
 
 
@@ -40,6 +41,7 @@ class Supply:
     is_active: IsActive
     advisor: Advisor
     script: Script = field(default_factory=CacaoScript)
+    versions: Versions = field(default_factory=Versions)  # of playbooks; the node keeps them in its store
     may_propose: Callable[[str], bool] = lambda playbook: True  # whether the policy in use was evaluated with it
     watcher: Watcher | None = None  # keeps what the policy meets and what became of forecasts
 
@@ -84,6 +86,7 @@ def build_node(home: Home, parts: Parts, supplier: Supplier | None = None) -> No
         advisor=supply.advisor,
         actuator=actuator,
         script=supply.script,
+        versions=supply.versions,
         terms=terms,
         may_propose=supply.may_propose,
         watcher=supply.watcher,

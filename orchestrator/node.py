@@ -15,6 +15,7 @@ from datetime import datetime
 
 import sqlalchemy as sa
 
+from ..playbooks.cacao import Playbook
 from ..twin.graph import Twin
 from ..twin.sensing.events import Event, read_events
 from . import audit, inbox
@@ -23,6 +24,7 @@ from .clock import Clock, ClockError, LockstepClock, iso, parse_iso
 from .consent import Decision, verify
 from .guard import Basis, GivenConsent
 from .identity import Caller, Callers, Signers
+from .interpreting import Script
 from .lease import Lease
 from .lifecycle import IllegalTransition, State, UnknownResponse
 from .naming import check_ids
@@ -39,13 +41,14 @@ from .records import (
     set_kill_switch,
     update_response,
 )
-from .run import Script, hears_of_wish
+from .run import hears_of_wish
 from .shelf import IsActive, Shelf, find
 from .store import reading
 from .targets import TargetError
 from .terms import Terms
 from .timely import check_times, not_after
 from .turns import InTurn
+from .versions import Versions
 from .views import View
 from .watching import Watcher
 from .workflow import Workflow
@@ -93,6 +96,7 @@ class Node:
     script: Script
     lease: Lease  # the right to act on the store
     terms: Terms = field(default_factory=Terms)
+    versions: Versions = field(default_factory=Versions)  # of playbooks, also of those that left the shelf
     may_propose: Callable[[str], bool] = lambda playbook: True  # whether the policy in use was evaluated with it
     watcher: Watcher | None = None
     _advisor: InTurn = field(init=False, repr=False)
@@ -108,6 +112,8 @@ class Node:
 
     def __post_init__(self) -> None:
         check_ids(self.twin)
+        on_shelf = [one.document for one in self.shelf.values()]
+        self.versions.keep(self.engine, [one for one in on_shelf if isinstance(one, Playbook)])
         self._advisor = InTurn(self.advisor)
         self._intake = {owner.id: threading.Lock() for owner in self.twin.owners}
         with reading(self.engine) as conn:
@@ -115,6 +121,7 @@ class Node:
         self._workflow = Workflow(
             twin=self.twin,
             shelf=self.shelf,
+            versions=self.versions,
             is_active=self.is_active,
             terms=self.terms,
             trust=self.trust,
@@ -258,7 +265,7 @@ class Node:
                 raise PermissionError(f"{caller.owner!r} owns no target of it; its owners are {', '.join(row.owners)}")
             if row.state not in UNDOABLE:
                 raise IllegalTransition(f"response {response} is {row.state}; only what was carried out can be undone")
-            shelved = self.shelf.get(row.playbook)
+            shelved = self._workflow.pinned(row) or self.shelf.get(row.playbook)
             if shelved is None or not shelved.effect.undoable:
                 raise IllegalTransition(f"playbook {row.playbook} cannot be undone; propose one that mends its effect")
             if not row.undo_wanted or hears_of_wish(conn, row):

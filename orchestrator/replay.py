@@ -17,7 +17,7 @@ import sqlalchemy as sa
 from .store import responses, transitions
 
 _STEP = ("event", "attempt", "from", "to")
-_TOLD = ("succeeded", "text", "perhaps", "asked", "at", "returned")  # of an outcome
+_TOLD = ("succeeded", "text", "perhaps", "asked", "at", "after", "returned")  # of an outcome
 _TAKEN_BACK = ("undo", "undo_fail")  # events after which nobody waits for an undo any more
 
 
@@ -36,14 +36,14 @@ class Replay:
     )
     history: list[tuple[Any, ...]] = field(default_factory=list)
     run: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {"do": [], "undo": []})
-    begun: tuple[str, int] = ("", 0)  # key of the order whose outcome is not known, and its tries
+    begun: dict[str, int] = field(default_factory=dict)  # keys of orders whose outcome is not known -> their tries
 
     def note(self, time: str, kind: str, body: Mapping[str, Any]) -> str:
         """Take one record in; give why it cannot follow those before it, empty: it can."""
         if kind == "transition":
             return self._transition(time, body)
         if kind == "order":
-            self.begun = (body["key"], body["try"])
+            self.begun[body["key"]] = body["try"]
         elif kind == "outcome":
             self._outcome(body)
         elif kind == "undo_wanted":
@@ -81,10 +81,10 @@ class Replay:
         _response, phase, rest = body["key"].split("/", 2)
         told = {name: body[name] for name in _TOLD if name in body}
         self.run[phase].append({"step": rest.rpartition("/")[0], **told})
-        self.begun = ("", 0)
+        self.begun.pop(body["key"], None)
 
     def _is_run(self, row: Mapping[str, Any]) -> bool:
-        if (row.get("begun", ""), row.get("tries", 0)) != self.begun:
+        if {one["key"]: one.get("tries", 0) for one in begun_of(row)} != self.begun:
             return False
         for phase, told in self.run.items():
             kept = row.get(phase, [])
@@ -102,3 +102,12 @@ def returned_digest(arguments: Mapping[str, str]) -> str:
     The log, which many may read, holds no values.
     """
     return hashlib.sha256(rfc8785.dumps(dict(arguments))).hexdigest() if arguments else ""
+
+
+def begun_of(run: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """The orders under way of a row's `run`; nodes of earlier releases kept one, beside the rest."""
+    begun = run.get("begun") or []
+    if not isinstance(begun, str):
+        return list(begun)
+    names = ("tries", "asked", "pending", "tried")
+    return [{"key": begun, **{name: run[name] for name in names if name in run}}]

@@ -40,7 +40,7 @@ def list_all(url: Url = DEFAULT_URL, token_file: TokenFile = None, as_json: Json
     table = Table("id", "state", "targets", "owners", "reason")
     for row in rows:
         table.add_row(
-            row["id"], row["state"], "\n".join(row["targets"]), ", ".join(row["owners"]), row.get("reason", "")
+            row["id"], _state(row), "\n".join(row["targets"]), ", ".join(row["owners"]), row.get("reason", "")
         )
     Console().print(table)
 
@@ -117,6 +117,10 @@ def _client(url: str, token_file: Path | None) -> Client:
     from .settings import token_of
 
     return Client(url, token_of(token_file))
+
+
+def _state(row: dict[str, Any]) -> str:
+    return f"{row['state']}, undo overdue" if row.get("undo_overdue") else str(row["state"])
 
 
 def _line(value: Any) -> str:

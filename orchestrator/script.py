@@ -1,14 +1,14 @@
 """CACAO playbooks as orders: the playbooks room's pure interpreter, once per target of a response.
 
-Flows in: a playbook, a response, outcomes so far with their times. Flows out: the order due or the time to wait for,
-whether the run succeeded, the orders that take it back. Targets are served one after the other, in their order; a
-failure on one ends the run. A run is its beginning and its outcomes, replayed: what is kept here of runs saves work and
-may be lost at any time. One command is under way at a time; branches of a parallel step follow each other.
+Flows in: a playbook, a response, what happened so far with its times. Flows out: all orders that are due and the time
+to wait for, whether the run succeeded, the orders that take it back. Targets of a response are served one after the
+other, in their order; a failure on one ends the run. A run is its beginning and what happened, replayed: what is kept
+here of runs saves work and may be lost at any time.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -32,8 +32,8 @@ from ..playbooks.execute import (
     without_twin,
 )
 from .clock import parse_iso
+from .interpreting import NO_TIME, Asked, Due, Moment, RunEvent, StepOrder, StepOutcome
 from .records import Response
-from .run import NO_TIME, Moment, Pause, StepOrder, StepOutcome
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 MAX_KEPT = 64  # playbooks, and runs, whose work is saved; assumed
@@ -60,93 +60,105 @@ class CacaoScript:
     resolve: Resolve = knows_none  # playbooks that others call
     expand: Expand = without_twin  # abstract targets
     supported: frozenset[str] = SUPPORTED  # command types that the node's actuators carry out
-    _programs: dict[int, Program] = field(default_factory=dict, init=False, repr=False, compare=False)
-    _kept: dict[tuple[str, int], tuple[Program, int, list[StepOutcome], Advance]] = field(
+    kept: Callable[[str], Playbook | None] = lambda _digest: None  # every version that the node has met, by digest
+    _programs: dict[tuple[int, tuple[str, ...]], Program] = field(
+        default_factory=dict, init=False, repr=False, compare=False
+    )
+    _kept: dict[tuple[str, int], tuple[Program, int, list[RunEvent], Advance]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
 
-    def next_order(
-        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
-    ) -> StepOrder | Pause | None:
-        """Give the order due after `outcomes`, or until when to wait; None where the run has ended."""
-        run = self._last(document, response, outcomes, moment)
+    def due(self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME) -> Due:
+        """Give the orders due after `events`, and until when nothing else is."""
+        run = self._last(document, response, events, moment)
         if run.is_over:
-            return None
-        first = run.reached.orders[0]
-        return _order(run, first) if isinstance(first, Command) else Pause(_time(first.until))
+            return Due(is_over=True)
+        orders = [_order(run, one) for one in run.reached.orders if isinstance(one, Command)]
+        waits = [_time(one.until) for one in run.reached.orders if not isinstance(one, Command)]
+        met = tuple(pin.digest for pin in run.reached.state.playbooks[1:])
+        return Due(tuple(orders), min(waits, default=None), met)
 
     def succeeded(
-        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+        self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME
     ) -> bool:
         """Say whether every target's run came to its end by success."""
-        runs = list(self._runs(document, response, outcomes, moment))
+        runs = list(self._runs(document, response, events, moment))
         done = [run.reached.state.phase is Phase.SUCCEEDED for run in runs]
         return all(done) and len(done) == len(response.targets)
 
     def undo_orders(
-        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+        self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME
     ) -> Sequence[StepOrder]:
         """Give the orders that take back what was done, the last target and the last step first."""
         orders: list[StepOrder] = []
-        still = replace(moment, now=moment.began, asked=None)  # while it is taken back, no time of a step runs out
-        for run in reversed(list(self._runs(document, response, outcomes, still))):
+        still = replace(moment, now=moment.began)  # while it is taken back, no time of a step runs out
+        for run in reversed(list(self._runs(document, response, events, still))):
             orders += [_order(run, command) for command in undo_commands(run.program, run.reached.state)]
         return orders
 
     def why_failed(
-        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+        self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME
     ) -> str:
         """Say by which step a run that ended has failed; empty where it has not."""
-        failure = self._last(document, response, outcomes, moment).reached.state.failure
+        failure = self._last(document, response, events, moment).reached.state.failure
         return "" if failure is None else f"{failure.code} at {failure.step}: {failure.text}"
 
-    def _last(self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment) -> _Run:
-        return list(self._runs(document, response, outcomes, moment))[-1]
+    def _last(self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment) -> _Run:
+        return list(self._runs(document, response, events, moment))[-1]
 
     def _runs(
-        self, document: Playbook, response: Response, outcomes: Sequence[StepOutcome], moment: Moment
+        self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment
     ) -> Iterator[_Run]:
         """Runs of the targets in their order, up to the first that goes on or has failed."""
-        program, began = self._program(document), _ms(moment.began)
+        met = {digest: None for one in events if isinstance(one, Asked) for digest in one.met}
+        program, began = self._program(document, tuple(met)), _ms(moment.began)
         for number, target in enumerate(response.targets):
-            own = [one for one in outcomes if one.step.startswith(f"{number}.")]
+            own = [one for one in events if one.step.startswith(f"{number}.")]
             reached = self._after(program, response, number, target, own, began)
-            later = [one.asked for one in outcomes if _number(one) > number and one.asked]
-            times = [parse_iso(later[0])] if later else [moment.asked or moment.now, moment.now]
-            for time in times:
-                if reached.state.phase is Phase.RUNNING:
-                    reached = advance(program, reached.state, Time(_ms(time)))
+            later = [one.at for one in events if isinstance(one, Asked) and _number(one) > number]
+            if reached.state.phase is Phase.RUNNING:
+                reached = advance(program, reached.state, Time(_ms(parse_iso(later[0]) if later else moment.now)))
             yield _Run(number, target, program, reached)
             if reached.state.phase is not Phase.SUCCEEDED:
                 return
             began = reached.state.now
 
     def _after(
-        self, program: Program, response: Response, number: int, target: str, own: list[StepOutcome], began: int
+        self, program: Program, response: Response, number: int, target: str, own: list[RunEvent], began: int
     ) -> Advance:
-        """Where the outcomes of one target bring its run; what they brought it to before is not walked again."""
+        """Where what happened on one target brings its run; what it brought it to before is not walked again."""
         kept = self._kept.get((response.id, number))
         if kept is not None and kept[:2] == (program, began) and kept[2] == own[: len(kept[2])]:
             reached, left = kept[3], own[len(kept[2]) :]
         else:
             reached, left = begin(program, _variables(response, target), began), own
-        for outcome in left:
-            if outcome.asked and reached.state.phase is Phase.RUNNING:
-                reached = advance(program, reached.state, Time(_ms(parse_iso(outcome.asked))))
-            reached = advance(program, reached.state, _answer(outcome, number, reached))
+        for event in left:
+            if isinstance(event, StepOutcome):
+                reached = advance(program, reached.state, _answer(event, number, reached))
+            elif reached.state.phase is Phase.RUNNING:
+                reached = advance(program, reached.state, Time(_ms(parse_iso(event.at))))
         while len(self._kept) >= MAX_KEPT:
             del self._kept[next(iter(self._kept))]
         self._kept[response.id, number] = (program, began, own, reached)
         return reached
 
-    def _program(self, document: Playbook) -> Program:
-        found = self._programs.get(id(document))
+    def _program(self, document: Playbook, met: tuple[str, ...]) -> Program:
+        """The fixed part of a run that has met these playbooks: it stays with them, whatever is the latest now."""
+        found = self._programs.get((id(document), met))
         if found is None:
             while len(self._programs) >= MAX_KEPT:
                 del self._programs[next(iter(self._programs))]
-            found = Program(document, self.resolve, self.expand, self.supported)
-            self._programs[id(document)] = found
+            found = Program(document, self._resolve_as(met), self.expand, self.supported)
+            self._programs[id(document), met] = found
         return found
+
+    def _resolve_as(self, met: tuple[str, ...]) -> Resolve:
+        pinned = {one.id: one for one in map(self.kept, reversed(met)) if one is not None}
+
+        def resolve(name: str, version: str | None) -> Playbook | None:
+            return pinned[name] if version is None and name in pinned else self.resolve(name, version)
+
+        return resolve
 
 
 def owner_of_target(target: str) -> str:
@@ -181,8 +193,8 @@ def _order(run: _Run, command: Command) -> StepOrder:
     )
 
 
-def _number(outcome: StepOutcome) -> int:
-    return int(outcome.step.partition(".")[0])
+def _number(event: RunEvent) -> int:
+    return int(event.step.partition(".")[0])
 
 
 def _ms(time: datetime) -> int:

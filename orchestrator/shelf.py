@@ -12,6 +12,7 @@ from typing import Any
 
 from ..playbooks.actions import Library
 from ..playbooks.cacao import Playbook
+from ..playbooks.effects import effect_of
 from ..playbooks.execute import SUPPORTED
 from ..playbooks.vetting import Signatory, refusal
 from ..twin.rulebook.effects import Effect
@@ -48,6 +49,15 @@ def find(shelf: Shelf, name: str) -> Shelved | None:
     return shelf.get(name) or next((one for one in shelf.values() if one.name == name), None)
 
 
+def of_version(playbook: Playbook, digest: str, index: int) -> Shelved:
+    """One version as it would lie on the shelf.
+
+    Raises:
+        PlaybookError: it does not say what it does to a twin.
+    """
+    return Shelved(playbook.id, index, digest, playbook.name, playbook, effect_of(playbook))
+
+
 @dataclass(frozen=True, slots=True)
 class Vetting:
     """What the owners' files say of signatures at one moment."""
@@ -67,6 +77,7 @@ def active_by_signatures(
     clock: Clock,
     versions: Sequence[Playbook] = (),
     supported: frozenset[str] = SUPPORTED,
+    kept: Callable[[str], Playbook | None] = lambda _key: None,
 ) -> IsActive:
     """Give the function that says whether a playbook is active for an owner, at the node's time.
 
@@ -77,12 +88,13 @@ def active_by_signatures(
         clock: the node's.
         versions: playbooks that those of the library may call; asked for by `version_key`.
         supported: command types that the node's actuators carry out.
+        kept: finds a version that is gone by its `version_key`; a run that began with it asks whether it may go on.
     """
     playbooks = {version_key(playbook): playbook for playbook in (*versions, *library.playbooks)}
     playbooks |= {playbook.id: playbook for playbook in library.playbooks}
 
     def is_active(playbook: str, owner: str) -> bool:
-        found, now = playbooks.get(playbook), vetting()
+        found, now = playbooks.get(playbook) or kept(playbook), vetting()
         if found is None:
             return False
         return refusal(found, owner, now.signatures, now.trusted.get(owner, {}), clock.now(), supported) is None

@@ -161,6 +161,15 @@ outlooks = sa.Table(  # of rehearsals: lost service expected, and what came
     sa.Column("body", Json, nullable=False),  # proposals.Outlook
 )
 
+playbooks = sa.Table(  # every version that the node has met; see versions
+    "playbooks",
+    metadata,
+    sa.Column("digest", Text, primary_key=True),  # SHA-256 of the content that is signed
+    sa.Column("playbook", Text, nullable=False),
+    sa.Column("modified", Text, nullable=False),
+    sa.Column("body", Text, nullable=False),  # canonical JSON
+)
+
 GENESIS = "0" * 64
 READS = "tocsin_reads"  # execution option of connections that only read
 

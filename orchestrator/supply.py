@@ -19,7 +19,6 @@ from pathlib import Path
 from ..envs.game import Game, make_game
 from ..envs.scenario import read_scenario
 from ..playbooks.actions import load_library
-from ..playbooks.execute import among
 from ..playbooks.targets import expand_in
 from ..playbooks.trust import read_signatures, read_trust, read_versions
 from ..twin.compiled import Int32
@@ -35,6 +34,7 @@ from .rules_policy import ThresholdPolicy
 from .script import CacaoScript
 from .settings import Home, PolicyChoice, insiders_of
 from .shelf import Vetting, active_by_signatures, shelf_of
+from .versions import Versions
 from .watching import Watcher
 
 
@@ -58,12 +58,16 @@ def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply
         chosen,
         proposed=frozenset(scenario.playbooks),
     )
-    versions = read_versions(home.path / "vetting" / "playbooks")
+    called = read_versions(home.path / "vetting" / "playbooks")
+    versions = Versions([*called, *library.playbooks])
     carried_out = usable(home.path)
     return Supply(
         shelf=shelf_of(library),
-        is_active=active_by_signatures(library, live_vetting(home.path / "vetting"), clock, versions, carried_out),
-        script=CacaoScript(among([*versions, *library.playbooks]), expand_in(twin), carried_out),
+        is_active=active_by_signatures(
+            library, live_vetting(home.path / "vetting"), clock, called, carried_out, versions.of_key
+        ),
+        script=CacaoScript(versions.resolve, expand_in(twin), carried_out, versions.of),
+        versions=versions,
         advisor=advisor,
         may_propose=chosen.may_propose,
         watcher=Watcher(chosen.met, advisor.service_lost),

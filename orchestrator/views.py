@@ -12,6 +12,7 @@ from typing import Any
 
 from ..twin.graph import Twin
 from .records import Response
+from .run import undo_is_overdue
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,7 @@ class View:
                 "twin_part": response.twin_part,
                 "blocked": response.blocked or None,
                 "undo_wanted": response.undo_wanted or None,
+                "undo_overdue": undo_is_overdue(response) or None,
             }
         return shown
 

@@ -14,6 +14,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from ..playbooks.cacao import PlaybookError
 from ..twin.graph import Twin
 from . import audit, forecasts
 from .actuators.base import Actuator
@@ -24,8 +25,10 @@ from .consent import Decision
 from .guard import Basis, GivenConsent, Refusal, refusal
 from .holding import MAY_HOLD, ends, holds
 from .identity import Signers
+from .interpreting import Moment, Script
 from .lease import Lease
 from .lifecycle import Event, State, record_transition
+from .progress import Phase
 from .proposals import Advisor, Verification
 from .records import (
     BY_NODE,
@@ -40,10 +43,21 @@ from .records import (
     time_of,
     update_response,
 )
-from .run import Ending, Hindrance, Moment, Phase, Result, Script, carry_out, has_to_undo, note_person_called
-from .shelf import IsActive, Shelf
+from .run import (
+    Ending,
+    Hindrance,
+    Result,
+    carry_out,
+    give_up_orders,
+    has_to_undo,
+    note_overdue,
+    note_person_called,
+    note_undo_failed,
+)
+from .shelf import IsActive, Shelf, Shelved, of_version, version_key
 from .store import reading
 from .terms import Terms
+from .versions import Versions
 from .watching import Watcher
 from .writing import ChangedByHand, writing
 
@@ -62,6 +76,7 @@ class Workflow:
 
     twin: Twin
     shelf: Shelf
+    versions: Versions
     is_active: IsActive
     terms: Terms
     trust: Signers
@@ -104,6 +119,19 @@ class Workflow:
             if holds(response, self.shelf, self._now()):
                 until = parse_iso(response.holds_until) if response.holds_until else None
                 self.advisor.recalled(response.proposal, until=until)
+
+    def pinned(self, response: Response) -> Shelved | None:
+        """The playbook that a response began with, in its version, whatever lies on the shelf now."""
+        shelved = self.shelf.get(response.playbook)
+        if shelved is not None and shelved.digest == response.playbook_digest:
+            return shelved
+        playbook = self.versions.of(response.playbook_digest)
+        if playbook is None:
+            return None
+        try:
+            return of_version(playbook, response.playbook_digest, response.playbook_index)
+        except PlaybookError:
+            return None
 
     def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
         looked: set[str] = set()  # proposers one of whose responses was rehearsed anew at this tick
@@ -213,13 +241,19 @@ class Workflow:
         return refused is None
 
     def _refusal(self, conn: sa.Connection, response: Response, now: datetime) -> Refusal | None:
+        """Why it may not start or go on; what goes on is judged by the version that it began with."""
+        shelf, is_active = self.shelf, self.is_active
+        pinned = self.pinned(response) if response.state is State.EXECUTING else None
+        if pinned is not None and pinned is not shelf.get(response.playbook):
+            key = version_key(pinned.document)
+            shelf, is_active = {**shelf, response.playbook: pinned}, lambda _id, owner: self.is_active(key, owner)
         case = case_of(
             response,
             list_consents(conn, response.id, self.trust),
             twin=self.twin,
-            shelf=self.shelf,
+            shelf=shelf,
             terms=self.terms,
-            is_active=self.is_active,
+            is_active=is_active,
             spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
             kill_switch=kill_switch(conn),
             now=now,
@@ -252,9 +286,9 @@ class Workflow:
         if refused is not None and refused.name != "budget_spent":  # its own cost is booked already
             self._stop(response, f"{refused.name}: {refused.reason}")
             return
-        shelved = self.shelf.get(response.playbook)
-        if shelved is None or shelved.digest != response.playbook_digest:
-            self._fail(response, "its playbook is no longer on the shelf as it was consented to")
+        shelved = self.pinned(response)
+        if shelved is None:
+            self._fail(response, "its playbook is no longer known as it was consented to")
             return
         result = self._run(shelved.document, response, Phase.DO, self._hindrance)
         if result.ending is Ending.DONE:
@@ -272,8 +306,8 @@ class Workflow:
     def _stop(self, response: Response, reason: str) -> None:
         """End a run half-way: nobody vouches for what it did so far, so it is taken back."""
         self._fail(response, reason)
-        shelved = self.shelf.get(response.playbook)
-        if shelved is not None and shelved.digest == response.playbook_digest:
+        shelved = self.pinned(response)
+        if shelved is not None:
             self._want_back(response, shelved.document)
 
     def _want_back(self, response: Response, document: Any) -> None:
@@ -299,6 +333,8 @@ class Workflow:
             phase,
             hindrance=hindrance,
             is_active=self.is_active,
+            in_flight=self.terms.in_flight,
+            undo_s=self.terms.undo_s,
         )
 
     def _hindrance_of_undo(self, _conn: sa.Connection, _response: Response) -> str:
@@ -309,7 +345,7 @@ class Workflow:
         with reading(self.engine) as conn:
             began, ended = (parse_iso(time_of(conn, response.id, one)) for one in (Event.EXECUTE, Event.COMPLETE))
         found = self.advisor.verify(response.proposal, began)  # a playbook may wait for its own work
-        waited_s, shelved = (self._now() - ended).total_seconds(), self.shelf.get(response.playbook)
+        waited_s, shelved = (self._now() - ended).total_seconds(), self.pinned(response)
         patience_s = self.terms.verify_s + (shelved.effect.work_s if shelved else 0.0)  # its work comes first
         if found is Verification.CONFIRMED:
             self._confirm(response)
@@ -321,6 +357,10 @@ class Workflow:
 
     def _confirm(self, response: Response) -> None:
         """Note that a response took effect, and that what it took away or over holds no longer: no order is due."""
+        with reading(self.engine) as conn:
+            over = [row for row in list_responses(conn, *MAY_HOLD) if self._is_over(conn, row, by=response)]
+        for other in over:
+            self._give_up(other)
         with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, Event.CONFIRM, {})
             ended = [row for row in list_responses(conn, *MAY_HOLD) if self._is_over(conn, row, by=response)]
@@ -346,7 +386,12 @@ class Workflow:
         completed = time_of(conn, earlier.id, Event.COMPLETE)
         return "" < completed <= time_of(conn, later.id, Event.EXECUTE)
 
+    def _give_up(self, response: Response) -> None:
+        """End what is under way of a run that ends; before that is written, so that a crash leaves nothing open."""
+        give_up_orders(self.engine, self.clock, self.actuator, response.id)
+
     def _fail(self, response: Response, reason: str) -> None:
+        self._give_up(response)
         with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, Event.FAIL, {"reason": reason})
             self._call_person(conn, response, reason)
@@ -362,9 +407,9 @@ class Workflow:
         if not response.undo_wanted and not is_over:
             return
         why = "it failed" if response.undo_wanted == BY_NODE else response.undo_wanted or "its time to hold is over"
-        shelved = self.shelf.get(response.playbook)
-        if shelved is None or shelved.digest != response.playbook_digest:
-            self._undo_failed(response, "its playbook is no longer on the shelf as it was carried out")
+        shelved = self.pinned(response)
+        if shelved is None:
+            self._undo_failed(response, "its playbook is no longer known as it was carried out")
             return
         result = self._run(shelved.document, response, Phase.UNDO, self._hindrance_of_undo)
         if result.ending is Ending.DONE:
@@ -374,13 +419,27 @@ class Workflow:
             self.advisor.applied(response.proposal, holds=False, since=self._now())
         elif result.ending is Ending.FAILED:
             self._undo_failed(response, result.reason)
+        elif result.is_overdue:
+            self._undo_overdue(response, result.reason)
         elif result.is_stuck:
             with writing(self.engine, response.id, self.clock) as conn:
                 note_person_called(conn, response.id)
                 self._call_person(conn, response, f"it could not be undone yet, and is tried on: {result.reason}")
 
-    def _undo_failed(self, response: Response, reason: str) -> None:
+    def _undo_overdue(self, response: Response, reason: str) -> None:
+        """Say, once, that an undo takes too long; call a person if none was called for it before."""
+        told = f"its undo takes longer than {self.terms.undo_s:.0f} s, and goes on: {reason}"
         with writing(self.engine, response.id, self.clock) as conn:
+            is_told = note_overdue(conn, response.id)
+            body, time = {"reason": told}, iso(self._now())
+            audit.append_about(conn, response.id, time=time, kind="undo_overdue", owners=response.owners, body=body)
+            if not is_told:
+                self._call_person(conn, response, told)
+
+    def _undo_failed(self, response: Response, reason: str) -> None:
+        self._give_up(response)
+        with writing(self.engine, response.id, self.clock) as conn:
+            note_undo_failed(conn, response.id)
             update_response(conn, response.id, undo_wanted="", holds_until="")
             self._record_in(conn, response, Event.UNDO_FAIL, {"reason": reason})
             self._call_person(conn, response, f"it could not be undone: {reason}")

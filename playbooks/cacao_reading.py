@@ -19,8 +19,26 @@ MAX_DEPTH = 64
 BRACKETS = re.compile(rb'"(?:[^"\\]++|\\.)*+"?|[\[{]|[\]}]', re.DOTALL)  # possessive: linear on hostile quotes
 
 
+LONGEST_LINE = 1_000  # characters of a message, which may repeat words of a hostile file
+
+
 class PlaybookError(ValueError):
-    """A file that is no CACAO v2.0 playbook; the message names file, place and mend."""
+    """A file that is no CACAO v2.0 playbook; the message names file, place and mend, in one printable line."""
+
+    def __init__(self, message: str) -> None:
+        super().__init__(one_line(message))
+
+
+def one_line(text: str) -> str:
+    """Text with words of a stranger in it, so that it forges no line of ours and steers no terminal.
+
+    Signs that do not print are escaped; of a long text the middle is left out, as its mend stands at the end.
+    """
+    if len(text) > LONGEST_LINE:
+        text = f"{text[: LONGEST_LINE - 300]} ... {text[-200:]}"
+    if text.isprintable():
+        return text
+    return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)
 
 
 def read_json(data: bytes, place: str) -> Any:

@@ -4,7 +4,8 @@ Flows in: the text of a condition. Flows out: a tree of frozen values, or a faul
 
 The grammar is written here by hand: CACAO takes from STIX patterning (v2.1, section 9) only comparison expressions, and
 in them variables (`__x__:value`) stand where STIX has object paths. A parser of full STIX patterns refuses those, so a
-library would need its input rewritten; the test suite compares both where `stix2-patterns` is present.
+library would need its input rewritten; a test compares both with that of OASIS, `stix2-patterns`. The h, b and t of
+literals are no words of ours: hex in pairs, base64 in fours, times of UTC.
 
     or         := and ("OR" and)*
     and        := unary ("AND" unary)*
@@ -27,10 +28,13 @@ MAX_NESTING = 32
 
 TOKEN = re.compile(
     r"""\s*(?:
-      (?P<variable>__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__:value)
-    | (?P<typed>[htb]'[^'\\]*')
+      (?P<variable>__[a-zA-Z_][a-zA-Z0-9_-]{0,199}__:value(?!\w))
+    | (?P<typed>h'(?:[0-9a-fA-F]{2})*'
+        | b'(?:[A-Za-z0-9+/]{4})*(?:[A-Za-z0-9+/]{4}|[A-Za-z0-9+/]{3}=|[A-Za-z0-9+/]{2}==)'
+        | t'[0-9]{4}-(?:0[1-9]|1[0-2])-(?:0[1-9]|[12][0-9]|3[01])T
+            (?:[01][0-9]|2[0-3]):[0-5][0-9]:(?:[0-5][0-9]|60)(?:\.[0-9]+)?Z')
     | (?P<string>'(?:[^'\\]|\\['\\])*')
-    | (?P<number>[+-]?(?:[0-9]+\.[0-9]+|[0-9]+)(?![\w.]))
+    | (?P<number>[+-]?(?:[0-9]*\.[0-9]+|0|[1-9][0-9]*)(?![\w.]))
     | (?P<word>[A-Za-z_][\w.:-]*)
     | (?P<sign>==|!=|<>|<=|>=|=|<|>|\(|\)|\[|\]|,)
     )""",

@@ -20,7 +20,8 @@ UNDO_COMMANDS = ("openc2-http", "http-api", "ssh", "bash", "powershell")  # a pe
 SCHEMA_DIALECT = "https://json-schema.org/draft/2020-12/schema"
 
 Fraction = Annotated[float, Field(ge=0, le=1)]
-Amount = Annotated[float, Field(ge=0, allow_inf_nan=False)]
+Seconds = Annotated[float, Field(ge=0, le=315_360_000, allow_inf_nan=False)]  # ten years: a twin counts in 32 bits
+Hours = Annotated[float, Field(ge=0, le=100_000, allow_inf_nan=False)]  # fifty years of one person
 
 
 class _Part(BaseModel):
@@ -53,9 +54,9 @@ class _Declaration(_Part):
     kinds: Annotated[list[str], Field(description="Kinds of asset that it applies to")] = Field(default_factory=list)
     consent_class: Annotated[str, Field(description="By which rule the owner answers; safety is never automatic")]
     verbs: _Verbs
-    work_s: Annotated[Amount, Field(description="Latency: seconds until it takes effect")]
-    hold_s: Annotated[Amount, Field(description="Duration: seconds after which it ends by itself; 0: until undone")]
-    labour_h: Annotated[Amount, Field(description="Hours of work that it costs the owner of the target")]
+    work_s: Annotated[Seconds, Field(description="Latency: seconds until it takes effect")]
+    hold_s: Annotated[Seconds, Field(description="Duration: seconds after which it ends by itself; 0: until undone")]
+    labour_h: Annotated[Hours, Field(description="Hours of work that it costs the owner of the target")]
     success: Annotated[Fraction, Field(description="Probability that it takes effect")]
     undo: _Undo
     idempotency: Annotated[str, Field(min_length=10, description="What happens if the order arrives twice")]

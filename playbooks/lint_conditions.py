@@ -35,7 +35,7 @@ NUMBERS = ("integer", "long", "float")
 
 def condition_findings(playbook: Playbook) -> Iterator[Finding]:
     """Findings about the conditions and switches of a workflow."""
-    reach = Reach(playbook)
+    reach = Reach(playbook) if any(step.type == "while-condition" for step in playbook.workflow.values()) else None
     for name, step in playbook.workflow.items():
         if step.type in ("if-condition", "while-condition") and "condition" in step.model_fields_set:
             place: Place = ("workflow", name, "condition")
@@ -46,7 +46,7 @@ def condition_findings(playbook: Playbook) -> Iterator[Finding]:
                 yield found("condition-form", place, *split(str(fault)), section=section)
                 continue
             yield from _condition(playbook, name, condition, place, section)
-            if step.type == "while-condition":
+            if reach is not None and step.type == "while-condition":
                 yield from _loop(playbook, reach, step.on_true, condition, place)
         elif step.type == "switch-condition":
             if "switch" in step.model_fields_set and REFERENCE.fullmatch(step.switch) is None:

@@ -6,6 +6,7 @@ workflow and never trusted.
 
 from __future__ import annotations
 
+import json
 from collections.abc import Iterator
 from typing import Any
 
@@ -129,9 +130,9 @@ def _references(playbook: Playbook) -> Iterator[Finding]:
         for number, command in enumerate(step.commands if step.type == "action" else ()):
             place = ("workflow", name, "commands", number, "external_references")
             placed += [((*place, index), one) for index, one in enumerate(command.external_references)]
-    listed = {one.model_dump_json(exclude_unset=True) for one in playbook.external_references}
+    listed = {_as_text(one) for one in playbook.external_references}
     for place, one in placed:
-        if one.model_dump_json(exclude_unset=True) not in listed:
+        if _as_text(one) not in listed:
             yield found("references-unlisted", place, "is not in the playbook's external_references", "list it there")
     top: list[tuple[Place, ExternalReference]] = [
         (("external_references", index), one) for index, one in enumerate(playbook.external_references)
@@ -142,6 +143,11 @@ def _references(playbook: Playbook) -> Iterator[Finding]:
     for place, one in placed + top:
         if not any((one.description, one.source, one.url, one.external_id, one.reference_id)):
             yield found("reference-empty", place, "has a name only", "add a description, source, url or id")
+
+
+def _as_text(reference: ExternalReference) -> str:
+    """What tells one reference from another; of any text, also one that has no UTF-8."""
+    return json.dumps(reference.model_dump(exclude_unset=True))
 
 
 def _location(location: CivicLocation, place: Place) -> Iterator[Finding]:

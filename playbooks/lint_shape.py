@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import dataclasses
 import difflib
-from collections.abc import Iterator, Mapping
-from functools import cache
+from collections.abc import Callable, Iterator, Mapping
+from functools import cache, partial
 from types import UnionType
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
@@ -119,8 +119,7 @@ def _place(content: Any, fault: Any) -> Place:
 
 
 def _unknown(annotation: Any, value: Any, place: Place) -> Iterator[tuple[Finding, Place]]:
-    plain = _plain(annotation)
-    origin, arguments = get_origin(plain), get_args(plain)
+    origin, arguments = _parts(annotation)
     if origin is list and isinstance(value, list):
         for index, item in enumerate(value):
             yield from _unknown(arguments[0], item, (*place, index))
@@ -154,9 +153,22 @@ def _hollow(model: Any, value: Mapping[str, Any]) -> Any:
                 values[name] = kept
                 written.add(name)
         if name not in values and info.is_required():
-            origin = get_origin(_plain(info.annotation))
+            origin, _ = _parts(info.annotation)
             values[name] = [] if origin is list else {} if _is_mapping(origin) else ""
-    return model.model_construct(written, **values)
+    rest = {name: make() for name, make in _defaults(model).items() if name not in values}
+    return model.model_construct(written, **rest, **values)
+
+
+@cache
+def _defaults(model: Any) -> dict[str, Callable[[], Any]]:
+    """Makers of the values that nobody wrote; pydantic looks at each maker's signature every time, which is slow."""
+    makers: dict[str, Callable[[], Any]] = {}
+    for name, info in model.model_fields.items():
+        if info.default_factory is not None:
+            makers[name] = info.default_factory
+        elif not info.is_required():
+            makers[name] = partial(info.get_default)
+    return makers
 
 
 def _salvaged(annotation: Any, metadata: tuple[Any, ...], value: Any) -> tuple[bool, Any]:
@@ -164,8 +176,7 @@ def _salvaged(annotation: Any, metadata: tuple[Any, ...], value: Any) -> tuple[b
         return True, _adapter(annotation, metadata).validate_python(value, strict=True)
     except ValidationError:
         pass
-    plain = _plain(annotation)
-    origin, arguments = get_origin(plain), get_args(plain)
+    origin, arguments = _parts(annotation)
     if origin is list and isinstance(value, list):
         items = [_salvaged(arguments[0], (), item) for item in value]
         return True, [item for is_right, item in items if is_right]
@@ -194,22 +205,40 @@ def _plain(annotation: Any) -> Any:
     return annotation
 
 
+@cache
+def _parts(annotation: Any) -> tuple[Any, tuple[Any, ...]]:
+    """Origin and arguments of what an annotation says, without Annotated and None."""
+    plain = _plain(annotation)
+    return get_origin(plain), get_args(plain)
+
+
+@cache
 def _is_mapping(origin: Any) -> bool:
     return isinstance(origin, type) and issubclass(origin, Mapping)
 
 
 def _class_of(annotation: Any, value: Mapping[str, Any]) -> type[BaseModel] | None:
     """The model that an object would be of: by its type in a union, else the one."""
+    models, other = _models(annotation)
+    kind = value.get("type")
+    return models.get(kind, other) if isinstance(kind, str) else other
+
+
+@cache
+def _models(annotation: Any) -> tuple[dict[str, type[BaseModel]], type[BaseModel] | None]:
+    """The models of a union by their types, and that of any other type; of one model only the latter."""
     plain = _plain(annotation)
     if isinstance(plain, type) and issubclass(plain, BaseModel):
-        return plain
+        return {}, plain
+    models: dict[str, type[BaseModel]] = {}
     other = None
     for member in get_args(plain) if get_origin(plain) in (Union, UnionType) else ():
         model = _plain(member)
         if not (isinstance(model, type) and issubclass(model, BaseModel)):
             continue
         kinds = model.model_fields["type"].annotation
-        if get_origin(kinds) is Literal and value.get("type") in get_args(kinds):
-            return model
-        other = model if model.__name__.startswith("Other") else other
-    return other
+        if get_origin(kinds) is Literal:
+            models |= dict.fromkeys(get_args(kinds), model)
+        elif model.__name__.startswith("Other"):
+            other = model
+    return models, other

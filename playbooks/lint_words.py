@@ -9,6 +9,7 @@ import json
 from dataclasses import dataclass
 from typing import Literal
 
+from .cacao_reading import one_line
 from .lint_rules import RULES
 
 Place = tuple[str | int, ...]  # keys and indices from the top of the document
@@ -33,7 +34,8 @@ class Finding:
 def found(rule: str, place: Place, message: str, mend: str, *, section: str | None = None) -> Finding:
     """A finding by its rule, which gives the severity, and the section unless a nearer one is given."""
     known = RULES[rule]
-    return Finding(rule, known.severity, section or known.section, path_to(*place), message, mend)
+    told = one_line(message), one_line(mend)
+    return Finding(rule, known.severity, section or known.section, path_to(*place), *told)
 
 
 def path_to(*parts: str | int) -> str:

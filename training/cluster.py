@@ -9,6 +9,8 @@ import logging
 import os
 import pickle
 import secrets
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
 from typing import Any
 
 # Ray reads how it authenticates when it is imported: by a token of this process's own, unless the user set another.
@@ -64,6 +66,27 @@ def unshared(chains: bytes) -> Chains:
 def options(settings: TrainSettings, *, gpus: int) -> dict[str, Any]:
     """What an actor of ours asks of Ray."""
     return {"num_cpus": settings.threads, "num_gpus": gpus, "max_restarts": 0, "scheduling_strategy": "SPREAD"}
+
+
+def each(work: Callable[..., Any], given: Sequence[tuple[Any, ...]], settings: TrainSettings) -> Iterator[Any]:
+    """What `work` gives for each of `given`, in order, as many side by side as the run has workers.
+
+    Ray sets no processors aside for it: it is for times at which the run's own workers wait. What is given is told by
+    pickle, as of `shared`. Work whose process or node dies is done again, three times.
+    """
+    task = ray.remote(num_cpus=0, max_retries=3, scheduling_strategy="SPREAD")(_worked)
+    waiting = deque(given)
+    running: deque[Any] = deque()
+    while waiting or running:
+        while waiting and len(running) < settings.workers:
+            running.append(task.remote(pickle.dumps((work, settings, waiting.popleft()))))
+        yield pickle.loads(ray.get(running.popleft()))
+
+
+def _worked(told: bytes) -> bytes:
+    work, settings, given = pickle.loads(told)  # from our own driver
+    settle_in(settings)
+    return pickle.dumps(work(*given, settings))
 
 
 def settle_in(settings: TrainSettings) -> None:

@@ -2,40 +2,37 @@
 
 Flows in: trials, policies. Flows out: losses by kind of cooperation and policy, with intervals. Every owner decides by
 its own view alone. The rule's numbers are tuned anew for each kind, on training chains or attacks; a learned policy is
-one network in all seats, the same for all kinds. Attacks are the same for all: worlds of equal ids have equal draws.
+one network in all seats, for all kinds or one for each. Attacks are the same for all: worlds of equal ids have equal
+draws, so differences are taken attack by attack.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 
-from ..envs.active import dense_actions, new_active
-from ..envs.cooperation import ARMS, Cooperation, with_cooperation
+from ..envs.cooperation import with_cooperation
 from ..envs.game import Game
-from ..envs.owners import OwnerWorlds
+from ..envs.kinds import ARMS, Cooperation
 from ..envs.policy_file import NumpyPolicy
 from ..envs.scripted import Threshold
-from ..twin.compiled import Int32
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
 from .chains import Trial
-from .intervals import Estimate, Losses, estimates, mean_of
+from .intervals import Estimate, Float64, Losses, Statistic, estimates, mean_of
 from .owners_rule import OwnersThreshold
 from .playing import play
+from .seat_play import OwnersLearned, Played, Seated, play_seats, waits
 
-Float64 = npt.NDArray[np.float64]
-Seated = Callable[[OwnerWorlds], Int32]  # int32[B, S], an action per world and seat in numbers of each view
+Networks = Mapping[str, Mapping[str, NumpyPolicy]]  # by policy and kind; a policy need not have all kinds
+Key = tuple[str, str]  # policy, kind
 Progress = Callable[[float], None]
 
 NOTHING, RULE, ONE_SEAT = "do nothing", "restore above belief", "one seat for all, restore above belief"
 NEITHER = "neither"
 LEVELS = (0.5, 0.7, 0.9)  # of belief, tried for the rule
 TUNING_ATTACKS = 200  # per candidate and kind, shared out over the training chains; 60 chose by luck
-LANES = 100  # attacks played side by side; no result depends on it
 
 
 class CooperationError(ValueError):
@@ -47,11 +44,14 @@ class Row:
     """One policy under one kind of cooperation, over all chains; owner-hours per attack."""
 
     policy: str
-    kind: str  # of `envs.cooperation.ARMS`; empty: does not apply
+    kind: str  # of `ARMS`; empty: does not apply
     loss: Estimate
-    worth: Estimate | None  # what is lost less than under `NEITHER`, attack by attack
-    by_owner: Mapping[str, float]  # owners of equal id on several chains are taken together
+    worth: Estimate | None  # what is lost less than by the same policy under `NEITHER`; None: it does not play there
+    by_owner: Mapping[str, Estimate]  # owners of equal id on several chains are taken together
     by_chain: Mapping[str, float]
+    asked: float | None  # proposals per attack that need another owner's answer; None: one seat acts for all
+    more: Estimate | None = None  # lost more than by the reference under the same kind; None: there is none
+    more_by_owner: Mapping[str, Estimate] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,39 +63,7 @@ class Table:
     attacks: int  # on each chain
     rows: tuple[Row, ...]
     tuned: Mapping[str, OwnersThreshold]  # by kind
-
-
-@dataclass(frozen=True)
-class OwnersLearned:
-    """A policy file at every owner's seat."""
-
-    policy: NumpyPolicy
-
-    def __call__(self, worlds: OwnerWorlds) -> Int32:
-        """int32[B, S] actions in numbers of each view."""
-        effects, chosen = worlds.game.effects, []
-        for lane in worlds.lanes:
-            active = new_active(worlds.count, len(effects.playbook), self.policy.view)
-            lane.see_active(self.policy.view, active)
-            own = self.policy.act_on(active, effects)
-            chosen.append(dense_actions(own, active, lane.view.compiled.targets))
-        return np.stack(chosen, axis=1)
-
-
-def waits(worlds: OwnerWorlds) -> Int32:
-    """Every seat waits."""
-    return np.zeros((worlds.count, len(worlds.owners)), np.int32)
-
-
-def play_seats(game: Game, policy: Seated, world_ids: Sequence[int], *, stream: int) -> Float64:
-    """float64[n, O] owner-hours that each owner loses in one attack of every world."""
-    parts = []
-    for first in range(0, len(world_ids), LANES):
-        worlds = OwnerWorlds(game, world_ids[first : first + LANES], stream=stream)
-        for _ in range(game.decisions):
-            worlds.step(policy(worlds))
-        parts.append(worlds.worlds.losses().sum(axis=2))
-    return np.concatenate(parts)
+    against: str = ""  # the policy that others are compared with
 
 
 def tuned_rule(games: Sequence[Game], how: Cooperation) -> OwnersThreshold:
@@ -110,17 +78,18 @@ def tuned_rule(games: Sequence[Game], how: Cooperation) -> OwnersThreshold:
     for level in LEVELS:
         for helps in (False, True) if how.shares else (False,):
             rule = OwnersThreshold(level, helps)
-            losses = [play_seats(game, rule, attacks, stream=STREAM_ENVIRONMENT).sum(axis=1).mean() for game in games]
-            found[rule] = float(np.mean(losses))
+            played = [play_seats(game, rule, attacks, stream=STREAM_ENVIRONMENT) for game in games]
+            found[rule] = float(np.mean([one.loss.sum(axis=1).mean() for one in played]))
     return min(found, key=lambda rule: found[rule])
 
 
 def compare(
     scenario: str,
     trials: Sequence[Trial],
-    learned: Mapping[str, NumpyPolicy],
+    learned: Networks,
     attacks: int,
     *,
+    against: str = "",
     progress: Progress = lambda share: None,
 ) -> Table:
     """Play all policies under all kinds of cooperation.
@@ -128,19 +97,18 @@ def compare(
     Args:
         scenario: its name.
         trials: chains to judge on, each with those that may be tuned on; at least one.
-        learned: policy files by name, trained with `seats: owners`.
+        learned: networks trained with `seats: owners`.
         attacks: on each chain, 2 or more.
+        against: the policy with which others are compared under the same kind, if any.
         progress: called with the share that is done.
 
     Raises:
-        CooperationError: too few attacks, or a name is taken.
+        CooperationError: too few attacks, a name is taken, or `against` is no policy here.
     """
-    check_policies(learned)
-    if attacks < 2:
-        raise CooperationError(f"--attacks {attacks}: give 2 or more")
+    check(learned, attacks, against)
     ids, steps = range(attacks), len(ARMS) * (1 + len(trials))
     tuned: dict[str, OwnersThreshold] = {}
-    played: dict[tuple[str, str], list[Float64]] = {}
+    played: dict[Key, list[Played]] = {}
     done = 0
     for kind, how in ARMS.items():
         tuned[kind] = tuned_rule([with_cooperation(game, how) for game in trials[0].tuned], how)
@@ -149,101 +117,127 @@ def compare(
     for trial in trials:
         for kind, how in ARMS.items():
             game = with_cooperation(trial.judged, how)
-            policies = _policies(tuned[kind], learned)
-            for name, policy in policies.items():
+            for name, policy in policies_of(kind, tuned[kind], learned).items():
                 played.setdefault((name, kind), []).append(play_seats(game, policy, ids, stream=STREAM_EVALUATION))
             done += 1
             progress(done / steps)
-        played.setdefault((NOTHING, ""), []).append(_idle(trial.judged, ids))
+        # Nobody asks anything, so no kind of cooperation matters.
+        played.setdefault((NOTHING, ""), []).append(play_seats(trial.judged, waits, ids, stream=STREAM_EVALUATION))
         played.setdefault((ONE_SEAT, ""), []).append(_one_seat(trial.judged, ids))
-    return Table(scenario, tuple(trial.name for trial in trials), attacks, _rows(played, trials), tuned)
+    rows = _Rows(trials, played, against).all()
+    return Table(scenario, tuple(trial.name for trial in trials), attacks, rows, tuned, against)
 
 
-def check_policies(learned: Mapping[str, NumpyPolicy]) -> None:
-    """Refuse a policy under the name of one that is always there.
+def check(learned: Networks, attacks: int, against: str) -> None:
+    """Refuse what cannot be compared, before anything is played.
 
     Raises:
-        CooperationError: names it.
+        CooperationError: too few attacks, a policy has the name of one that is always there, or `against` is none.
     """
+    if attacks < 2:
+        raise CooperationError(f"--attacks {attacks}: give 2 or more")
     for name in (NOTHING, RULE, ONE_SEAT):
         if name in learned:
             raise CooperationError(f"policy name {name!r} is taken; write NAME=FILE with another name")
+    if against and against not in (RULE, *learned):
+        raise CooperationError(f"--against {against!r}: is no policy here; name one of {', '.join((RULE, *learned))}")
 
 
-def _policies(rule: OwnersThreshold, learned: Mapping[str, NumpyPolicy]) -> dict[str, Seated]:
+def policies_of(kind: str, rule: OwnersThreshold, learned: Networks) -> dict[str, Seated]:
+    """The rule, and the networks that there are for a kind."""
     seated: dict[str, Seated] = {RULE: rule}
-    return seated | {name: OwnersLearned(policy) for name, policy in learned.items()}
+    return seated | {name: OwnersLearned(of[kind]) for name, of in learned.items() if kind in of}
 
 
-def _idle(game: Game, ids: Sequence[int]) -> Float64:
-    """Nobody asks anything, so no kind of cooperation matters."""
-    return play_seats(game, waits, ids, stream=STREAM_EVALUATION)
-
-
-def _one_seat(game: Game, ids: Sequence[int]) -> Float64:
+def _one_seat(game: Game, ids: Sequence[int]) -> Played:
     """For comparison: one defender that sees all owners' findings and acts for all of them by their own consent."""
-    return play(game, Threshold(game), ids, stream=STREAM_EVALUATION).loss.sum(axis=2)
+    loss = play(game, Threshold(game), ids, stream=STREAM_EVALUATION).loss.sum(axis=2)
+    return Played(loss, np.full(len(ids), np.nan))
 
 
-def _rows(played: Mapping[tuple[str, str], list[Float64]], trials: Sequence[Trial]) -> tuple[Row, ...]:
-    keys = list(played)
-    tables = [np.stack([played[key][chain].sum(axis=1) for key in keys], axis=1) for chain in range(len(trials))]
-    losses = Losses.of(tables)
-    bases = [keys.index((name, NEITHER)) if kind else -1 for name, kind in keys]
-    statistics = [mean_of(losses, losses.table[:, column]) for column in range(len(keys))]
-    table = losses.table
-    saved = [mean_of(losses, table[:, base] - table[:, own]) for own, base in enumerate(bases) if base >= 0]
-    found = estimates(losses, [*statistics, *saved])
-    worth = iter(found[len(keys) :])
-    return tuple(
-        Row(
-            name,
-            kind,
-            found[column],
-            next(worth) if kind else None,
-            _by_owner([trial.judged for trial in trials], played[name, kind]),
-            {trial.name: float(table[:, column].mean()) for trial, table in zip(trials, tables, strict=True)},
+class _Rows:
+    """What was played, as rows; lives for one table."""
+
+    def __init__(self, trials: Sequence[Trial], played: Mapping[Key, Sequence[Played]], against: str) -> None:
+        self._trials, self._played, self._against = trials, played, against
+        parts = [
+            np.stack([part.loss.sum(axis=1) for part in of], axis=1) for of in zip(*played.values(), strict=True)
+        ]  # a table of each chain
+        self._losses = Losses.of(parts)
+        self._statistics: list[Statistic] = []
+
+    def all(self) -> tuple[Row, ...]:
+        """Every policy under every kind that it plays; all figures are resampled together."""
+        wanted = {key: self._wanted(key) for key in self._played}
+        found = estimates(self._losses, self._statistics)
+        return tuple(self._row(key, wanted[key], found) for key in self._played)
+
+    def _wanted(self, key: Key) -> dict[Key, int]:
+        """Numbers of a row's statistics, by what they are of: a figure, and the owner or nothing."""
+        (policy, kind), owners = key, self._owners()
+        wanted = {("loss", ""): self._add(self._mean(key))}
+        wanted |= {("loss", owner): self._add(self._mean(key, owner)) for owner in owners}
+        if kind and (policy, NEITHER) in self._played:
+            wanted["worth", ""] = self._add(self._mean((policy, NEITHER), less=key))
+        other = (self._against, kind)
+        if other in self._played and other != key:
+            wanted["more", ""] = self._add(self._mean(key, less=other))
+            wanted |= {("more", owner): self._add(self._mean(key, owner, less=other)) for owner in owners}
+        return wanted
+
+    def _add(self, statistic: Statistic) -> int:
+        self._statistics.append(statistic)
+        return len(self._statistics) - 1
+
+    def _owners(self) -> list[str]:
+        return list(dict.fromkeys(one.id for trial in self._trials for one in trial.judged.compiled.twin.owners))
+
+    def _mean(self, key: Key, owner: str = "", *, less: Key | None = None) -> Statistic:
+        """Mean over chains of what is lost, by all or by one owner on chains that have it, less another row's."""
+        values = self._values(key, owner)
+        if less is not None:
+            values = [own - other for own, other in zip(values, self._values(less, owner), strict=True)]
+        there = [number for number, one in enumerate(values) if not np.isnan(one).any()]
+        if len(there) == len(values):
+            return mean_of(self._losses, np.concatenate(values))
+
+        def statistic(weights: Float64) -> Float64:
+            parts = self._losses.of_chain(weights)
+            return np.mean([parts[number] @ values[number] / len(values[number]) for number in there], axis=0)
+
+        return statistic
+
+    def _values(self, key: Key, owner: str) -> list[Float64]:
+        """float64[n] of each chain; nan where it has no such owner."""
+        found = []
+        for trial, part in zip(self._trials, self._played[key], strict=True):
+            number = trial.judged.compiled.owner_number
+            if not owner:
+                found.append(part.loss.sum(axis=1))
+            else:
+                found.append(part.loss[:, number[owner]] if owner in number else np.full(len(part.loss), np.nan))
+        return found
+
+    def _row(self, key: Key, wanted: Mapping[Key, int], found: Sequence[Estimate]) -> Row:
+        figures = {what: found[number] for what, number in wanted.items()}
+        by_owner = {
+            figure: {owner: one for (of, owner), one in figures.items() if of == figure and owner}
+            for figure in ("loss", "more")
+        }
+        parts = self._played[key]
+        asked = float(np.mean([part.asked.mean() for part in parts]))
+        return Row(
+            *key,
+            loss=figures["loss", ""],
+            worth=figures.get(("worth", "")),
+            by_owner=by_owner["loss"],
+            by_chain={
+                trial.name: float(part.loss.sum(axis=1).mean()) for trial, part in zip(self._trials, parts, strict=True)
+            },
+            asked=None if np.isnan(asked) else asked,
+            more=figures.get(("more", "")),
+            more_by_owner=by_owner["more"] or None,
         )
-        for column, (name, kind) in enumerate(keys)
-    )
-
-
-def _by_owner(games: Sequence[Game], parts: Sequence[Float64]) -> dict[str, float]:
-    found: dict[str, list[float]] = {}
-    for game, part in zip(games, parts, strict=True):
-        for owner, loss in zip(game.compiled.twin.owners, part.mean(axis=0), strict=True):
-            found.setdefault(owner.id, []).append(float(loss))
-    return {owner: float(np.mean(values)) for owner, values in found.items()}
-
-
-def as_dict(table: Table) -> dict[str, Any]:
-    """What `--json` prints of a table."""
-
-    def told(estimate: Estimate | None) -> dict[str, float] | None:
-        if estimate is None:
-            return None
-        return {name: round(getattr(estimate, name), 4) for name in ("value", "low", "high")}
-
-    def rounded(values: Mapping[str, float]) -> dict[str, float]:
-        return {name: round(value, 4) for name, value in values.items()}
-
-    return {
-        "scenario": table.scenario,
-        "chains": list(table.chains),
-        "attacks": table.attacks,
-        "rows": [
-            {
-                "policy": row.policy,
-                "cooperation": row.kind,
-                "loss": told(row.loss),
-                "worth": told(row.worth),
-                "by_owner": rounded(row.by_owner),
-                "by_chain": rounded(row.by_chain),
-            }
-            for row in table.rows
-        ],
-        "tuned": {kind: {"level": rule.level, "asks_others": rule.helps} for kind, rule in table.tuned.items()},
-    }
 
 
 def told_kind(how: Cooperation) -> str:

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from ..envs.policy_file import NumpyPolicy
     from .costs import Budget
     from .evaluate import Evaluation, Progress, Score
+    from .planned_contenders import PlannerBase
     from .suites import Suite
 
 DEFAULT_EPISODES = 500
@@ -50,6 +51,9 @@ def evaluate(
     planner: Annotated[
         bool, typer.Option("--planner", help="Let a planner play too, alone and on each policy: some 0.1 s a plan.")
     ] = False,
+    planner_base: Annotated[
+        str, typer.Option(help="Who decides after a plan's first step: rule (by worth), or policy (the learned one).")
+    ] = "rule",
     chart: Annotated[Path | None, typer.Option(help="PNG of losses by cause with intervals.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -71,6 +75,7 @@ def evaluate(
         raise EvaluationError("--suite says which chains are judged on; leave --scenario and --chains out")
     if not suite and (first is not None or planner):
         raise EvaluationError("--first and --planner go with a suite; give --suite NAME")
+    base = _base(planner, planner_base)
     budget = _budget(budget_downtime, budget_false, budget_consents)
     learned = learned_of([*(policy or []), *(one for one in policies.split(",") if one)])
     judged = read_suite(suite) if suite else None
@@ -81,7 +86,7 @@ def evaluate(
             bar.update(task, completed=share, description=name)
 
         if judged is not None:
-            result = _judge(judged, learned, first, episodes, budget, planner, progress)
+            result = _judge(judged, learned, first, episodes, budget, base, progress)
         else:
             result = _compare(scenario or [], learned, chains, episodes, budget, progress)
     told = _told(result, judged, first, episodes)
@@ -101,13 +106,23 @@ def _told(result: Evaluation, suite: Suite | None, first: int | None, episodes: 
     return {"suite": suite.name, "digest": suite.said.digest, "whole": whole, **told}
 
 
+def _base(planner: bool, name: str) -> PlannerBase | None:
+    """Who decides after a plan's first step; None: nobody plans."""
+    from .evaluate import EvaluationError
+    from .planned_contenders import PlannerBase
+
+    if name not in [one.value for one in PlannerBase]:
+        raise EvaluationError(f"--planner-base {name!r}: give {' or '.join(PlannerBase)}")
+    return PlannerBase(name) if planner else None
+
+
 def _judge(
     suite: Suite,
     learned: dict[str, NumpyPolicy],
     first: int | None,
     episodes: int | None,
     budget: Budget,
-    planner: bool,
+    planner: PlannerBase | None,
     progress: Progress,
 ) -> Evaluation:
     from .judging import judge

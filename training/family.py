@@ -16,13 +16,14 @@ from typing import Any
 import numpy as np
 
 from ..envs.attackers import PRESETS, Attacker
-from ..envs.cooperation import ARMS, with_cooperation
+from ..envs.cooperation import with_cooperation
 from ..envs.game import Game, load_game
+from ..envs.kinds import ARMS
 from ..envs.scenario import SMALL_SITE, Generator, Scenario
 from ..envs.scripted import Defender, Threshold, nothing, worlds_for
 from .chains import HELD_OUT, kept_for_judging
 from .player import Play, Player
-from .settings import AS_WRITTEN, PER_CHAIN, TrainError, TrainSettings
+from .settings import AS_WRITTEN, MIXED, PER_CHAIN, TrainError, TrainSettings
 from .streams import STREAM_IMITATION, STREAM_VALIDATION
 
 UNIT_WORLDS = 128  # attacks from which a chain's unit comes
@@ -136,7 +137,7 @@ class Curriculum:
     @property
     def judged_worlds(self) -> int:
         """Attacks by which weights are kept, for each chain."""
-        alone = 1 if self._settings.cooperation == AS_WRITTEN else len(ARMS)
+        alone = len(ARMS) if self._settings.cooperation == MIXED else 1
         return max(1, self._settings.validation_worlds // (self._settings.judges if self.is_family else alone))
 
     def told(self, stage: int) -> dict[str, Any]:
@@ -164,10 +165,10 @@ def _drawn(scenario: Scenario, settings: TrainSettings, first: int, count: int, 
 
 
 def _cooperating(games: Sequence[Game], settings: TrainSettings, *, each: bool = False) -> list[Game]:
-    """Games with owners that cooperate as settings say: every kind in turn, or of each game every kind."""
+    """Games with owners that cooperate as settings say; of all kinds every game has one in turn, or `each` of them."""
     if settings.cooperation == AS_WRITTEN:
         return list(games)
-    kinds = list(ARMS.values())
+    kinds = list(ARMS.values()) if settings.cooperation == MIXED else [ARMS[settings.cooperation]]
     if each:
         return [with_cooperation(game, kind) for game in games for kind in kinds]
     return [with_cooperation(game, kinds[number % len(kinds)]) for number, game in enumerate(games)]

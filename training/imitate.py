@@ -1,42 +1,68 @@
-"""The warm start: behaviour cloning of the rule that evicts where it is worth most, and values of what it meets.
+"""The warm start: behaviour cloning of a rule on belief, and values of what it meets.
 
 Flows in: chains and a fresh network. Flows out: the same network, acting much like the rule, and the scale that brings
-returns to about 1. PPO then starts from a policy that does no harm. The rule sees belief alone, never hidden truth. It
-teaches by how much each eviction is worth, not only by which it chose: from choices alone the network learned the place
-of the threshold too slowly (`docs/policy.md`).
+returns to about 1. PPO then starts from a policy that does no harm. The rule sees belief and who is assumed to come,
+never hidden truth. It teaches by how much each response is worth, not only by which it chose: from choices alone the
+network learned the place of the threshold too slowly (`docs/policy.md`). For owners' seats each row is told as one
+owner's, who asks others only where they consent quickly: PPO did not unlearn to ask where the answer takes hours.
 """
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
 import torch
 
+from ..envs.active import OWN, Active
 from ..envs.active_worlds import ActiveWorlds
+from ..envs.game import Game
+from ..envs.owners import seated
+from ..envs.target_graph import TARGET_FEATURES
 from ..envs.vector import ResponseWorlds
+from ..twin.compiled import Int32
+from .containing import Containing, RuleNumbers, read_numbers
 from .family import Chain, dealt
 from .network import PairNetwork
-from .settings import TrainSettings
+from .settings import OWNERS, TrainSettings
 from .streams import STREAM_IMITATION
 from .worth import Watchful
 
-LEVELS = (
-    0.5,
-    1.0,
-    2.0,
-    4.0,
-    8.0,
-)  # gains from which the rule may act; the best of them on the imitation worlds teaches
-IMITATED_LEVEL = 1.0  # where none was tuned
+FACTORS = (0.5, 1.0, 2.0, 4.0)  # of the rule's level; the best of them on the imitation worlds teaches
+IMITATED_LEVEL = 1.0  # of owners' rules
 SOFTNESS = 0.25  # gain that makes a choice e times as likely in the lesson; assumed
 SLOW = 0.3  # share of worlds in which the rule acts in one decision of four, so that the lesson holds its mistakes
 RATE, LEAST_RATE = 5e-3, 1e-4  # Adam's, falling linearly over the passes
 MINIBATCH = 128
 VALUE_WEIGHT = 0.5  # of the value's fault beside the actor's, as in SB3's PPO
+READY = 127  # of 255, the `consent` that a target shows: people who are asked are below, standing agreements above
 MOST_SHIFT = 30.0  # gains above the best by this much less count for nothing in a lesson
+
+
+class Teacher(Protocol):
+    """A rule that says what each response is worth."""
+
+    @property
+    def level(self) -> float:
+        """Gain of waiting."""
+        ...
+
+    @property
+    def actions(self) -> Int32:
+        """int32[M * N] actions, M for each of N assets; 0 where the library does not have it."""
+        ...
+
+    def gains(self, worlds: ResponseWorlds) -> npt.NDArray[np.float64]:
+        """float64[B, M * N] gain of each of `actions`; -inf where it is not legal."""
+        ...
+
+    def __call__(self, worlds: ResponseWorlds) -> Int32:
+        """int32[B] an action per world."""
+        ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,9 +81,9 @@ class Lesson:
 
 def imitate(network: PairNetwork, chains: Sequence[Chain], settings: TrainSettings) -> float:
     """Clone the rule into a fresh network; gives the scale of rewards, per unit of the chains."""
-    level = tuned(chains, settings)
+    factor = tuned(chains, settings)
     lessons = [
-        watch(chain, worlds, level, settings)
+        watch(chain, worlds, factor, settings)
         for chain, worlds in zip(chains, dealt(settings.imitation_worlds, chains), strict=True)
         if worlds
     ]
@@ -67,16 +93,20 @@ def imitate(network: PairNetwork, chains: Sequence[Chain], settings: TrainSettin
     return scale
 
 
-def watch(chain: Chain, worlds: int, level: float, settings: TrainSettings) -> Lesson:
+def watch(chain: Chain, worlds: int, factor: float, settings: TrainSettings) -> Lesson:
     """Play one episode of so many imitation worlds by the rule; note what it would choose, and how surely."""
     game = chain.game
     seen = ActiveWorlds(ResponseWorlds(game, range(worlds), stream=STREAM_IMITATION))
-    rule, rng = Watchful(game, level), np.random.default_rng(settings.seed)
+    rule, rng = teacher(game, factor, settings), np.random.default_rng(settings.seed)
+    seats = np.random.default_rng([settings.seed, 1])
     is_slow = np.arange(seen.count) < SLOW * seen.count
     seen.reset(settings.seed)
     rewards, kept = [], []
     for _ in range(game.decisions):
-        kept.append((seen.active.rows.copy(), chances(rule, seen), seen.masks()))
+        rows, may = seen.active.rows.copy(), None
+        if settings.seats == OWNERS:
+            may = take_seats(rows, seen.active, game, seats)
+        kept.append((rows, chances(rule, seen, may), seen.masks()))
         hesitates = is_slow & (rng.random(seen.count) < 0.75)
         rewards.append(seen.advance(np.where(hesitates, 0, rule(seen.worlds)).astype(np.int32)).reward)
     observed, chosen, masks = (np.concatenate(column) for column in zip(*kept, strict=True))
@@ -84,26 +114,69 @@ def watch(chain: Chain, worlds: int, level: float, settings: TrainSettings) -> L
     return Lesson(observed, chosen, masks, returns.ravel())
 
 
+def teacher(game: Game, factor: float, settings: TrainSettings) -> Teacher:
+    """The rule that is watched: the shipped one that contains; for owners' seats the one that evicts and looks closer.
+
+    Args:
+        game: what is played.
+        factor: of its level.
+        settings: whose seats are played, and the rule's numbers.
+    """
+    if settings.seats == OWNERS:
+        return Watchful(game, IMITATED_LEVEL * factor)
+    numbers = read_numbers(Path(settings.rule)) if settings.rule else RuleNumbers.shipped()
+    return Containing(game, replace(numbers, level=numbers.level * factor))
+
+
 def tuned(chains: Sequence[Chain], settings: TrainSettings) -> float:
-    """The level of `LEVELS` that loses least on the imitation worlds, an episode that no lesson shows.
+    """The factor of `FACTORS` that loses least on the imitation worlds, an episode that no lesson shows.
 
     Losses are in the chains' units, so that none outweighs the others.
     """
-    losses = np.zeros(len(LEVELS))
+    losses = np.zeros(len(FACTORS))
     for chain, count in zip(chains, dealt(settings.imitation_worlds, chains), strict=True):
         if not count:
             continue
         worlds = ResponseWorlds(chain.game, range(count), stream=STREAM_IMITATION)
-        for number, level in enumerate(LEVELS):
-            rule = Watchful(chain.game, level)
+        for number, factor in enumerate(FACTORS):
+            rule = teacher(chain.game, factor, settings)
             worlds.reset(settings.seed + 1)
             for _ in range(chain.game.decisions):
                 losses[number] -= float(worlds.step(rule(worlds)).reward.sum()) / chain.unit
-    return LEVELS[int(np.argmin(losses))]
+    return FACTORS[int(np.argmin(losses))]
 
 
-def chances(rule: Watchful, seen: ActiveWorlds) -> npt.NDArray[np.float32]:
-    """float32[B, 1 + P * K] of each action: likelier by e for every `SOFTNESS` of gain; waiting gains the level."""
+def take_seats(
+    rows: npt.NDArray[np.uint8], active: Active, game: Game, rng: np.random.Generator
+) -> npt.NDArray[np.bool_]:
+    """Tell each row, which the coalition sees, as some owner's that sees as much, by what it calls its own.
+
+    Args:
+        rows: uint8[B, K, width], written to.
+        active: where they are from.
+        game: of the worlds.
+        rng: draws an owner for each row.
+
+    Returns:
+        bool[B, K]: slots with what the owner may act on soon: its own, and what others consent to quickly.
+    """
+    graph, target = game.graph, np.maximum(active.target, 0)
+    numbers = [game.compiled.owner_number[owner] for owner in seated(game.compiled.twin)]
+    seat = rng.choice(numbers, len(rows))
+    own = (graph.owner[target] == seat[:, None, None]).any(axis=2)
+    rows[:, :, OWN] = np.where(own & (active.target >= 0), 255, 0)
+    quick: npt.NDArray[np.bool_] = graph.static[:, TARGET_FEATURES.index("consent")] > READY
+    return own | quick[target]
+
+
+def chances(rule: Teacher, seen: ActiveWorlds, may: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float32]:
+    """float32[B, 1 + P * K] of each action: likelier by e for every `SOFTNESS` of gain; waiting gains the level.
+
+    Args:
+        rule: what is taught.
+        seen: where it acts.
+        may: bool[B, K] slots on which it may; all if left out.
+    """
     gains = rule.gains(seen.worlds)
     rows = np.arange(seen.count)
     found: npt.NDArray[np.float32] = np.full((seen.count, seen.actions), -np.inf, np.float32)
@@ -111,10 +184,13 @@ def chances(rule: Watchful, seen: ActiveWorlds) -> npt.NDArray[np.float32]:
     slots = seen.settings.slots
     for slot, target in enumerate(seen.active.target.T):
         is_asset = (target >= 0) & (target < seen.game.compiled.sizes[0])
+        if may is not None:
+            is_asset &= may[:, slot]
         asset = np.where(is_asset, target, 0)
-        for option in range(0, gains.shape[1], seen.game.compiled.sizes[0]):  # evict there, look closer there
+        for option in range(0, gains.shape[1], seen.game.compiled.sizes[0]):  # what may be done there
             playbook = (rule.actions[option + asset] - 1) // seen.game.compiled.targets
-            found[rows[is_asset], (1 + playbook * slots + slot)[is_asset]] = gains[rows, option + asset][is_asset]
+            there = is_asset & (playbook >= 0)  # the library has it
+            found[rows[there], (1 + playbook * slots + slot)[there]] = gains[rows, option + asset][there]
     shifted = (found - found.max(axis=1, keepdims=True)) / SOFTNESS
     likely = np.where(shifted > -MOST_SHIFT, np.exp(shifted), 0.0)
     return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)

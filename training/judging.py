@@ -13,7 +13,7 @@ from .contenders import THRESHOLD, Contender, Tuned, contenders, tune
 from .costs import Budget
 from .evaluate import UNBOUND, Cell, Evaluation, EvaluationError, Progress, check_episodes, check_names, evaluate_cells
 from .freezing import check, game_of
-from .planned_contenders import with_planner
+from .planned_contenders import PlannerBase, with_planner
 from .suites import Place, Suite
 
 TUNING_SHARE = 0.4  # of the time where baselines have to be tuned, for the progress bar
@@ -26,7 +26,7 @@ def judge(
     chains: int | None = None,
     episodes: int | None = None,
     budget: Budget = UNBOUND,
-    planner: bool = False,
+    planner: PlannerBase | None = None,
     progress: Progress = lambda name, share: None,
 ) -> Evaluation:
     """Let the suite's baselines and the learned policies play its cells.
@@ -37,7 +37,7 @@ def judge(
         chains: the first so many alone; all if left out.
         episodes: attacks on each cell; as the suite says if left out.
         budget: what responses may cost.
-        planner: whether planners play too, see `planned_contenders`.
+        planner: who decides after a candidate, where planners play too, see `planned_contenders`.
         progress: called with what is done and how much of all is done, 0..1.
 
     Raises:
@@ -57,7 +57,7 @@ def judge(
     def cell(place: Place) -> Cell:
         def field() -> Mapping[str, Contender]:
             found = contenders(game_of(place), tuned, learned)
-            return with_planner(tuned, learned)(found) if planner else found
+            return with_planner(learned, planner)(found) if planner else found
 
         return Cell(place.chain, place.attacker, field)
 

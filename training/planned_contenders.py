@@ -1,4 +1,4 @@
-"""Contenders that plan: a planner alone, and each learned policy with a planner on top.
+"""Contenders that plan: a planner alone, the rule that contains and each learned policy, with a planner on top.
 
 Flows in: the contenders of a cell. Flows out: the same with those that plan, before the one that sees the truth.
 """
@@ -6,40 +6,52 @@ Flows in: the contenders of a cell. Flows out: the same with those that plan, be
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
+from enum import StrEnum
 
 from ..envs.policy_file import NumpyPolicy
 from ..twin.analysis.planner import PlanSettings
-from .contenders import CLAIRVOYANT, NOTHING, THRESHOLD, Contender, Tuned
-from .planning import LearnedBase, Planned, RestoringBase, Suspects
+from .containing import Containing, RuleNumbers
+from .contenders import CLAIRVOYANT, NOTHING, Contender
+from .planning import ContainingBase, LearnedBase, Planned, Suspects
 
 PLANNER = "planner alone"
+CONTAINING = "cut off, evict, open, look closer"  # the rule that policies begin as
 # Chosen on six attacks of two cells of the benchmark, to cost about 0.05 s of processor a plan at 100 assets: nobody
-# decides after the first step for four hours (120 ticks lost 5.7 where 240 lost 1.9), or a policy does for two, every
+# decides after the first step for four hours (120 ticks lost 5.7 where 240 lost 1.9), or somebody does for two, every
 # ten minutes.
 ALONE = PlanSettings(horizon_ticks=240, worlds=32, most_worlds=64)
 BASED = PlanSettings(horizon_ticks=120, worlds=16, most_worlds=32, every=10)
 MOVED, PATIENCE = 0.05, 15  # change of belief from which to plan again, and decisions after which to do so all the same
 
 
+class PlannerBase(StrEnum):
+    """Who decides after the candidate where a learned policy plans."""
+
+    RULE = "rule"  # the rule that contains
+    POLICY = "policy"  # the policy itself: some four times the work
+
+
 def with_planner(
-    tuned: Tuned, policies: Mapping[str, NumpyPolicy]
+    policies: Mapping[str, NumpyPolicy], based_on: PlannerBase = PlannerBase.RULE
 ) -> Callable[[Mapping[str, Contender]], dict[str, Contender]]:
-    """A function that adds `PLANNER` and each policy (the tuned threshold if there is none) as prior and base of one.
+    """A function that adds `PLANNER`, `CONTAINING`, and that and each policy as prior of a planner.
 
     Args:
-        tuned: numbers of the baselines.
         policies: learned policies by name.
+        based_on: who decides after the candidate; after the rule's own, the rule does.
     """
 
     def add(field: Mapping[str, Contender]) -> dict[str, Contender]:
         found = {name: one for name, one in field.items() if name != CLAIRVOYANT}
         game = field[NOTHING].game
         found[PLANNER] = Contender(game, Planned(game, Suspects(game), None, ALONE, MOVED, PATIENCE))
-        for name in list(policies) or [THRESHOLD]:
-            base = LearnedBase(game, policies[name]) if name in policies else RestoringBase(game, tuned.restore)
-            prior = Suspects(game, field[name].policy)
-            planned = Planned(game, prior, base, BASED, MOVED, PATIENCE)
-            found[f"{name}, with planner"] = Contender(game, planned)
+        rule = Containing(game, RuleNumbers.shipped())
+        found[CONTAINING] = Contender(game, rule)
+        for name in (CONTAINING, *policies):
+            is_own = name in policies and based_on == PlannerBase.POLICY
+            base = LearnedBase(game, policies[name]) if is_own else ContainingBase(rule)
+            prior = Suspects(game, found[name].policy)
+            found[f"{name}, with planner"] = Contender(game, Planned(game, prior, base, BASED, MOVED, PATIENCE))
         found[CLAIRVOYANT] = field[CLAIRVOYANT]
         return found
 

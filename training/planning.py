@@ -17,20 +17,27 @@ import numpy.typing as npt
 from ..envs.active import dense_actions, legal_active, new_active, sees_active
 from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
-from ..envs.scripted import ISOLATE, RESTORE, REVOKE, Defender
+from ..envs.scripted import ISOLATE, MONITOR, RELEASE, RESTORE, REVOKE, Defender
 from ..envs.vector import ResponseWorlds
 from ..playbooks.actions import encode
 from ..twin.analysis.planner import MOST_SEED, Base, PlanSettings, plan
 from ..twin.rulebook.defenders import decide_thresholds
+from ..twin.rulebook.mask import fill_masks
+from ..twin.rulebook.rules import BLOCKING
 from ..twin.rulebook.worlds import Worlds
+from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import BeliefState
 from ..twin.sensing.observe import new_observation, observe_all
+from .containing import Containing
+from .worth import best_of
 
 Prior = Callable[[ResponseWorlds], list[list[int]]]  # candidates for each world, its first choice first
 
 SUSPECTED = 0.05  # belief from which an asset is worth a candidate; assumed
 SUSPECTS = 4  # assets that are, at most
 FIRST_PLAYBOOKS = (RESTORE, ISOLATE, REVOKE)
+LOOKED = 2  # of them that are worth a closer look
+SHUT = 4  # assets that are cut off and may be released
 
 
 @dataclass
@@ -100,29 +107,38 @@ def _seed(world: Any) -> int:
 
 @dataclass(frozen=True)
 class Suspects:
-    """A prior without a policy: wait, or stop, clean or revoke what is most surely held."""
+    """A prior without a policy: wait; stop, clean, revoke or look closer at what is most surely held; release."""
 
     game: Game
     choice: Defender | None = None  # whose choice comes first; waiting if left out
 
     def __call__(self, worlds: ResponseWorlds) -> list[list[int]]:
-        """Candidates for each world: the first choice, waiting, and `FIRST_PLAYBOOKS` on the `SUSPECTS` most held."""
-        held, masks = worlds.held(), worlds.masks()
+        """Candidates for each world: the first choice, waiting, and what `_answers` lists."""
+        held, legal = worlds.held(), worlds.legal
+        blocked = (np.asarray(worlds.worlds.state.asset["modes"]) & BLOCKING) != 0
         first = np.zeros(worlds.count, np.int32) if self.choice is None else self.choice(worlds)
-        return [[int(first[world]), 0, *self._stops(held[world], masks[world])] for world in range(worlds.count)]
+        return [
+            [int(first[world]), 0, *self._answers(held[world], legal[world], blocked[world])]
+            for world in range(worlds.count)
+        ]
 
-    def _stops(self, held: npt.NDArray[np.float32], mask: npt.NDArray[np.bool_]) -> list[int]:
+    def _answers(
+        self, held: npt.NDArray[np.float32], legal: npt.NDArray[np.bool_], blocked: npt.NDArray[np.bool_]
+    ) -> list[int]:
+        """`FIRST_PLAYBOOKS` on the `SUSPECTS` most held, a closer look at some, release of what is cut off."""
         suspects = [int(asset) for asset in np.argsort(-held, kind="stable")[: 2 * SUSPECTS] if held[asset] > SUSPECTED]
+        options = [self._legal(FIRST_PLAYBOOKS, [asset], legal) for asset in suspects]
+        stops = [option for option in options if option][:SUSPECTS]
+        looks = self._legal((MONITOR,), suspects, legal)[:LOOKED]
+        shut = np.flatnonzero(blocked)
+        cleanest = shut[np.argsort(held[shut], kind="stable")].tolist()
+        return [*(one for option in stops for one in option), *looks, *self._legal((RELEASE,), cleanest, legal)[:SHUT]]
+
+    def _legal(self, playbooks: tuple[str, ...], assets: list[int], legal: npt.NDArray[np.bool_]) -> list[int]:
         library, targets = self.game.library, self.game.compiled.targets
-        found, used = [], 0
-        for asset in suspects:
-            actions = [encode(library.index_of(name), asset, targets) for name in FIRST_PLAYBOOKS]
-            legal = [action for action in actions if mask[action]]
-            found += legal
-            used += bool(legal)
-            if used == SUSPECTS:
-                break
-        return found
+        known = [library.names.index(name) for name in playbooks if name in library.names]
+        actions = (encode(playbook, asset, targets) for asset in assets for playbook in known)
+        return [action for action in actions if legal[action]]
 
 
 @dataclass(frozen=True)
@@ -139,6 +155,21 @@ class RestoringBase:
         held = belief.asset["user"] + belief.asset["admin"]
         decide_thresholds(held, self.level, restore, revoke, game.compiled.arrays, game.effects, worlds.state, actions)
         return actions
+
+
+@dataclass(frozen=True)
+class ContainingBase:
+    """A base policy: the rule that contains, see `containing`."""
+
+    rule: Containing
+
+    def __call__(self, worlds: Worlds, belief: BeliefState) -> npt.NDArray[np.int32]:
+        """An action per world."""
+        game, state = self.rule.game, worlds.state
+        legal = np.empty((worlds.count, game.actions), np.bool_)
+        fill_masks(game.always, game.compiled.arrays, game.effects, state, legal)
+        gains = self.rule.gains_of(held_shares(game.assumed, belief), legal, state)
+        return best_of(gains, self.rule.actions, self.rule.level)
 
 
 @dataclass(frozen=True)

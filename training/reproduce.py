@@ -83,12 +83,15 @@ def read_results(table: str) -> dict[str, Any]:
     Raises:
         ReproduceError: there are none; names those that there are.
     """
+    known = table_names()
+    if table not in known:  # compared with what is there, never joined to a path unseen: a name leads nowhere else
+        there_are = ", ".join(known) or "none yet"
+        raise ReproduceError(f"table {table[:80]!r}: no results are kept under this name; there are: {there_are}")
     path = KEPT / f"{table}.json"
     try:
         found: dict[str, Any] = json.loads(path.read_text("utf-8"))
-    except OSError:
-        known = ", ".join(table_names()) or "none yet"
-        raise ReproduceError(f"table {table!r}: no results are kept under this name; there are: {known}") from None
+    except OSError as error:
+        raise ReproduceError(f"{path}: {error.strerror or error}; install the package again") from None
     except ValueError as error:
         raise ReproduceError(f"{path}: {error}; it was changed, install the package again") from None
     return found

@@ -20,11 +20,12 @@ from ..envs.game import Game
 from ..envs.policy_file import NumpyPolicy
 from ..envs.scripted import Defender
 from ..twin.rulebook.worlds import STREAM_EVALUATION
-from .contenders import BASELINES, CLAIRVOYANT, Contender, Tuned, calling_scenario, contenders
+from .contenders import BASELINES, CLAIRVOYANT, NOTHING, WATCHFUL, Contender, Tuned, calling_scenario, contenders
 from .evaluate import EvaluationError
 from .freezing import check, game_of
 from .judging import tune_suite
 from .playing import lost
+from .robust_drivers import Driver, drivers, saved_by
 from .suites import Place, Suite
 
 STANDS = 0.95  # share of draws in which the sign of a claim has to hold
@@ -92,6 +93,8 @@ class Robustness:
     claims: tuple[Claim, ...]  # of every pair
     tau: float | None  # mean over draws of Kendall's tau between the order there and the assumed one; None: all tie
     tau_low: float | None  # 5 % of draws are below
+    judged: str = ""  # the policy of which `drivers` tells
+    drivers: tuple[Driver, ...] = ()  # numbers that decide what it saves against doing nothing
 
 
 def play_draw(
@@ -163,15 +166,43 @@ def robustness(
         SuiteError: the suite is not what it was frozen as.
     """
     check(suite)
-    means = dict(known or {})
     tuned = tuned or suite.tuned or tune_suite(suite, lambda share: progress("tuning", 0.0))
-    for done, number in enumerate((*range(extent.draws), DEFAULT)):
-        progress("as assumed" if number == DEFAULT else f"draw {number}", done / (extent.draws + 1))
+    assumed, found = played(
+        lambda number: play_draw(suite, tuned, learned, extent, number),
+        extent.draws,
+        known=known or {},
+        keep=keep,
+        progress=progress,
+    )
+    judged = next(iter(learned), WATCHFUL)
+    decided = drivers(saved_by(judged, NOTHING, found), extent.seed)
+    return replace(concluded(assumed, found), suite=suite.name, judged=judged, drivers=decided)
+
+
+def played(
+    play: Callable[[int], Means],
+    draws: int,
+    *,
+    known: Mapping[int, Means],
+    keep: Callable[[int, Means], None],
+    progress: Callable[[str, float], None],
+) -> tuple[Means, list[Means]]:
+    """Mean losses with all as assumed, and of each draw; what is known is not played again.
+
+    Args:
+        play: gives the means of a draw by its number, `DEFAULT` with all as assumed.
+        draws: how many.
+        known: means of draws that were played before.
+        keep: called with each draw that was played now.
+        progress: called with what is played and how much of all is done, 0..1.
+    """
+    means = dict(known)
+    for done, number in enumerate((*range(draws), DEFAULT)):
+        progress("as assumed" if number == DEFAULT else f"draw {number}", done / (draws + 1))
         if number not in means:
-            means[number] = play_draw(suite, tuned, learned, extent, number)
+            means[number] = play(number)
             keep(number, means[number])
-    found = [means[number] for number in range(extent.draws)]
-    return replace(concluded(means[DEFAULT], found), suite=suite.name)
+    return means[DEFAULT], [means[number] for number in range(draws)]
 
 
 def concluded(assumed: Means, draws: Sequence[Means]) -> Robustness:

@@ -6,7 +6,6 @@ Heavy imports stand inside the functions.
 
 from __future__ import annotations
 
-import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import asdict
@@ -87,13 +86,14 @@ def robust(
 def _header(suite: Suite, tuned: Tuned, extent: Extent, learned: Mapping[str, NumpyPolicy]) -> dict[str, Any]:
     """What is played, as a file of kept draws begins with it."""
     from .freezing import digest_of
+    from .robust_keeping import weights_digest
 
     return {
         "suite": suite.name,
         "digest": suite.said.digest or digest_of(suite),  # of one that is not frozen too: two of one name are two
         "tuned": {**asdict(tuned), "stops": list(tuned.stops)},
         **{name: value for name, value in asdict(extent).items() if name != "draws"},
-        "policies": {name: _digest(policy.weights) for name, policy in learned.items()},
+        "policies": {name: weights_digest(policy.weights) for name, policy in learned.items()},
     }
 
 
@@ -109,14 +109,6 @@ def _as_assumed(suite: Suite) -> dict[int, Means]:
     return {DEFAULT: {name: kept["policies"][name]["mean"] for name in BASELINES}}
 
 
-def _digest(weights: Any) -> str:
-    """SHA-256 of a policy's weights."""
-    told = hashlib.sha256()
-    for name in sorted(weights):
-        told.update(name.encode() + weights[name].tobytes())
-    return told.hexdigest()
-
-
 def as_object(found: Robustness) -> dict[str, Any]:
     """What stands as one JSON object."""
     return {
@@ -125,6 +117,8 @@ def as_object(found: Robustness) -> dict[str, Any]:
         "tau": found.tau,
         "tau_low": found.tau_low,
         "losses": [asdict(one) for one in found.spreads],
+        "judged": found.judged,
+        "drivers": [asdict(one) for one in found.drivers],
         "claims": [{**asdict(one), "stands": one.stands} for one in found.claims],
     }
 
@@ -154,3 +148,5 @@ def _print(found: Robustness) -> None:
             f"Kendall's tau with the assumed one {found.tau:.2f} in the mean, over {found.tau_low:.2f} in 95 % of draws"
         )
     console.print(f"Order of policies: {order_kept}. A claim is said where its sign holds in 95 % of draws.")
+    told = ", ".join(f"{one.number} ({one.rho:+.2f})" for one in found.drivers) or "none is sure"
+    console.print(f"Numbers that decide what {found.judged} saves against doing nothing (rank correlation): {told}.")

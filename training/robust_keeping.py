@@ -6,6 +6,7 @@ line that was cut off is played again; a file of another run is refused, nothing
 
 from __future__ import annotations
 
+import hashlib
 import json
 import math
 from collections.abc import Mapping, Set
@@ -49,6 +50,14 @@ def add(path: Path, number: int, means: Means) -> None:
     """Keep one more draw."""
     with path.open("a", encoding="utf-8") as file:
         file.write(json.dumps({"draw": number, "means": dict(means)}) + "\n")
+
+
+def weights_digest(weights: Mapping[str, Any]) -> str:
+    """SHA-256 of a policy's weights, by which a run's header names it."""
+    told = hashlib.sha256()
+    for name in sorted(weights):
+        told.update(name.encode() + weights[name].tobytes())
+    return told.hexdigest()
 
 
 def _draw(path: Path, line: int, one: Any, names: Set[str]) -> tuple[int, Means]:

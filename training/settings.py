@@ -14,10 +14,11 @@ from typing import Any
 
 import yaml
 
+from ..envs.kinds import ARMS
 from ..twin.sources.safe_yaml import read_yaml
 
 DECENTRALISED, CENTRAL = "decentralised", "central"
-AS_WRITTEN, MIXED = "as-written", "mixed"  # attackers
+AS_WRITTEN, MIXED = "as-written", "mixed"  # attackers, cooperation
 COALITION, OWNERS = "coalition", "owners"  # seats
 PER_CHAIN, HOURS = "chain", "hours"  # units of rewards
 
@@ -57,7 +58,9 @@ class TrainSettings:
     )
     own_share: float = number(0.0, 0, 1, "of an owner's reward that is its own loss; the rest is all owners' together")
     cooperation: str = word(
-        AS_WRITTEN, "between owners: as the chains have it, or findings and consent in turn", (AS_WRITTEN, MIXED)
+        AS_WRITTEN,
+        "between owners: as the chains have it, one kind, or all kinds in turn",
+        (AS_WRITTEN, MIXED, *ARMS),
     )
     seconds: float = number(60.0, 0, 31_536_000, "wall time in all, Ray's start and validation too; 0: no limit")
     iterations: int = number(0, 0, 10**9, "updates in all, by which the learning rate then falls; 0: by the time")
@@ -68,7 +71,8 @@ class TrainSettings:
     threads: int = number(1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it")
     gpus: int = number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
     seed: int = number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
-    imitation_worlds: int = number(64, 1, 4096, "worlds in all in which the rule by worth is watched for one episode")
+    rule: str = word("", "file of `tocsin policy search` with numbers of the rule that is imitated; empty: the shipped")
+    imitation_worlds: int = number(64, 1, 4096, "worlds in all in which the rule is watched for one episode")
     imitation_passes: int = number(8, 0, 1000, "over what was watched, before PPO; 0: none")
     learning_rate: float = number(1e-3, 1e-9, 1.0, "Adam's, in PPO, at the start; falls with what is left of the run")
     gamma: float = number(0.99, 0.01, 1.0, "discount per decision (two minutes)")
@@ -162,7 +166,7 @@ _KINDS = {int: "a whole number", float: "a number", bool: "true or false"}
 def read_settings(path: Path, **given: Any) -> TrainSettings:
     """Settings from a YAML file of fields; what is `given` (and not None) goes before what the file says.
 
-    A scenario named in the file is relative to the file.
+    A scenario or rule named in the file is relative to the file.
 
     Raises:
         TrainError: the file is missing, or says what is unknown, of the wrong kind or out of range.
@@ -195,8 +199,9 @@ def parse_settings(content: Any, place: str, *, folder: Path | None = None, **gi
         if name not in known:
             raise TrainError(f"{place}: {name!r} is no setting; take one of {', '.join(known)}")
     said = dict(content)
-    if folder is not None and isinstance(said.get("scenario"), str) and said["scenario"]:
-        said["scenario"] = str(folder / said["scenario"])
+    for name in ("scenario", "rule") if folder is not None else ():
+        if isinstance(said.get(name), str) and said[name]:
+            said[name] = str(folder / said[name])  # type: ignore[operator]
     said |= {name: value for name, value in given.items() if value is not None}
     if said.get("iterations") and "seconds" not in said:
         said["seconds"] = 0.0  # it ends by its updates

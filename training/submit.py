@@ -20,10 +20,11 @@ from importlib import metadata
 from pathlib import Path
 
 from .chains import kept_for_judging
+from .containing import read_numbers
 from .runs import COMMIT, commit
 from .settings import TrainError, TrainSettings, settings_yaml
 
-CONFIG, SCENARIO = "train.yaml", "scenario.yaml"
+CONFIG, SCENARIO, RULE = "train.yaml", "scenario.yaml", "rule.yaml"
 BUILD_S = 300.0
 SETUPTOOLS = 77  # as pyproject.toml asks
 POLL_S = 1.0
@@ -46,7 +47,12 @@ def pack(settings: TrainSettings, folder: Path) -> None:
         _check_alone(Path(settings.scenario))
         shutil.copyfile(settings.scenario, folder / SCENARIO)
         scenario = SCENARIO
-    (folder / CONFIG).write_text(settings_yaml(replace(settings, scenario=scenario)))
+    rule = ""
+    if settings.rule:
+        read_numbers(Path(settings.rule))  # is one, before a job finds out
+        shutil.copyfile(settings.rule, folder / RULE)
+        rule = RULE
+    (folder / CONFIG).write_text(settings_yaml(replace(settings, scenario=scenario, rule=rule)))
     with tempfile.TemporaryDirectory() as made, zipfile.ZipFile(build_wheel(Path(made))) as wheel:
         wheel.extractall(folder)
 

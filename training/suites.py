@@ -134,9 +134,10 @@ def read_suite(name: str) -> Suite:
     place = shipped.get(name, path)
     try:
         data = place.read_bytes()
-    except OSError as error:
+    except (OSError, ValueError) as error:  # the latter where a name holds what no path can
         known = ", ".join(shipped)
-        raise SuiteError(f"suite {name}: {error.strerror or error}; give a file, or one of {known}") from None
+        said = getattr(error, "strerror", None) or error
+        raise SuiteError(f"suite {name[:80]!r}: {said}; give a file, or one of {known}") from None
     documents = read_yaml(data, str(place))
     if len(documents) != 1 or not isinstance(documents[0], dict):
         raise SuiteError(f"{place}: a suite is one mapping of fields to values; begin it with name:")

@@ -26,6 +26,7 @@ from ..envs.scenario import Scenario
 from .central import Central
 from .checkpoint import CheckpointError
 from .cluster import settle_in, start_ray, stop_ray
+from .containing import read_numbers
 from .course import Course, Defence
 from .decentralised import Decentralised
 from .family import Chains, Curriculum
@@ -103,6 +104,8 @@ def train(
         CheckpointError: the newest checkpoint cannot be used; nothing was overwritten.
         PolicyFileError: the file cannot be written.
     """
+    if settings.rule:
+        read_numbers(Path(settings.rule))  # is one, before anything starts
     course = Defence(scenario, settings)
     learned = learn(course, settings, progress, resume=resume, make_shape=make_shape)
     _write(learned, course, scenario, settings, out)
@@ -346,8 +349,10 @@ def _card(learned: LearnedBest, course: Defence, scenario: Scenario, settings: T
         "scenario": scenario.name,
         "library": library.digest,
         "playbooks": list(library.names),
-        "settings": {name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario")},
-        "how": "behaviour cloning of eviction by worth, then MaskablePPO; best by validation",
+        "settings": {
+            name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario", "rule")
+        },
+        "how": "behaviour cloning of the rule that contains, then MaskablePPO; best by validation",
         "made": made_by(settings),
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,

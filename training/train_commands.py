@@ -27,6 +27,12 @@ def train(
     workers: Annotated[int | None, typer.Option(help="Workers on Ray; default: 2.")] = None,
     shape: Annotated[str | None, typer.Option(help="decentralised (default) or central.")] = None,
     chains: Annotated[int | None, typer.Option(help="Generated chains played side by side; default: 0, one.")] = None,
+    cooperation: Annotated[
+        str | None, typer.Option(help="With owners' seats: mixed (all kinds), both, findings, consent or neither.")
+    ] = None,
+    own_share: Annotated[
+        float | None, typer.Option(help="With owners' seats: share of its own loss in what each learns from, 0 to 1.")
+    ] = None,
     stages: Annotated[int | None, typer.Option(help="Parts of the run, each with new, larger chains.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights, sampling and worlds; default: 0.")] = None,
     run: Annotated[str | None, typer.Option(help="Folder or URL for checkpoints and figures.")] = None,
@@ -49,6 +55,8 @@ def train(
         "shape": shape,
         "chains": chains,
         "stages": stages,
+        "cooperation": cooperation,
+        "own_share": own_share,
         "seed": seed,
         "run": run,
     }

@@ -40,7 +40,7 @@ class Worth:
     def evictions(self) -> tuple[npt.NDArray[np.float64], npt.NDArray[np.float64], Int32]:
         """Worth of an eviction that was due, cost of one that was not, number of the action, each [N]."""
         worth = 1.0 + REACHED * np.asarray(self.game.compiled.arrays.asset["toward"], np.float64)
-        return worth, INTERRUPTED * _stake(self.game), _evicting(self.game)
+        return worth, INTERRUPTED * stake_of(self.game), evicting(self.game)
 
     @property
     def actions(self) -> Int32:
@@ -56,7 +56,7 @@ class Worth:
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        return _best(self.gains(worlds), self.actions, self.level)
+        return best_of(self.gains(worlds), self.actions, self.level)
 
 
 # Weights of `Watchful`, found by a search of some 60 sets over 10 generated chains of 40 to 200 assets, seeds 100 to
@@ -86,9 +86,9 @@ class Watchful:
         game, asset = self.game, self.game.compiled.arrays.asset
         first = encode(game.library.index_of(MONITOR), 0, game.compiled.targets)
         looking = np.arange(first, first + len(asset), dtype=np.int32)
-        stake = _stake(game)
+        stake = stake_of(game)
         rise = 1.0 + TOWARD * np.asarray(asset["toward"], np.float64) + (STAKE + WRONG) * stake
-        return rise, -(ALWAYS + WRONG) * stake, np.concatenate([_evicting(game), looking])
+        return rise, -(ALWAYS + WRONG) * stake, np.concatenate([evicting(game), looking])
 
     @property
     def actions(self) -> Int32:
@@ -108,17 +108,17 @@ class Watchful:
 
     def __call__(self, worlds: ResponseWorlds) -> Int32:
         """An action per world."""
-        return _best(self.gains(worlds), self.actions, self.level)
+        return best_of(self.gains(worlds), self.actions, self.level)
 
 
-def _stake(game: Game) -> npt.NDArray[np.float64]:
+def stake_of(game: Game) -> npt.NDArray[np.float64]:
     """float64[N] share of an owner's value that stands still while an asset alone does not serve."""
     t = game.compiled.arrays
     hour = NANO * game.compiled.tick_s / 3600.0 * hourly_scale(t)
     return service_at_stake(t).astype(np.float64) / hour
 
 
-def _evicting(game: Game) -> Int32:
+def evicting(game: Game) -> Int32:
     """int32[N] the action that evicts from each asset: restore it, or revoke an identity; legal or not."""
     restore, revoke = (game.library.index_of(name) for name in (RESTORE, REVOKE))
     kinds = game.compiled.arrays.asset["kind"]
@@ -126,7 +126,7 @@ def _evicting(game: Game) -> Int32:
     return (1 + playbook * game.compiled.targets + np.arange(len(kinds))).astype(np.int32)
 
 
-def _best(gains: npt.NDArray[np.float64], actions: Int32, level: float) -> Int32:
+def best_of(gains: npt.NDArray[np.float64], actions: Int32, level: float) -> Int32:
     """int32[B] the action with the most gain of float64[B, M]; waiting where that is below the level."""
     best = gains.argmax(axis=1)
     acts = gains[np.arange(len(gains)), best] >= level

@@ -86,7 +86,12 @@ class Outcome:
 
 
 class Actuator(Protocol):
-    """A way to real systems; lives as long as its node and is used by one thread at a time."""
+    """A way to real systems; lives as long as its node.
+
+    It is used by one thread at a time, unless it has an attribute `is_shared` that is true: then orders with different
+    keys come from several threads at once, so that a slow one holds up no other. One that hands orders to people, or
+    keeps them waiting, may have `give_up(key)`, see `give_up` below.
+    """
 
     @property
     def removes_duplicates(self) -> bool:
@@ -111,3 +116,18 @@ class Actuator(Protocol):
             Unavailable: not reached.
         """
         ...
+
+
+def may_be_shared(actuator: Actuator) -> bool:
+    """Whether several threads may use it at once."""
+    return bool(getattr(actuator, "is_shared", False))
+
+
+def give_up(actuator: Actuator, key: str) -> bool:
+    """Tell an actuator that nobody waits for an order any more: its step or its run has ended.
+
+    Returns:
+        Whether it was waiting for somebody, and was taken back from them, now or at an earlier call for the same key.
+    """
+    told = getattr(actuator, "give_up", None)
+    return bool(told(key)) if told is not None else False

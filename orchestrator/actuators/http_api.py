@@ -73,6 +73,11 @@ class HttpApi:
     verify: ssl.SSLContext
 
     @property
+    def is_shared(self) -> bool:
+        """True: several threads may use it at once."""
+        return True
+
+    @property
     def removes_duplicates(self) -> bool:
         """True: by its journal."""
         return True

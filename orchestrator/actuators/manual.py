@@ -24,7 +24,7 @@ from .setup import Part, Setup
 MAX_NAME: Final = 200  # characters
 DAY_S: Final = 86_400.0
 LONGEST_S: Final = 366 * DAY_S  # that a task may stay open; assumed
-State = Literal["open", "done", "declined", "expired"]
+State = Literal["open", "done", "declined", "expired", "withdrawn"]
 
 
 class TaskError(ValueError):
@@ -78,6 +78,12 @@ class Tasks:
         """Say that nobody answered in time; an answer that came before stands."""
         self._file.execute("UPDATE tasks SET state = 'expired' WHERE key = ? AND state = 'open'", (key,))
 
+    def withdraw(self, key: str) -> bool:
+        """Say that nobody needs it any more; an answer that came before stands. Whether it is withdrawn then."""
+        self._file.execute("UPDATE tasks SET state = 'withdrawn' WHERE key = ? AND state = 'open'", (key,))
+        found = self.get(key)
+        return found is not None and found.state == "withdrawn"
+
     def put(self, task: Task) -> None:
         """Add a task; one that is there stays as it is."""
         self._file.execute(
@@ -123,6 +129,10 @@ class Tasks:
             raise TaskError(f"task {key!r}: there is none; see tocsin task list")
         if not person.strip() or not person.isprintable() or len(person) > MAX_NAME:
             raise TaskError(f"task {key!r}: --person {person[:40]!r} is no name; say who answers")
+        if task.state == "withdrawn":
+            raise TaskError(
+                f"task {key!r}: was withdrawn, its run has ended; tell {task.owner}'s operators what was done"
+            )
         if task.is_over(time.time() if now is None else now):
             raise TaskError(f"task {key!r}: its deadline is over, the playbook went on; tell {task.owner}'s operators")
         given = dict(values or {})
@@ -159,6 +169,11 @@ class Manual:
     clock: Callable[[], float] = time.time
 
     @property
+    def is_shared(self) -> bool:
+        """True: several threads may use it at once."""
+        return True
+
+    @property
     def removes_duplicates(self) -> bool:
         """True: a key is one task."""
         return True
@@ -187,7 +202,7 @@ class Manual:
 
         Raises:
             Refused: the person declined.
-            Malformed: nobody answered in time.
+            Malformed: nobody answered in time, or it was withdrawn.
         """
         task = self.tasks.get(order.key)
         if task is None or task.state == "open":
@@ -196,9 +211,15 @@ class Manual:
             raise Malformed(
                 f"order {order.key}: nobody answered the task in time; ask {order.owner} whether it was done"
             )
+        if task.state == "withdrawn":
+            raise Malformed(f"order {order.key}: the task was withdrawn; ask {order.owner} whether it was done")
         if task.state == "declined":
             raise Refused(f"order {order.key}: {task.person} declined: {task.answer or 'no reason given'}")
         return Outcome(200, f"done by {task.person}: {task.answer}".rstrip(": "), arguments=dict(task.values or {}))
+
+    def give_up(self, key: str) -> bool:
+        """Withdraw the task: its step or run has ended, and nobody waits for the person."""
+        return self.tasks.withdraw(key)
 
 
 def _read(row: tuple[str, str, str, str, float, State, str, str | None, str]) -> Task:

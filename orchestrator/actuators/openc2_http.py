@@ -55,6 +55,11 @@ class OpenC2Http:
         self._verify = ssl.create_default_context(cafile=self.ca_file)
 
     @property
+    def is_shared(self) -> bool:
+        """True: several threads may use it at once."""
+        return True
+
+    @property
     def removes_duplicates(self) -> bool:
         """True: a consumer answers a repeated request_id with the first outcome."""
         return True

@@ -8,12 +8,14 @@ What a node installs, it can carry out; a type without one is refused with the r
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from contextlib import nullcontext
+from dataclasses import dataclass, field
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
+from threading import Lock
 from typing import Any, Final
 
-from .base import Actuator, Order, Outcome, Refused
+from .base import Actuator, Order, Outcome, Refused, give_up, may_be_shared
 from .setup import Setup, SetupError, read_settings
 
 GROUP: Final = "tocsin.actuators"
@@ -40,6 +42,16 @@ class Router:
     """Sends orders on; lives as long as its node."""
 
     actuators: Mapping[str, Actuator]  # by command type
+    _locks: Mapping[str, Lock] = field(init=False, repr=False, compare=False)  # of those for one thread at a time
+
+    def __post_init__(self) -> None:
+        alone = (name for name, actuator in self.actuators.items() if not may_be_shared(actuator))
+        object.__setattr__(self, "_locks", {name: Lock() for name in alone})
+
+    @property
+    def is_shared(self) -> bool:
+        """True: a slow actuator holds up no other."""
+        return True
 
     @property
     def removes_duplicates(self) -> bool:
@@ -55,13 +67,22 @@ class Router:
         actuator = self.actuators.get(order.type)
         if actuator is None:
             raise Refused(f"order {order.key}: {why_not(order.type, self.actuators)}")
-        known = None if actuator.removes_duplicates else actuator.read(order)
-        return known or actuator.carry_out(order)
+        with self._locks.get(order.type, nullcontext()):
+            known = None if actuator.removes_duplicates else actuator.read(order)
+            return known or actuator.carry_out(order)
 
     def read(self, order: Order) -> Outcome | None:
         """Ask the actuator of the order's type."""
         actuator = self.actuators.get(order.type)
-        return actuator.read(order) if actuator is not None else None
+        if actuator is None:
+            return None
+        with self._locks.get(order.type, nullcontext()):
+            return actuator.read(order)
+
+    def give_up(self, key: str) -> bool:
+        """Tell all: a key does not say whose it is."""
+        told = [give_up(actuator, key) for actuator in self.actuators.values()]
+        return any(told)
 
 
 def why_not(command_type: str, usable: Iterable[str]) -> str:

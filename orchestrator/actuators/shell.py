@@ -63,6 +63,11 @@ class Shell:
         self._limits = Limits(**self.settings.limits.model_dump())
 
     @property
+    def is_shared(self) -> bool:
+        """True: several threads may use it at once."""
+        return True
+
+    @property
     def removes_duplicates(self) -> bool:
         """True: by its journal."""
         return True

@@ -58,6 +58,11 @@ class Ssh:
     journal: Journal
 
     @property
+    def is_shared(self) -> bool:
+        """True: several threads may use it at once."""
+        return True
+
+    @property
     def removes_duplicates(self) -> bool:
         """True: by its journal."""
         return True

@@ -26,7 +26,7 @@ task = typer.Typer(help="Tasks that playbooks give to people.", no_args_is_help=
 def show(
     home: HomeFlag = None, all_: Annotated[bool, typer.Option("--all")] = False, as_json: JsonFlag = False
 ) -> None:
-    """List the tasks that are open; with --all those that were answered too."""
+    """List the tasks that are open; with --all those that were answered, expired or withdrawn too."""
     tasks = _tasks(home)
     now = time.time()
     shown = [_shown(one, now) for one in tasks.all() if all_ or (one.state == "open" and not one.is_over(now))]

@@ -120,6 +120,7 @@ class ResponseBody(BaseModel):
     twin_part: str | None = None
     blocked: str | None = None
     undo_wanted: str | None = None
+    undo_overdue: bool | None = None  # true: its undo takes too long, and goes on
 
 
 class ResponseDetail(ResponseBody):

@@ -36,7 +36,7 @@ def _group() -> None:
     epilog="Example: tocsin actuator nftables --token-file token --state filter.db --netns edge --map names.yaml"
 )
 def nftables(
-    token_file: Annotated[Path, typer.Option(help="A bearer token, or JSON {PRODUCER: TOKEN}.")],
+    token_file: Annotated[Path, typer.Option(help="A bearer token, or JSON: producers, hashes, addresses.")],
     state: StateFlag,
     listen: Annotated[str, typer.Option(help="HOST:PORT; port 0 takes a free one.")] = DEFAULT_LISTEN,
     netns: Annotated[str, typer.Option(help="Network namespace to filter in; default: this process's.")] = "",
@@ -82,11 +82,11 @@ def rules(state: StateFlag, as_json: JsonFlag = False) -> None:
         raise ArgumentError(f"--state {state}: no such file; name the one that the actuator was started with")
     kept = read_rules(state)
     if as_json:
-        typer.echo(json.dumps([asdict(rule) for rule in kept], indent=2))
+        typer.echo(json.dumps([{**asdict(rule), "producer": rule.producer} for rule in kept], indent=2))
         return
     for rule in kept:
         flows = "; ".join(f"{f.src or 'any'} -> {f.dst or 'any'}{f':{f.dport}' if f.dport else ''}" for f in rule.flows)
-        typer.echo(f"{rule.number:>9} {rule.verb:<5} {flows} {rule.subject}".rstrip())
+        typer.echo(f"{rule.number:>9} {rule.producer} {rule.verb:<5} {flows} {rule.subject}".rstrip())
 
 
 @actuator.command(epilog="Example: tocsin actuator remove --netns edge")

@@ -1,9 +1,10 @@
 """Rules as nftables JSON, and the one place that runs `nft`.
 
 Flows in: rules. Flows out: one transaction that replaces our own table whole, so that what the kernel holds is either
-the old list or the new. Values travel as JSON on standard input, never as words of a command line. Start and stop are
-matched by the kernel itself (`meta time`), so that a rule ends on time even where this process is gone. Source: the
-manual pages nft(8) and libnftables-json(5), nftables 1.0.
+the old list or the new. Every producer's rules are a chain of their own, and a packet has to pass all of them. Values
+travel as JSON on standard input, never as words of a command line. Start and stop are matched by the kernel itself
+(`meta time`), so that a rule ends on time even where this process is gone. Source: the manual pages nft(8) and
+libnftables-json(5), nftables 1.0.
 """
 
 from __future__ import annotations
@@ -47,19 +48,24 @@ def transaction(rules: Sequence[Rule], place: Place) -> dict[str, Any]:
         {"delete": {"table": table}},
         {"add": {"table": table}},
     ]
+    makers = {name: number for number, name in enumerate(sorted({rule.producer for rule in rules}), 1)}
     for hook in HOOKS:
-        chain = {"family": FAMILY, "table": place.table, "name": hook}
-        commands.append(
-            {"add": {"chain": {**chain, "type": "filter", "hook": hook, "prio": PRIORITY, "policy": "accept"}}}
-        )
+        for number in makers.values():
+            commands.append({"add": {"chain": _chain(place.table, _list_of(hook, number))}})
+        base = {"type": "filter", "hook": hook, "prio": PRIORITY, "policy": "accept"}
+        commands.append({"add": {"chain": {**_chain(place.table, hook), **base}}})
         for expression in _way_back(hook, place.management):
             commands.append(_rule(place.table, hook, expression, "management"))
+        for number in makers.values():
+            commands.append(_rule(place.table, hook, [{"jump": {"target": _list_of(hook, number)}}], "producer"))
     for rule in sorted(rules, key=lambda one: one.number):
         for hook in HOOKS:
             for side in _sides(rule, hook, place.inside):
                 for flow in rule.flows:
                     body = [*_time(rule), *side, *_match(flow), _verdict(rule)]
-                    commands.append(_rule(place.table, hook, body, f"rule {rule.number}"))
+                    commands.append(
+                        _rule(place.table, _list_of(hook, makers[rule.producer]), body, f"rule {rule.number}")
+                    )
     return {"nftables": commands}
 
 
@@ -88,6 +94,15 @@ def run(commands: dict[str, Any], place: Place) -> None:
     if done.returncode != 0:
         told = " ".join((done.stderr or done.stdout).split())[:300]
         raise NftError(f"nft refused: {told}; run as root, in a namespace that exists")
+
+
+def _chain(table: str, name: str) -> dict[str, Any]:
+    return {"family": FAMILY, "table": table, "name": name}
+
+
+def _list_of(hook: str, producer: int) -> str:
+    """The chain of one producer's rules at a hook; numbers, as its name may be any text."""
+    return f"{hook}_{producer}"
 
 
 def _rule(table: str, chain: str, expression: list[dict[str, Any]], comment: str) -> dict[str, Any]:
@@ -160,7 +175,7 @@ def _network(text: str) -> Any:
 
 def _verdict(rule: Rule) -> dict[str, Any]:
     if rule.verb == "allow":
-        return {"accept": None}
+        return {"return": None}  # to the lists of the other producers: it lifts nothing of theirs
     return {"reject": {"type": "icmpx", "expr": "host-unreachable"}} if rule.reject else {"drop": None}
 
 

@@ -7,12 +7,14 @@ kernel took it, and an order with a known key changes nothing.
     slpf       deny, allow (addresses, connections); delete slpf:rule_number
     x-tocsin   contain an asset: nothing from or to it; deny a link; allow takes either back (the undo of a response
                takes its own rules, a release takes all); query an asset: the numbers of the rules on it
+
+A rule is its producer's: others do not see, lift or override it, and a producer decides only on packets from or to the
+addresses that the owner lists for it.
 """
 
 from __future__ import annotations
 
 import hashlib
-import json
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -26,7 +28,8 @@ from ..openc2.reading import NOT_IMPLEMENTED, OpenC2Error
 from ..openc2.tocsin_profile import ASSET, LINK, TOCSIN, TocsinArgs
 from .names import NameMap
 from .nft import NftError
-from .rules import Flow, Rule, filter_args, flows_of, next_number, window_of
+from .reach import NOWHERE, Reach
+from .rules import Flow, Rule, filter_args, flows_of, key_of, maker_of, next_number, window_of
 from .store import RuleStore, StoreError
 
 MAX_RULES: Final = 10_000  # assumed; each change writes the whole list, a tenth of a second at this length
@@ -46,6 +49,7 @@ class EnforcementPoint:
     store: RuleStore
     write: Callable[[Sequence[Rule]], None]  # makes the kernel hold these rules; raises NftError
     names: NameMap = field(default_factory=NameMap)
+    reaches: Mapping[str, Reach] = field(default_factory=dict)  # by producer; who is not there may decide nothing
     asset_id: str = ""  # by which producers may name this filter
     has_inside: bool = False  # whether it can tell ingress from egress
     clock: Callable[[], float] = time.time
@@ -81,7 +85,7 @@ class EnforcementPoint:
         """Do what a command asks for, once per producer and request.
 
         Raises:
-            OpenC2Error: 400, 404, 500 or 501 with its reason.
+            OpenC2Error: 400, 403, 404, 500 or 501 with its reason.
         """
         command = asked.command
         key = key_of(asked.producer, asked.key)
@@ -91,7 +95,7 @@ class EnforcementPoint:
                 raise OpenC2Error("headers.request_id", "was used for another command; give each its own")
             return Response(known["status"], known.get("status_text", ""), known.get("results", {}))
         if command.action == "query":
-            return self._query(command)
+            return self._query(command, asked.producer)
         try:
             with self.store.change():
                 response = self._change(command, key)
@@ -125,9 +129,9 @@ class EnforcementPoint:
             )
         start, stop = window_of(command, self._now())
         rule = Rule(
-            self._number(args.insert_rule),
+            self._number(args.insert_rule, key),
             "deny" if command.action == "deny" else "allow",
-            flows_of(command.target_type, command.target),
+            self._own(flows_of(command.target_type, command.target), key),
             direction,
             args.drop_process == "reject",
             args.persistent is not False,
@@ -142,7 +146,7 @@ class EnforcementPoint:
         rule = next((rule for rule in self.store.rules() if rule.number == number), None)
         if rule is None:
             raise OpenC2Error("target", f"firewall rule not removed or updated: there is no rule {number}", 404)
-        if maker_of(rule.key) != maker_of(key):
+        if rule.producer != maker_of(key):
             raise OpenC2Error(
                 "target", f"firewall rule not removed or updated: rule {number} is another producer's", 403
             )
@@ -153,9 +157,9 @@ class EnforcementPoint:
         wish = _wish(command)
         start, stop = window_of(command, self._now())
         rule = Rule(
-            self._number(None),
+            self._number(None, key),
             "deny",
-            flows,
+            self._own(flows, key),
             start_ms=start,
             stop_ms=stop,
             key=key,
@@ -174,22 +178,37 @@ class EnforcementPoint:
         wish = _wish(command)
         held = [rule for rule in self.store.rules() if rule.subject == command.target]
         wanted = [rule for rule in held if not wish.undo or rule.response == wish.response]
-        gone = [rule.number for rule in wanted if maker_of(rule.key) == maker_of(key)]
+        gone = [rule.number for rule in wanted if rule.producer == maker_of(key)]
         if len(gone) < len(wanted):
-            left = sorted({rule.number for rule in wanted} - set(gone))
-            raise OpenC2Error("target", f"held by another producer's rule {left[0]} too; that one has to lift it", 403)
+            raise OpenC2Error("target", "held by a rule of another producer too; that one has to lift it", 403)
         self.store.remove(gone)
         return Response(200, STATUSES[200], {"x-tocsin": {"rules": gone}})
 
-    def _query(self, command: Command) -> Response:
+    def _query(self, command: Command, producer: str) -> Response:
         now = self._now()
-        held = [r.number for r in self.store.rules() if r.subject == command.target and not r.is_over(now)]
+        held = [
+            rule.number
+            for rule in self.store.rules()
+            if rule.subject == command.target and rule.producer == producer and not rule.is_over(now)
+        ]
         return Response(200, STATUSES[200], {"x-tocsin": {"rules": held}})
 
-    def _number(self, wanted: int | None) -> int:
-        taken = {rule.number for rule in self.store.rules()}
-        if len(taken) >= MAX_RULES:
-            raise OpenC2Error("", f"{MAX_RULES} rules stand already; delete some", 500)
+    def _own(self, flows: tuple[Flow, ...], key: str) -> tuple[Flow, ...]:
+        """The flows, where the producer may decide on all of them."""
+        producer = maker_of(key)
+        reach = self.reaches.get(producer, NOWHERE)
+        for flow in flows:
+            if not reach.covers(flow):
+                said = f"{flow.src or 'any'} to {flow.dst or 'any'} is not for producer {producer!r} to decide"
+                raise OpenC2Error("target", f"{said}; have the filter's owner list its addresses", 403)
+        return flows
+
+    def _number(self, wanted: int | None, key: str) -> int:
+        rules = self.store.rules()
+        taken = {rule.number for rule in rules}
+        most = MAX_RULES // max(1, len(self.reaches))  # nobody fills the list of another
+        if sum(rule.producer == maker_of(key) for rule in rules) >= most:
+            raise OpenC2Error("", f"{most} rules of this producer stand already; delete some", 500)
         if wanted is None:
             number = next_number(taken, self.store.lowest())
             self.store.lower(number)
@@ -205,18 +224,6 @@ class EnforcementPoint:
 
     def _now(self) -> int:
         return int(self.clock() * 1000)
-
-
-def key_of(producer: str, request_id: str) -> str:
-    """Give one text for a producer and its request, from which both can be read again."""
-    return json.dumps([producer, request_id])
-
-
-def maker_of(key: str) -> str:
-    """Give the producer of a rule's key; also of the older form, `PRODUCER REQUEST`."""
-    if key.startswith("["):
-        return str(json.loads(key)[0])
-    return key.rpartition(" ")[0]
 
 
 def digest_of(command: Command) -> str:

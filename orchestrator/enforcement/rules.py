@@ -1,11 +1,13 @@
 """Packet rules as values: what a command asks for, before any tool is spoken to.
 
-Flows in: checked OpenC2 commands. Flows out: `Rule` values. Rules are read top-down by number, the lowest first; the
-first that matches decides. Nothing is written here.
+Flows in: checked OpenC2 commands. Flows out: `Rule` values. The rules of one producer are read top-down by number, the
+lowest first; the first that matches decides for that producer. What any producer denies is denied. Nothing is written
+here.
 """
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from ipaddress import IPv4Interface, IPv6Interface, ip_network
 from typing import Any, Final, Literal
@@ -49,9 +51,26 @@ class Rule:
     subject: str = ""  # name in the twin, where the command named one
     response: str = ""  # response that holds it
 
+    @property
+    def producer(self) -> str:
+        """Who made it."""
+        return maker_of(self.key)
+
     def is_over(self, now_ms: int) -> bool:
         """Whether its time is up."""
         return self.stop_ms is not None and self.stop_ms <= now_ms
+
+
+def key_of(producer: str, request_id: str) -> str:
+    """Give one text for a producer and its request, from which both can be read again."""
+    return json.dumps([producer, request_id])
+
+
+def maker_of(key: str) -> str:
+    """Give the producer of a rule's key; also of the older form, `PRODUCER REQUEST`."""
+    if key.startswith("["):
+        return str(json.loads(key)[0])
+    return key.rpartition(" ")[0]
 
 
 def flows_of(target_type: str, target: Any) -> tuple[Flow, ...]:

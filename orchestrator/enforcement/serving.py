@@ -48,15 +48,16 @@ def build(place: Place, *, token_file: Path, state: Path, names: Path | None = N
     Raises:
         TokenFileError, MapError, StoreError, NoMemory, InUse, NftError: naming the file or tool and the mend.
     """
-    tokens = read_token_file(token_file)
+    producers = read_token_file(token_file)
     lock = take(state)
     known = read_map(names) if names is not None else NameMap()
     point = EnforcementPoint(
         RuleStore(state),
         lambda rules: run(transaction(rules, place), place),
         known,
+        producers.reaches,
         asset_id,
         has_inside=bool(place.inside),
     )
     point.start()
-    return Gate(point, tokens, Memory(state), name=asset_id or place.table, held=lock)
+    return Gate(point, producers.tokens, Memory(state), name=asset_id or place.table, held=lock)

@@ -97,10 +97,10 @@ class Gate:
     tokens: Tokens
     memory: Memory
     name: str = "tocsin"
-    rate_limit: int = 600  # commands a minute; assumed, a storm of responses is some dozens
+    rate_limit: int = 600  # commands a minute and producer; assumed, a storm of responses is some dozens
     held: object = None  # what must live as long, such as a lock
     _lock: threading.Lock = field(default_factory=threading.Lock)
-    _recent: deque[float] = field(default_factory=deque)
+    _recent: dict[str, deque[float]] = field(default_factory=dict)  # times of commands, by producer
 
     def answer(self, producer: str, body: bytes, request_id: str) -> tuple[int, dict[str, Any] | None]:
         """Give HTTP status and message that answer a request; no message where none is wanted."""
@@ -141,19 +141,20 @@ class Gate:
             raise OpenC2Error("headers.request_id", str(error)) from None
         if known is not None:
             return Response(known["status"], known.get("status_text", ""), known.get("results", {}))
-        self._count()
+        self._count(producer)
         response = self._obey(Asked(command, producer, unpacked.request_id))
         if response.status in (102, 200):
             self.memory.keep(producer, unpacked.request_id, digest, response.as_json())
         return response
 
-    def _count(self) -> None:
-        now = time.monotonic()
-        while self._recent and self._recent[0] < now - MINUTE_S:
-            self._recent.popleft()
-        if len(self._recent) >= self.rate_limit:
+    def _count(self, producer: str) -> None:
+        """Nobody uses up the rate of another."""
+        now, recent = time.monotonic(), self._recent.setdefault(producer, deque())
+        while recent and recent[0] < now - MINUTE_S:
+            recent.popleft()
+        if len(recent) >= self.rate_limit:
             raise OpenC2Error("", f"more than {self.rate_limit} commands a minute; try again later", 503)
-        self._recent.append(now)
+        recent.append(now)
 
     def _obey(self, asked: Asked) -> Response:
         command = asked.command

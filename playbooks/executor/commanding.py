@@ -1,4 +1,4 @@
-"""Commands out of a state: the one that a step asks for now, and those that take back what was done.
+"""Commands out of a state: those that steps ask for now, and those that take back what was done.
 
 Flows in: program, state. Flows out: `Command` values. Equal states give equal commands under equal keys, so that a
 command whose answer is lost is asked for again and not doubled.
@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping
+from functools import lru_cache
 from typing import Any
 
 from ..cacao import ActionStep, AnyStep, Playbook
@@ -28,6 +29,19 @@ def playbook_of(program: Program, state: State, frame: Frame) -> Playbook:
 def scope_of(playbook: Playbook, state: State, frame: Frame, step: AnyStep) -> Scope:
     """What names mean in the step where a frame stands; changes of it are changes of the state."""
     return Scope(playbook, state.scopes[frame.scope].values, frame.own, step.step_variables)
+
+
+def scope_when_asked(playbook: Playbook, frame: Frame, step: ActionStep) -> Scope:
+    """What names meant when an action asked for its command: what other branches did since changes no command."""
+    return Scope(playbook, frame.values, frame.own, step.step_variables)
+
+
+def around(state: State, frame: Frame) -> list[Frame]:
+    """A frame and those that lead to it, the outermost last."""
+    found = [frame]
+    while (parent := found[-1].parent) is not None:
+        found.append(state.frames[parent])
+    return found
 
 
 def deadline_of(program: Program, state: State, frame: Frame, step: AnyStep) -> int | None:
@@ -51,43 +65,73 @@ def wake_of(program: Program, state: State) -> int | None:
     if state.phase is not Phase.RUNNING:
         return None
     times = [_end_of_run(program, state)]
-    for frame in state.frames:
-        step = step_of(playbook_of(program, state, frame), frame.step)
-        deadline = deadline_of(program, state, frame, step)
-        times += [] if deadline is None else [deadline]
-        times += [frame.since] if frame.phase == "delayed" else []
+    for frame in state.frames.values():
+        if frame.phase == "delayed":
+            times.append(frame.since)
+        elif frame.phase == "working":
+            deadline = deadline_of(program, state, frame, step_of(playbook_of(program, state, frame), frame.step))
+            times += [] if deadline is None else [deadline]
     return min(times)
 
 
-def command_now(program: Program, state: State, frame: Frame, step: ActionStep) -> Command:
-    """The command of an action that is due: commands in order, each on every target.
+def command_now(program: Program, state: State, frame: Frame, step: ActionStep, slot: int) -> Command:
+    """The command of an action that is due, on one of its targets.
 
     Raises:
         StepFault: it cannot be made.
     """
     playbook = playbook_of(program, state, frame)
-    scope = scope_of(playbook, state, frame, step)
-    number, slot = divmod(frame.number, len(frame.targets))
-    filled = fill_command(step.commands[number], scope, tuple(step.in_args))
+    scope = scope_when_asked(playbook, frame, step)
+    filled = fill_command(step.commands[frame.number], scope, tuple(step.in_args))
     until = [
         deadline
-        for one in state.frames[: state.frames.index(frame) + 1]
+        for one in around(state, frame)
         if (deadline := deadline_of(program, state, one, step_of(playbook_of(program, state, one), one.step)))
         is not None
     ]
     returns = {name: one.type for name in step.out_args if (one := scope.declared(name)) is not None}
     return _command(
         program, playbook, step, filled, scope, frame.targets[slot] or None,
-        key=key_now(frame), step_id=frame.step, path=frame.path,
+        key=key_now(frame, slot), step_id=frame.step, path=frame.path,
         returns=returns, until=min(until, default=None),
     )  # fmt: skip
 
 
-def key_now(frame: Frame) -> str:
-    """The key of the command that is due: of path, step, visit, command and target."""
-    number, slot = divmod(frame.number, len(frame.targets))
-    prefix = f"{hashlib.sha256(frame.path.encode()).hexdigest()[:12]}." if frame.path else ""
-    return f"{prefix}{frame.step}.{frame.walked}.{number}.{slot}"
+def key_now(frame: Frame, slot: int) -> str:
+    """The key of the command that is due on a target: of path, step, visit, command and target."""
+    return f"{_prefix(frame.path)}{frame.step}.{frame.walked}.{frame.number}.{slot}"
+
+
+@lru_cache(maxsize=1024)
+def _prefix(path: str) -> str:
+    return f"{hashlib.sha256(path.encode()).hexdigest()[:12]}." if path else ""
+
+
+def commands_under_way(program: Program, state: State) -> list[Command]:
+    """Every command of a running run that is asked for and not answered, in the order of its branches and targets.
+
+    Raises:
+        StepFault: one cannot be made any more.
+    """
+    found = []
+    for frame in state.frames.values():
+        for slot in frame.asked:
+            command = state.commands.get(key_now(frame, slot))
+            if command is None:
+                step = step_of(playbook_of(program, state, frame), frame.step)
+                assert isinstance(step, ActionStep)  # only it asks
+                command = command_now(program, state, frame, step, slot)
+            found.append(command)
+    return found
+
+
+def under_way(state: State, key: str) -> tuple[Frame, int] | None:
+    """Where a command that is asked for stands: frame and number of the target; None where it is not asked for."""
+    for frame in state.frames.values():
+        for slot in frame.asked:
+            if key_now(frame, slot) == key:
+                return frame, slot
+    return None
 
 
 def undo_commands(program: Program, state: State) -> list[Command]:

@@ -72,6 +72,7 @@ def dry_run(
     teller.take(None, reached)
     for _ in range(MAX_EVENTS):
         event: Event
+        answered: Command | None = None
         if has_ended(reached.state):
             if reached.state.phase is not Phase.SUCCEEDED or not undoes:
                 break
@@ -79,6 +80,7 @@ def dry_run(
         else:
             first = reached.orders[0]
             if isinstance(first, Command):
+                answered = first
                 fail = bool({first.step, teller.name_of(first)} & fails)
                 event = Answered(
                     now, first.key, not fail, "it was told to fail" if fail else "", False, _brought(first, left)
@@ -86,8 +88,8 @@ def dry_run(
             else:
                 now = max(now, first.until)
                 event = Time(now)
-        before, reached = reached, advance(program, reached.state, event)
-        teller.take(before, reached)
+        reached = advance(program, reached.state, event)
+        teller.take(answered, reached)
     return DryRun(reached.state, teller.records)
 
 
@@ -108,26 +110,33 @@ class _Teller:
         self.began = began
         self.records: list[StepRecord] = []
         self._open: dict[tuple[str, str], StepRecord] = {}
+        self._asked: set[str] = set()  # keys
 
-    def take(self, before: Advance | None, after: Advance) -> None:
-        """Tell one event's facts, and the command that it led to."""
-        command = before.orders[0] if before is not None and before.orders else None
+    def take(self, answered: Command | None, after: Advance) -> None:
+        """Tell one event's facts, and the commands that it led to.
+
+        Args:
+            answered: the command that the event answers; None: it answers none.
+            after: what it led to.
+        """
         for fact in after.facts:
-            if isinstance(command, Command) and command.is_undo and fact.what == "answered":
-                self._undone(command, fact, after.state)
+            if answered is not None and answered.is_undo and fact.what == "answered":
+                self._undone(answered, fact, after.state)
             else:
-                self._tell(fact)
-        due = after.orders[0] if after.orders else None
-        record = self._open.get((due.path, due.step)) if isinstance(due, Command) and not due.is_undo else None
-        sent = isinstance(command, Command) and isinstance(due, Command) and command.key == due.key
-        if record is not None and isinstance(due, Command) and not sent:
-            record.commands.append(_shown(due))
+                self._tell(fact, answered)
+        for due in after.orders:
+            if not isinstance(due, Command) or due.is_undo or due.key in self._asked:
+                continue
+            self._asked.add(due.key)
+            record = self._open.get((due.path, due.step))
+            if record is not None:
+                record.commands.append(_shown(due))
 
     def name_of(self, command: Command) -> str:
         """The name of a command's step."""
         return self._step(command.playbook, command.step)[1]
 
-    def _tell(self, fact: Fact) -> None:
+    def _tell(self, fact: Fact, answered: Command | None) -> None:
         key, seconds = (fact.path, fact.step), (fact.at - self.began) / 1000
         if fact.what == "entered":
             kind, name = self._step(fact.playbook, fact.step)
@@ -139,8 +148,10 @@ class _Teller:
             return
         if fact.what == "chose":
             record_open.chose.append(fact.text)
-        elif fact.what == "answered" and record_open.commands:
-            record_open.commands[-1]["answer"] = fact.text
+        elif fact.what == "answered" and answered is not None:
+            for command in record_open.commands:
+                if command["key"] == answered.key:
+                    command["answer"] = fact.text
         elif fact.what in ("succeeded", "failed"):
             record_open.outcome, record_open.text, record_open.end_s = fact.what, fact.text, seconds
             del self._open[key]

@@ -9,10 +9,10 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..cacao import AnyCommand, Playbook, PlaybookError, digest
-from .checking import SUPPORTED, undo_of
+from ..cacao import ActionStep, AnyCommand, Playbook, PlaybookError, digest
+from .checking import SUPPORTED, step_of, undo_of
 from .state import Pinned
-from .values import StepFault
+from .values import StepFault, names_in
 
 ABSTRACT = ("security-category", "sector", "group", "location")  # types that a twin makes concrete
 IN_TWIN = (*ABSTRACT, "net-address")  # targets that are looked up where a twin is given
@@ -62,6 +62,14 @@ def without_twin(definition: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
     raise StepFault(f"{definition.get('id')} is a {definition.get('type')}: no twin is given to resolve it; give one")
 
 
+@dataclass(frozen=True, slots=True)
+class Names:
+    """Variables that an action uses."""
+
+    asking: tuple[str, ...]  # in its commands, agent, targets and in_args, and in its undo
+    undoing: tuple[str, ...]  # in its undo, with agent, targets and in_args
+
+
 @dataclass(frozen=True)
 class Program:
     """The fixed part of a run."""
@@ -77,6 +85,7 @@ class Program:
     _undos: dict[tuple[int, str], tuple[AnyCommand, ...]] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
+    _names: dict[tuple[int, str], Names] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def undo(self, playbook: Playbook, step: str) -> tuple[AnyCommand, ...]:
         """How a step is undone, see `undo_of`; read once.
@@ -89,6 +98,14 @@ class Program:
         if key not in self._undos:
             self._undos[key] = undo_of(playbook, step)
         return self._undos[key]
+
+    def names(self, playbook: Playbook, step: str) -> Names:
+        """The variables that an action uses; found once."""
+        self.pin(playbook)  # so that its identity stays its own
+        key = (id(playbook), step)
+        if key not in self._names:
+            self._names[key] = _names_of(playbook, step)
+        return self._names[key]
 
     def pin(self, playbook: Playbook) -> Pinned:
         """What names this very content."""
@@ -122,3 +139,16 @@ class Program:
                 f"playbook {pin.id}, version {pin.modified}: is not what the run began with; bring that version back"
             )
         return found
+
+
+def _names_of(playbook: Playbook, name: str) -> Names:
+    step = step_of(playbook, name)
+    assert isinstance(step, ActionStep)  # only it asks for commands
+    parties = [playbook.agent_definitions.get(step.agent)]
+    parties += [playbook.target_definitions.get(target) for target in step.targets]
+    secrets = [getattr(party, "authentication_info", None) for party in parties]
+    authentications = [playbook.authentication_info_definitions.get(one) for one in secrets if one]
+    content = [one.model_dump(by_alias=True) for one in (*parties, *authentications) if one is not None]
+    around = {*names_in([dict(step.step_extensions), *content]), *step.in_args}
+    commands = [command.model_dump(by_alias=True) for command in step.commands]
+    return Names(tuple(sorted({*around, *names_in(commands)})), tuple(sorted(around)))

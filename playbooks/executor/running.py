@@ -13,9 +13,24 @@ from typing import Any
 from ..cacao import PlaybookError
 from ..validity import fault_of_time
 from .checking import check_executable, step_of
-from .commanding import command_now, key_now, playbook_of, undo_command, undo_key, wake_of
+from .commanding import commands_under_way, key_now, under_way, undo_command, undo_key, wake_of
 from .program import Program
-from .state import ENDED, Answered, Command, Event, Fact, Frame, Order, Phase, ScopeState, State, Time, Wait, Withdrawn
+from .state import (
+    ENDED,
+    UNKNOWN,
+    Answered,
+    Command,
+    Event,
+    Fact,
+    Frame,
+    Order,
+    Phase,
+    ScopeState,
+    State,
+    Time,
+    Wait,
+    Withdrawn,
+)
 from .stepping import BEHAVIOURS
 from .values import StepFault, initial
 from .walking import Walker
@@ -26,7 +41,7 @@ class Advance:
     """What an event made of a run."""
 
     state: State
-    orders: tuple[Order, ...]  # what it asks for now: at most one command, and when to say the time
+    orders: tuple[Order, ...]  # what it asks for now: all commands not answered yet, and when to say the time
     facts: tuple[Fact, ...]
 
 
@@ -48,8 +63,9 @@ def begin(program: Program, given: Mapping[str, Any], at: int) -> Advance:
     check_executable(playbook, program.supported)
     step_of(playbook, playbook.workflow_start)
     scope = ScopeState(0, initial(playbook, given))
-    frame = Frame("", playbook.workflow_start, 0, is_root=True)
-    walker = Walker(program, State(Phase.RUNNING, at, at, [program.pin(playbook)], [scope], [frame]), at)
+    frame = Frame(0, "", playbook.workflow_start, 0, is_root=True)
+    walker = Walker(program, State(Phase.RUNNING, at, at, [program.pin(playbook)], {0: scope}, {0: frame}), at)
+    walker.has_turn(frame)
     walker.walk(BEHAVIOURS)
     return _advanced(walker)
 
@@ -67,22 +83,21 @@ def advance(program: Program, state: State, event: Event) -> Advance:
         case Withdrawn(why=why):
             walker.withdraw(why)
         case Answered(key=key):
-            due = _key(program, state)
-            if due != key:
-                raise PlaybookError(
-                    f"playbook {program.playbook.name}: answer to {key} where {due or 'nothing'} is due"
-                )
-            if state.phase is Phase.UNDOING:
+            if state.phase is Phase.UNDOING and key == undo_key(program, state, state.undone):
                 walker.undone(event)
+            elif key in state.given_up or under_way(state, key) is not None:
+                walker.answer(event, BEHAVIOURS)
             else:
-                walker.answer(event)
+                due = ", ".join(_keys(program, state)) or "nothing"
+                raise PlaybookError(f"playbook {program.playbook.name}: answer to {key} where {due} is due")
     walker.walk(BEHAVIOURS)
     return _advanced(walker)
 
 
 def orders(program: Program, state: State) -> tuple[Order, ...]:
     """What a state asks for: equal states ask for equal things, so it can be asked for again."""
-    return _orders(program, state, _command(program, state))
+    wake = wake_of(program, state)
+    return (*_commands(program, state), *([Wait(wake)] if wake is not None else []))
 
 
 def has_ended(state: State) -> bool:
@@ -91,32 +106,24 @@ def has_ended(state: State) -> bool:
 
 
 def _advanced(walker: Walker) -> Advance:
+    asked: tuple[Order, ...]
     try:
-        asked = _orders(walker.program, walker.state, walker.command or _command(walker.program, walker.state))
+        asked = orders(walker.program, walker.state)
+        walker.state.wakes = asked[-1].until if asked and isinstance(asked[-1], Wait) else UNKNOWN
     except StepFault as fault:  # only an undo can come to this: a step fails by it before it asks
         walker.state.phase, asked = Phase.STUCK, ()
         walker.facts.append(Fact(walker.state.now, "failed", "", "", f"undo: {fault}"))
     return Advance(walker.state, asked, tuple(walker.facts))
 
 
-def _orders(program: Program, state: State, command: Command | None) -> tuple[Order, ...]:
-    wake = wake_of(program, state)
-    return (*([command] if command else []), *([Wait(wake)] if wake is not None else []))
-
-
-def _key(program: Program, state: State) -> str:
-    """The key of the command under way; empty where none is."""
+def _keys(program: Program, state: State) -> list[str]:
+    """Keys of the commands under way."""
     if state.phase is Phase.UNDOING:
-        return undo_key(program, state, state.undone)
-    is_asked = state.phase is Phase.RUNNING and state.frames[-1].is_asked
-    return key_now(state.frames[-1]) if is_asked else ""
+        return [undo_key(program, state, state.undone)]
+    return [key_now(frame, slot) for frame in state.frames.values() for slot in frame.asked]
 
 
-def _command(program: Program, state: State) -> Command | None:
+def _commands(program: Program, state: State) -> list[Command]:
     if state.phase is Phase.UNDOING:
-        return undo_command(program, state, state.undone)
-    if state.phase is not Phase.RUNNING or not state.frames[-1].is_asked:
-        return None
-    frame = state.frames[-1]
-    step = step_of(playbook_of(program, state, frame), frame.step)
-    return command_now(program, state, frame, step)  # type: ignore[arg-type]  # only an action is asked
+        return [undo_command(program, state, state.undone)]
+    return commands_under_way(program, state) if state.phase is Phase.RUNNING else []

@@ -7,7 +7,7 @@ Flows in: nothing. Flows out: `State` and what happens to it (`Event`), what it 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Any
 
@@ -26,6 +26,7 @@ class Phase(StrEnum):
     UNDONE = "undone"  # withdrawn, or its time to hold is over
 
 
+UNKNOWN = -1  # in place of a time
 ENDED = frozenset({Phase.STUCK, Phase.SUCCEEDED, Phase.FAILED, Phase.UNDONE})
 
 
@@ -42,19 +43,33 @@ class Failure:
 class Frame:
     """One sequence of steps under way: the workflow, a branch, or the workflow of a called playbook."""
 
+    id: int  # later ones have larger ids
     path: str  # what leads to it: steps with the number of branch, iteration or call; "" for the workflow
     step: str  # where it stands
-    scope: int  # whose variables it uses: number of the playbook's run
+    scope: int  # whose variables it uses: id of the playbook's run
+    parent: int | None = None  # id of the frame whose step it is inside of
+    depth: int = 1  # how many frames lead to it, itself counted
     is_root: bool = False  # the workflow of a playbook, not a branch in it
-    phase: str = "arrived"  # arrived, delayed, working
+    phase: str = "arrived"  # arrived, delayed, due (an action that waits for the time of the event), working
     since: int = 0  # arrived: -, delayed: when the delay is over, working: since when; ms
     walked: int = 0  # steps so far, this one counted
-    number: int = 0  # of the next command and target, branch, iteration
-    is_asked: bool = False  # that command is under way
+    number: int = 0  # of the command, branch, iteration
+    open: int = 0  # branches under way; it has its turn again when all have ended
+    asked: list[int] = field(default_factory=list)  # targets for which that command is under way
+    answers: list[list[Any]] = field(default_factory=list)  # taken: target, whether it succeeded, text, arguments
     own: dict[str, Value] = field(default_factory=dict)  # variables of the step
+    values: dict[str, Value] = field(default_factory=dict)  # of the playbook's variables that it uses, when it asked
     targets: list[dict[str, Any]] = field(default_factory=list)  # of the step: id, and asset and owner where resolved
     noted: list[int] = field(default_factory=list)  # targets whose undo is noted
     failures: list[Failure] = field(default_factory=list)  # of its branches
+
+    def copied(self) -> Frame:
+        """A copy that may be changed; every event makes one, so it is written out."""
+        return Frame(
+            self.id, self.path, self.step, self.scope, self.parent, self.depth, self.is_root, self.phase, self.since,
+            self.walked, self.number, self.open, self.asked[:], self.answers[:], dict(self.own), dict(self.values),
+            self.targets[:], self.noted[:], self.failures[:],
+        )  # fmt: skip
 
 
 @dataclass(slots=True)
@@ -95,8 +110,9 @@ class State:
     began: int
     now: int  # of the last event
     playbooks: list[Pinned]
-    scopes: list[ScopeState]
-    frames: list[Frame]  # the innermost last
+    scopes: dict[int, ScopeState]  # by id
+    frames: dict[int, Frame]  # by id, in their order: what is around a frame stands before it
+    made: int = 1  # ids given so far, to frames and scopes
     done: list[Done] = field(default_factory=list)
     walked: int = 0  # steps in all
     failure: Failure | None = None  # of the run
@@ -104,21 +120,43 @@ class State:
     undone: int = 0  # undo commands that succeeded, from the last on
     attempt: int = 1  # of undoing; the fence in the keys of undo commands
     until: int = 0  # holding: when it ends
+    given_up: dict[str, str] = field(default_factory=dict)  # keys of commands that nobody waits for -> their steps
+    commands: dict[str, Command] = field(default_factory=dict, compare=False, repr=False)  # under way, made before
+    wakes: int = field(default=UNKNOWN, compare=False, repr=False)  # when something happens by itself, once looked up
 
     def copied(self) -> State:
         """A copy that may be changed."""
-        frames = [
-            replace(
-                frame, own=dict(frame.own), targets=frame.targets[:], noted=frame.noted[:], failures=frame.failures[:]
-            )
-            for frame in self.frames
-        ]
-        scopes = [replace(scope, values=dict(scope.values)) for scope in self.scopes]
-        return replace(self, playbooks=self.playbooks[:], scopes=scopes, frames=frames, done=self.done[:])
+        frames = {number: frame.copied() for number, frame in self.frames.items()}
+        scopes = {number: replace(scope, values=dict(scope.values)) for number, scope in self.scopes.items()}
+        return replace(
+            self, playbooks=self.playbooks[:], scopes=scopes, frames=frames, done=self.done[:],
+            given_up=dict(self.given_up), commands=dict(self.commands),
+        )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
-        """The state as a JSON object."""
-        return asdict(self)
+        """The state as a JSON object, to be written and not changed; what can be made again is left out."""
+        content = _plain(self)
+        for name in _MADE_AGAIN:
+            del content[name]
+        content["playbooks"] = [_plain(one) for one in self.playbooks]
+        content["done"] = [_plain(one) for one in self.done]
+        content["failure"] = None if self.failure is None else _plain(self.failure)
+        content["scopes"] = {
+            str(number): {**_plain(one), "failure": None if one.failure is None else _plain(one.failure)}
+            for number, one in self.scopes.items()
+        }
+        content["frames"] = {
+            str(number): {**_plain(one), "failures": [_plain(failure) for failure in one.failures]}
+            for number, one in self.frames.items()
+        }
+        return content
+
+
+_MADE_AGAIN = ("commands", "wakes")
+
+
+def _plain(one: State | Frame | ScopeState | Pinned | Done | Failure) -> dict[str, Any]:
+    return {name: getattr(one, name) for name in type(one).__slots__}
 
 
 def state_from_json(content: Mapping[str, Any]) -> State:
@@ -130,13 +168,21 @@ def state_from_json(content: Mapping[str, Any]) -> State:
     fields = dict(content)
     fields["phase"] = Phase(fields["phase"])
     fields["playbooks"] = [Pinned(**one) for one in fields["playbooks"]]
-    fields["scopes"] = [ScopeState(**{**one, "failure": _failure(one["failure"])}) for one in fields["scopes"]]
-    fields["frames"] = [
-        Frame(**{**one, "failures": [Failure(**failure) for failure in one["failures"]]}) for one in fields["frames"]
-    ]
+    fields["scopes"] = {
+        number: ScopeState(**{**one, "failure": _failure(one["failure"])})
+        for number, one in _numbered(fields["scopes"])
+    }
+    fields["frames"] = {
+        number: Frame(**{**one, "failures": [Failure(**failure) for failure in one["failures"]]})
+        for number, one in _numbered(fields["frames"])
+    }
     fields["done"] = [Done(**one) for one in fields["done"]]
     fields["failure"] = _failure(fields["failure"])
     return State(**fields)
+
+
+def _numbered(content: Mapping[str, Any]) -> list[tuple[int, Any]]:
+    return sorted((int(number), one) for number, one in content.items())
 
 
 def _failure(content: Mapping[str, Any] | None) -> Failure | None:

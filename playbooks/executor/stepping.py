@@ -1,7 +1,7 @@
 """What each type of step does when it is its turn (CACAO v2.0, sections 4.3 to 4.10).
 
-Flows in: the walk, the frame, the step. Flows out: True if the walk goes on, False if something must be waited for. A
-step with branches has its turn again whenever one of them has ended; `frame.number` counts them.
+Flows in: the walk, the frame, the step. Flows out: what the walk is told. A step with branches has its turn again when
+all of them have ended, an action when its command is answered on all targets; `frame.number` counts.
 """
 
 from __future__ import annotations
@@ -23,46 +23,38 @@ from ..cacao_steps import (
 from ..conditions import Condition, ConditionFault, parse_condition
 from ..validity import fault_of_time
 from .checking import check_executable
-from .commanding import command_now
+from .commanding import around
 from .evaluating import is_true
 from .filling import fill_party
 from .program import IN_TWIN
-from .state import Failure, Frame, ScopeState
+from .state import Failure, Frame
 from .values import REFERENCE, StepFault, initial
 from .walking import Behaviour, Walker
 
 
-def start(walker: Walker, frame: Frame, step: StartStep) -> bool:
+def start(walker: Walker, frame: Frame, step: StartStep) -> None:
     """Go on."""
     walker.succeed(frame, step)
-    return True
 
 
-def end(walker: Walker, frame: Frame, _step: EndStep) -> bool:
+def end(walker: Walker, frame: Frame, _step: EndStep) -> None:
     """End the branch, or the playbook: it leads nowhere."""
     walker.tell("succeeded", frame)
     walker.leave(frame, None)
-    return True
 
 
-def action(walker: Walker, frame: Frame, step: ActionStep) -> bool:
-    """Ask for the next command on the next target; succeed after the last."""
-    if frame.is_asked:
-        return False
+def action(walker: Walker, frame: Frame, step: ActionStep) -> None:
+    """Ask for the next command on all targets at once; succeed after the last."""
     if not frame.targets:
-        if not walker.begin_now(frame):  # what is sent is sent now, however long ago it could have been
-            return True
         frame.targets = _targets(walker, frame, step)
-    if frame.number == len(step.commands) * len(frame.targets):
+    if frame.answers:
+        if not walker.take_answers(frame, step):
+            return
+        frame.number += 1
+    if frame.number == len(step.commands):
         walker.succeed(frame, step)
-        return True
-    command = command_now(walker.program, walker.state, frame, step)
-    if command.type not in walker.program.supported:
-        raise StepFault(f"no actuator for {command.type} commands is installed; install one")
-    frame.is_asked, walker.command = True, command
-    on = command.target.get("asset") or command.target.get("name") or ""
-    walker.tell("sends", frame, command.type + (f" on {on}" if on else ""))
-    return False
+    else:
+        walker.ask(frame, step)
 
 
 def _targets(walker: Walker, frame: Frame, step: ActionStep) -> list[dict[str, Any]]:
@@ -77,14 +69,14 @@ def _targets(walker: Walker, frame: Frame, step: ActionStep) -> list[dict[str, A
     return found or [{}]
 
 
-def playbook_action(walker: Walker, frame: Frame, step: PlaybookActionStep) -> bool:
+def playbook_action(walker: Walker, frame: Frame, step: PlaybookActionStep) -> None:
     """Walk another playbook; its end, well or not, is this step's."""
     if _branch_failed(walker, frame):
-        return True
+        return
     if frame.number == 1:
         walker.succeed(frame, step)
-        return True
-    called = _called(walker, step)
+        return
+    called = _called(walker, frame, step)
     scope = walker.scope(frame, step)
     given = {name: value for name in step.in_args if (value := scope.find(name)) is not None}
     try:
@@ -93,27 +85,20 @@ def playbook_action(walker: Walker, frame: Frame, step: PlaybookActionStep) -> b
     except PlaybookError as fault:
         raise StepFault(str(fault)) from None
     frame.number = 1
-    state, pin = walker.state, walker.program.pin(called)
-    if pin not in state.playbooks:
-        state.playbooks.append(pin)
-    state.scopes.append(ScopeState(state.playbooks.index(pin), values))
-    try:
-        walker.call(frame, called.workflow_start)
-    except StepFault:
-        state.scopes.pop()
-        raise
+    walker.call(frame, walker.program.pin(called), values, called.workflow_start)
     walker.tell("chose", frame, f"{called.name}, version {called.modified}")
-    return True
 
 
-def _called(walker: Walker, step: PlaybookActionStep) -> Playbook:
+def _called(walker: Walker, frame: Frame, step: PlaybookActionStep) -> Playbook:
     wanted = f"playbook {step.playbook_id}, version {step.playbook_version or 'latest'}"
     called = walker.program.resolve(step.playbook_id, step.playbook_version)
     if called is None:
         raise StepFault(f"{wanted}: is not known here; bring it, or name a version that is")
     if called.id != step.playbook_id or step.playbook_version not in (None, called.modified):
         raise StepFault(f"{wanted}: {called.id}, version {called.modified} was found; bring the one that is named")
-    under_way = [walker.state.playbooks[scope.playbook].id for scope in walker.state.scopes]
+    state = walker.state
+    scopes = dict.fromkeys(one.scope for one in around(state, frame))
+    under_way = [state.playbooks[state.scopes[scope].playbook].id for scope in scopes]
     if called.id in under_way:
         raise StepFault(f"{wanted}: calls itself again, through {len(under_way)} playbooks; break the circle of calls")
     if len(under_way) >= walker.program.bounds.calls:
@@ -124,20 +109,19 @@ def _called(walker: Walker, step: PlaybookActionStep) -> Playbook:
     return called
 
 
-def parallel(walker: Walker, frame: Frame, step: ParallelStep) -> bool:
-    """Walk every branch, whatever became of the others; fail if one failed."""
-    if frame.number < len(step.next_steps):
-        frame.number += 1
-        walker.enter(frame, step.next_steps[frame.number - 1], frame.number)
+def parallel(walker: Walker, frame: Frame, step: ParallelStep) -> None:
+    """Walk all branches at once, whatever becomes of the others; fail if one failed."""
+    if frame.number == 0:
+        frame.number = 1
+        walker.enter(frame, [(first, number) for number, first in enumerate(step.next_steps, 1)])
     elif not _branch_failed(walker, frame):
         walker.succeed(frame, step)
-    return True
 
 
-def if_condition(walker: Walker, frame: Frame, step: IfConditionStep) -> bool:
+def if_condition(walker: Walker, frame: Frame, step: IfConditionStep) -> None:
     """Walk the branch that the condition chooses."""
     if _branch_failed(walker, frame):
-        return True
+        return
     branch = None
     if frame.number == 0:
         frame.number = 1
@@ -146,14 +130,13 @@ def if_condition(walker: Walker, frame: Frame, step: IfConditionStep) -> bool:
     if branch is None:
         walker.succeed(frame, step)
     else:
-        walker.enter(frame, branch, "true" if branch == step.on_true else "false")
-    return True
+        walker.enter(frame, [(branch, "true" if branch == step.on_true else "false")])
 
 
-def while_condition(walker: Walker, frame: Frame, step: WhileConditionStep) -> bool:
+def while_condition(walker: Walker, frame: Frame, step: WhileConditionStep) -> None:
     """Walk the branch as long as the condition holds, within bounds."""
     if _branch_failed(walker, frame):
-        return True
+        return
     if not _holds(walker, frame, step):
         walker.succeed(frame, step)
     elif frame.number >= walker.program.bounds.iterations:
@@ -161,14 +144,13 @@ def while_condition(walker: Walker, frame: Frame, step: WhileConditionStep) -> b
         walker.fail(frame, Failure("LIMIT", frame.step, told))
     else:
         frame.number += 1
-        walker.enter(frame, step.on_true, frame.number)
-    return True
+        walker.enter(frame, [(step.on_true, frame.number)])
 
 
-def switch_condition(walker: Walker, frame: Frame, step: SwitchConditionStep) -> bool:
+def switch_condition(walker: Walker, frame: Frame, step: SwitchConditionStep) -> None:
     """Walk the case of the variable's value, else `default`, else none."""
     if _branch_failed(walker, frame):
-        return True
+        return
     case = None
     if frame.number == 0:
         frame.number = 1
@@ -182,8 +164,7 @@ def switch_condition(walker: Walker, frame: Frame, step: SwitchConditionStep) ->
     if case is None:
         walker.succeed(frame, step)
     else:
-        walker.enter(frame, step.cases[case], list(step.cases).index(case) + 1)
-    return True
+        walker.enter(frame, [(step.cases[case], list(step.cases).index(case) + 1)])
 
 
 def _branch_failed(walker: Walker, frame: Frame) -> bool:

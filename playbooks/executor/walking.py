@@ -1,7 +1,8 @@
 """The walk through a workflow: what one event makes of a state.
 
-Flows in: a program, a copy of a state, the time. Flows out: the state as it is then, and facts of what happened. One
-step is under way at a time; branches of a parallel step are walked one after the other, which CACAO v2.0 (4.7) allows.
+Flows in: a program, a copy of a state, the time. Flows out: the state as it is then, and facts of what happened.
+Branches of a parallel step are under way at the same time, each by itself, as CACAO v2.0 (4.7) wants: whichever can go
+on does, and the step waits for all. So are the targets of one command; the next command waits for all of them.
 
 Where a step fails (its command, its time, a value, a branch of it):
 
@@ -16,15 +17,26 @@ failed, whatever the branch for it did: an `on_failure` says what else to do, it
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from ..cacao import ActionStep, AnyStep, Playbook, PlaybookError
 from ..cacao_steps import PlaybookActionStep
-from .commanding import deadline_of, playbook_of, scope_of, undo_command, undo_count, wake_of
+from .commanding import (
+    command_now,
+    deadline_of,
+    key_now,
+    playbook_of,
+    scope_of,
+    scope_when_asked,
+    under_way,
+    undo_command,
+    undo_count,
+    wake_of,
+)
 from .program import Program
-from .state import Answered, Command, Done, Fact, Failure, Frame, Phase, ScopeState, State
-from .values import TOLD, Scope, StepFault, initial_own, names_in
+from .state import UNKNOWN, Answered, Done, Fact, Failure, Frame, Phase, Pinned, ScopeState, State
+from .values import TOLD, Scope, StepFault, Value, initial_own
 
 
 class Walker:
@@ -34,33 +46,45 @@ class Walker:
         self.program = program
         self.state = state
         self.facts: list[Fact] = []
-        self.command: Command | None = None  # asked for by this event
         self.at = at  # of the event
+        self._answered: Answered | None = None  # the event, where it is an answer
+        self._turns: list[Frame] = []  # frames that may go on, the next one last
+        self._due: list[Frame] = []  # actions that begin at the time of the event
+
+    def has_turn(self, frame: Frame) -> None:
+        """Let a frame go on at the next walk, before those that were told earlier."""
+        self._turns.append(frame)
 
     def walk(self, behaviours: Mapping[str, Behaviour]) -> None:
-        """Go on until something must be waited for, or the run has ended.
+        """Go on until all that is left must be waited for, or the run has ended.
 
         Args:
             behaviours: what each type of step does when it is its turn, see `stepping`.
         """
         state = self.state
-        while state.phase is Phase.RUNNING:
-            frame = state.frames[-1]
-            step = self.step(frame)
-            if step is None:
-                self.fail(frame, Failure("STEP_FAULT", frame.step, "is not in the workflow; mend the reference"))
-            elif frame.phase == "arrived":
-                self._arrive(frame, step)
-            elif frame.phase == "delayed":
-                if state.now < frame.since:
-                    return
-                self._begin(frame, step)
-            else:
-                try:
-                    if not behaviours[step.type](self, frame, step):
-                        return
-                except StepFault as fault:
-                    self.fail(frame, Failure("STEP_FAULT", frame.step, str(fault)))
+        while self._turns and state.phase is Phase.RUNNING:
+            frame = self._turns.pop()
+            if state.frames.get(frame.id) is frame and not frame.open and not frame.asked:
+                self._turn(frame, behaviours)
+
+    def _turn(self, frame: Frame, behaviours: Mapping[str, Behaviour]) -> None:
+        step = self.step(frame)
+        if step is None:
+            self.fail(frame, Failure("STEP_FAULT", frame.step, "is not in the workflow; mend the reference"))
+        elif frame.phase == "arrived":
+            self._arrive(frame, step)
+        elif frame.phase == "delayed" and self.state.now < frame.since:
+            return
+        elif frame.phase == "delayed" and step.type == "action" and self.state.now < self.at:
+            frame.phase = "due"  # what is sent is sent now, however long ago it could have been
+            self._due.append(frame)
+        elif frame.phase in ("delayed", "due"):
+            self._begin(frame, step)
+        else:
+            try:
+                behaviours[step.type](self, frame, step)
+            except StepFault as fault:
+                self.fail(frame, Failure("STEP_FAULT", frame.step, str(fault)))
 
     def pass_time(self, behaviours: Mapping[str, Behaviour]) -> None:
         """Let happen what happens by itself until the event, each thing at its own time.
@@ -68,22 +92,26 @@ class Walker:
         So delays that follow each other end when they should, however seldom somebody says what time it is; and time
         in which nothing happens changes nothing.
         """
-        while (wake := wake_of(self.program, self.state)) is not None and wake <= self.at:
-            self.state.now = max(self.state.now, wake)
-            self.expire()
-            self.over()
+        state = self.state
+        if state.wakes > self.at:  # nothing has changed since it was looked up
+            state.wakes = UNKNOWN
+            return
+        state.wakes = UNKNOWN
+        while True:
+            wake = wake_of(self.program, state)
+            if wake is not None and wake <= self.at:
+                state.now = max(state.now, wake)
+                self.expire()
+                self.over()
+                self._turns += [one for one in state.frames.values() if one.phase == "delayed"][::-1]
+            else:
+                due = [one for one in self._due if state.frames.get(one.id) is one]
+                self._due = []
+                if not due:
+                    return
+                state.now = max(state.now, self.at)
+                self._turns += due[::-1]
             self.walk(behaviours)
-
-    def begin_now(self, frame: Frame) -> bool:
-        """Let a step begin at the time of the event; False if the time of one around it was over by then."""
-        frame.since = max(self.state.now, self.at)
-        over = wake_of(self.program, self.state)
-        if over is None or over > frame.since:
-            self.state.now = frame.since
-            return True
-        self.state.now = max(self.state.now, over)
-        self.expire()
-        return False
 
     def playbook(self, frame: Frame) -> Playbook:
         """The playbook whose steps a frame walks."""
@@ -101,29 +129,96 @@ class Walker:
         """Add to the facts."""
         self.facts.append(Fact(self.state.now, what, frame.step, frame.path, text, self.playbook(frame).id))
 
-    def enter(self, frame: Frame, first: str, label: str | int) -> None:
-        """Begin a branch of the step where a frame stands.
+    def enter(self, frame: Frame, branches: Sequence[tuple[str, str | int]]) -> None:
+        """Begin branches of the step where a frame stands.
+
+        Args:
+            frame: it has its turn again when all of them have ended.
+            branches: the first step of each, and what tells it from the others.
 
         Raises:
             StepFault: too deep.
         """
-        self._check_depth()
-        self.state.frames.append(Frame(f"{frame.path}{frame.step}[{label}]/", first, frame.scope))
+        self._check_depth(frame)
+        begun = [
+            self._frame(f"{frame.path}{frame.step}[{label}]/", first, frame.scope, around=frame)
+            for first, label in branches
+        ]
+        frame.open = len(begun)
+        self._turns += begun[::-1]
 
-    def _check_depth(self) -> None:
+    def call(self, frame: Frame, pin: Pinned, values: dict[str, Value], first: str) -> None:
+        """Begin the workflow of another playbook, with its values.
+
+        Raises:
+            StepFault: too deep.
+        """
+        self._check_depth(frame)
+        state = self.state
+        if pin not in state.playbooks:
+            state.playbooks.append(pin)
+        scope = self._new_id()
+        state.scopes[scope] = ScopeState(state.playbooks.index(pin), values)
+        frame.open = 1
+        self.has_turn(self._frame(f"{frame.path}{frame.step}[call]/", first, scope, around=frame, is_root=True))
+
+    def _frame(self, path: str, first: str, scope: int, *, around: Frame | None, is_root: bool = False) -> Frame:
+        parent, depth = (None, 1) if around is None else (around.id, around.depth + 1)
+        frame = Frame(self._new_id(), path, first, scope, parent, depth, is_root)
+        self.state.frames[frame.id] = frame
+        return frame
+
+    def _new_id(self) -> int:
+        self.state.made += 1
+        return self.state.made - 1
+
+    def _check_depth(self, frame: Frame) -> None:
         most = self.program.bounds.frames
-        if len(self.state.frames) >= most:
+        if frame.depth >= most:
             raise StepFault(f"branches and calls in each other deeper than {most}; flatten them")
 
-    def call(self, frame: Frame, first: str) -> None:
-        """Begin the workflow of the playbook whose scope was put on top.
+    def ask(self, frame: Frame, step: ActionStep) -> None:
+        """Ask for the command that is due, on every target at once.
 
         Raises:
-            StepFault: too deep.
+            StepFault: one of them cannot be made, or has no actuator; then none is asked for.
         """
-        self._check_depth()
-        path = f"{frame.path}{frame.step}[call]/"
-        self.state.frames.append(Frame(path, first, len(self.state.scopes) - 1, is_root=True))
+        playbook, scope = self.playbook(frame), self.scope(frame, step)
+        frame.values = {
+            name: value
+            for name in self.program.names(playbook, frame.step).asking
+            if name not in step.step_variables and name in playbook.playbook_variables
+            if (value := scope.find(name)) is not None
+        }
+        slots = range(len(frame.targets))
+        commands = [command_now(self.program, self.state, frame, step, slot) for slot in slots]
+        for command in commands:
+            if command.type not in self.program.supported:
+                raise StepFault(f"no actuator for {command.type} commands is installed; install one")
+        frame.asked = list(slots)
+        for command in commands:
+            self.state.commands[command.key] = command
+            on = command.target.get("asset") or command.target.get("name") or ""
+            self.tell("sends", frame, command.type + (f" on {on}" if on else ""))
+
+    def take_answers(self, frame: Frame, step: ActionStep) -> bool:
+        """Take what a command brought, in the order of its targets; False: it failed on one, and so the step has.
+
+        In that order, and not in that of the answers, so that it does not matter who was faster.
+        """
+        answers = sorted(frame.answers, key=lambda one: int(one[0]))
+        frame.answers = []
+        for _, succeeded, text, _ in answers:
+            if not succeeded:
+                self.fail(frame, Failure("ACTION_FAILED", frame.step, text))
+                return False
+        scope = self.scope(frame, step)
+        for *_, arguments in answers:
+            for name in step.out_args:
+                if arguments.get(name) is not None:
+                    scope.put(name, arguments[name])
+                    self.tell("returned", frame, name)
+        return True
 
     def succeed(self, frame: Frame, step: AnyStep) -> None:
         """The step has succeeded: go on after it."""
@@ -132,7 +227,7 @@ class Walker:
         if after is None:
             self.leave(frame, None)
         else:
-            _go(frame, after)
+            self._go(frame, after)
 
     def fail(self, frame: Frame, failure: Failure) -> None:
         """The step where a frame stands has failed; what runs inside it is given up."""
@@ -147,7 +242,7 @@ class Walker:
         where = "" if failure.step == frame.step else f" at {failure.step}"
         self.tell("failed", frame, f"{failure.code}{where}: {failure.text}")
         if step is not None and step.on_failure is not None:
-            _go(frame, step.on_failure)
+            self._go(frame, step.on_failure)
         else:
             self.leave(frame, failure)
 
@@ -157,9 +252,10 @@ class Walker:
         if state.phase is not Phase.RUNNING:
             return False
         if state.now - state.began > self.program.bounds.run_s * 1000:
-            self.abort(Failure("LIMIT", state.frames[-1].step, f"the run took more than {self.program.bounds.run_s} s"))
+            last = next(reversed(state.frames.values())).step
+            self.abort(Failure("LIMIT", last, f"the run took more than {self.program.bounds.run_s} s"))
             return True
-        for frame in state.frames:
+        for frame in state.frames.values():
             step = self.step(frame)
             deadline = None if step is None else deadline_of(self.program, state, frame, step)
             if deadline is not None and state.now >= deadline:
@@ -168,36 +264,32 @@ class Walker:
                 return True
         return False
 
-    def answer(self, event: Answered) -> None:
-        """Take what became of the command that is under way."""
-        self.state.now = max(self.state.now, self.at)
-        frame = self.state.frames[-1]
+    def answer(self, event: Answered, behaviours: Mapping[str, Behaviour]) -> None:
+        """Take what became of a command that is under way, or of one that nobody waits for any more."""
+        state, found = self.state, under_way(self.state, event.key)
+        self._answered = event
+        self.pass_time(behaviours)
+        state.now = max(state.now, self.at)
+        told = event.text or ("done" if event.succeeded else "not done")
+        if found is None or event.key in state.given_up:  # too late: it was given up with its step
+            self.facts.append(Fact(state.now, "answered", state.given_up.pop(event.key), "", f"too late: {told}"))
+            return
+        frame, slot = found
         step = self.step(frame)
         assert isinstance(step, ActionStep)  # only an action is asked
         if event.succeeded or event.perhaps:
-            self._note(frame, step)
-        frame.is_asked = False
-        self.tell("answered", frame, event.text or ("done" if event.succeeded else "not done"))
-        if self.expire():
-            return
-        if not event.succeeded:
-            self.fail(frame, Failure("ACTION_FAILED", frame.step, event.text))
-            return
-        scope = self.scope(frame, step)
-        try:
-            for name in step.out_args:
-                if event.arguments.get(name) is not None:
-                    scope.put(name, event.arguments[name])
-                    self.tell("returned", frame, name)
-        except StepFault as fault:
-            self.fail(frame, Failure("STEP_FAULT", frame.step, str(fault)))
-            return
-        frame.number += 1
+            self._note(frame, step, slot)
+        frame.asked.remove(slot)
+        state.commands.pop(event.key, None)
+        self.tell("answered", frame, told)
+        brought = {name: event.arguments[name] for name in step.out_args if name in event.arguments}
+        frame.answers.append([slot, event.succeeded, event.text, brought])
+        if not frame.asked:
+            self.has_turn(frame)
 
     def abort(self, failure: Failure) -> None:
         """Give the whole run up as failed."""
-        self._give_up(self.state.frames[0])
-        self.state.frames.clear()
+        self._give_up_all()
         self._end(failure)
 
     def withdraw(self, why: str) -> None:
@@ -212,9 +304,8 @@ class Walker:
             state.phase = Phase.UNDOING
         elif state.phase in (Phase.RUNNING, Phase.HOLDING, Phase.SUCCEEDED):
             if state.frames:
-                self.tell("withdrawn", state.frames[-1], why)
-                self._give_up(state.frames[0])
-            state.frames.clear()
+                self.tell("withdrawn", next(reversed(state.frames.values())), why)
+                self._give_up_all()
             state.scopes.clear()
             state.withdrawn = why
             self._take_back()
@@ -249,36 +340,47 @@ class Walker:
         frame.phase, frame.since = "delayed", self.state.now + step.delay
         if step.delay:
             self.tell("waits", frame, f"{step.delay / 1000:g} s")
+        self.has_turn(frame)
 
     def _begin(self, frame: Frame, step: AnyStep) -> None:
-        frame.phase, frame.since, frame.number, frame.is_asked = "working", self.state.now, 0, False
-        frame.own, frame.targets, frame.noted, frame.failures = {}, [], [], []
+        frame.phase, frame.since, frame.number = "working", self.state.now, 0
+        frame.own, frame.targets, frame.noted, frame.failures, frame.answers = {}, [], [], [], []
         self.tell("entered", frame, step.type)
         try:
             frame.own = initial_own(step.step_variables, self.scope(frame, step))
         except StepFault as fault:
             self.fail(frame, Failure("STEP_FAULT", frame.step, str(fault)))
+        else:
+            self.has_turn(frame)
 
     def leave(self, frame: Frame, failure: Failure | None) -> None:
         """A sequence of steps has come to its end, well or by a failure that none of them answers."""
         state = self.state
-        state.frames.pop()
+        del state.frames[frame.id]
+        parent = None if frame.parent is None else state.frames[frame.parent]
         if not frame.is_root:
-            state.frames[-1].failures += [] if failure is None else [failure]
+            assert parent is not None  # a branch is one of a step
+            self._closed(parent, failure)
             return
         scope, playbook = state.scopes[frame.scope], self.playbook(frame)
         if failure is not None and playbook.workflow_exception is not None and not scope.is_excepted:
             scope.is_excepted = True
-            state.frames.append(
-                Frame(f"{frame.path}exception/", playbook.workflow_exception, frame.scope, is_root=True)
-            )
+            path, first = f"{frame.path}exception/", playbook.workflow_exception
+            self.has_turn(self._frame(path, first, frame.scope, around=parent, is_root=True))
             return
-        if not state.frames:
+        if parent is None:
             self._end(scope.failure)
             return
-        failed = scope.failure or self._bring_back(state.frames[-1], scope)
-        state.frames[-1].failures += [] if failed is None else [failed]
-        state.scopes.pop()
+        failed = scope.failure or self._bring_back(parent, scope)
+        del state.scopes[frame.scope]
+        self._closed(parent, failed)
+
+    def _closed(self, frame: Frame, failure: Failure | None) -> None:
+        """One branch of a step has ended."""
+        frame.failures += [] if failure is None else [failure]
+        frame.open -= 1
+        if not frame.open:
+            self.has_turn(frame)
 
     def _bring_back(self, frame: Frame, called: ScopeState) -> Failure | None:
         """Take over the out_args of a playbook that has succeeded; give a failure where one does not fit."""
@@ -294,24 +396,40 @@ class Walker:
             return Failure("STEP_FAULT", frame.step, str(fault))
         return None
 
-    def _give_up(self, frame: Frame) -> None:
-        """End what runs inside a step; a command under way may have taken effect."""
-        state = self.state
-        while True:
-            top = state.frames[-1]
-            step = self.step(top)
-            if top.is_asked and isinstance(step, ActionStep):
-                self._note(top, step)
-                top.is_asked = False
-            if top is frame:
-                return
-            state.frames.pop()
-            if top.is_root:
-                state.scopes.pop()
+    def _give_up_all(self) -> None:
+        if self.state.frames:
+            self._give_up(next(iter(self.state.frames.values())))
+        self.state.frames.clear()
 
-    def _note(self, frame: Frame, step: ActionStep) -> None:
-        """Remember how to take back a step on one target, with the variables as they are now."""
-        playbook, slot = self.playbook(frame), frame.number % len(frame.targets)
+    def _give_up(self, frame: Frame) -> None:
+        """End what runs inside a step; commands under way may have taken effect."""
+        state, inside = self.state, {frame.id: frame}
+        for one in state.frames.values():  # what is around a frame stands before it
+            if one.parent in inside:
+                inside[one.id] = one
+        for one in inside.values():
+            self._give_up_commands(one)
+        del inside[frame.id]
+        for one in inside.values():
+            del state.frames[one.id]
+            if one.is_root:
+                del state.scopes[one.scope]
+        frame.open = 0
+
+    def _give_up_commands(self, frame: Frame) -> None:
+        step, event = self.step(frame), self._answered
+        for slot in frame.asked:
+            assert isinstance(step, ActionStep)  # only an action is asked
+            key = key_now(frame, slot)
+            if event is None or event.key != key or event.succeeded or event.perhaps:
+                self._note(frame, step, slot)
+            self.state.given_up[key] = frame.step
+            self.state.commands.pop(key, None)
+        frame.asked = []
+
+    def _note(self, frame: Frame, step: ActionStep, slot: int) -> None:
+        """Remember how to take back a step on one target, with the variables as they were when it was asked for."""
+        playbook = self.playbook(frame)
         try:
             has_undo = bool(self.program.undo(playbook, frame.step))
         except PlaybookError:
@@ -319,16 +437,10 @@ class Walker:
         if slot in frame.noted or not has_undo:
             return
         frame.noted.append(slot)
-        scope, target = self.scope(frame, step), frame.targets[slot] or None
-        parties = [playbook.agent_definitions.get(step.agent)]
-        parties += [playbook.target_definitions.get(target["id"])] if target else []
-        secrets = [getattr(party, "authentication_info", None) for party in parties]
-        authentications = [playbook.authentication_info_definitions.get(name) for name in secrets if name]
-        content = [one.model_dump(by_alias=True) for one in (*parties, *authentications) if one is not None]
-        names = sorted({*names_in([dict(step.step_extensions), *content]), *step.in_args})
+        scope, target = scope_when_asked(playbook, frame, step), frame.targets[slot] or None
         values = {
             name: value
-            for name in names
+            for name in self.program.names(playbook, frame.step).undoing
             if scope.declared(name) is not None and (value := scope.find(name)) is not None
         }
         number = self.state.scopes[frame.scope].playbook
@@ -351,9 +463,9 @@ class Walker:
     def _taken_back(self) -> Phase:
         return Phase.UNDONE if self.state.withdrawn else Phase.FAILED
 
+    def _go(self, frame: Frame, step: str) -> None:
+        frame.step, frame.phase = step, "arrived"
+        self.has_turn(frame)
 
-def _go(frame: Frame, step: str) -> None:
-    frame.step, frame.phase = step, "arrived"
 
-
-Behaviour = Callable[[Walker, Frame, Any], bool]  # of a type of step: False where something must be waited for
+Behaviour = Callable[[Walker, Frame, Any], None]  # of a type of step

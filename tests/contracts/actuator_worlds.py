@@ -19,6 +19,7 @@ from tocsin.orchestrator.actuators.setup import Setup
 from tocsin.orchestrator.actuators.shell import make_bash
 from tocsin.orchestrator.actuators.ssh import make_ssh
 from tocsin.orchestrator.enforcement.point import EnforcementPoint
+from tocsin.orchestrator.enforcement.reach import EVERYWHERE
 from tocsin.orchestrator.enforcement.store import RuleStore
 from tocsin.orchestrator.openc2.consumer import Gate, Tokens, create_consumer
 from tocsin.orchestrator.openc2.memory import Memory
@@ -62,7 +63,7 @@ def openc2(folder: Path) -> Iterator[World]:
 @contextmanager
 def packet_filter(folder: Path) -> Iterator[World]:
     """Our own consumer and enforcement point, with a kernel that counts rules."""
-    point = EnforcementPoint(RuleStore(folder / "rules.db"), lambda _rules: None)
+    point = EnforcementPoint(RuleStore(folder / "rules.db"), lambda _rules: None, reaches={"node": EVERYWHERE})
     app = create_consumer(Gate(point, Tokens.of({"node": "the-token-of-the-node"}), Memory(folder / "rules.db")))
     with serving(app) as url:
         ends = {"edge": Endpoint(url + ENDPOINT, "the-token-of-the-node")}

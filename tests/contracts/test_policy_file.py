@@ -26,6 +26,8 @@ from tocsin.training.network import ILLEGAL, PairNetwork
 from tocsin.twin.attack.steps import derive_steps
 from tocsin.twin.compiled import compile_twin
 from tocsin.twin.rulebook.effects import EffectTable
+from tocsin.twin.rulebook.parameters import OPPORTUNIST, build_parameters
+from tocsin.twin.sensing.confusion import shipped_confusion
 from tocsin.twin.sensing.observe import FEATURES
 
 
@@ -88,7 +90,8 @@ def test_numpy_scores_as_torch_does(seed: int, slots: int, neighbours: int, worl
     is_lit = rng.random((worlds, compiled.targets, 1)) < rng.random()  # from none to all
     observation = (rng.integers(0, 256, (worlds, compiled.targets, len(FEATURES))) * is_lit).astype(np.uint8)
     playbooks = len(effects.playbook)
-    active = sees_rows(observation, target_graph(compiled), settings=sizes, playbooks=playbooks)
+    assumed = build_parameters(compiled, [OPPORTUNIST], shipped_confusion())
+    active = sees_rows(observation, target_graph(compiled, assumed), settings=sizes, playbooks=playbooks)
     masks = rng.random((worlds, 1 + playbooks * compiled.targets)) < 0.5
     legal_of_masks(masks, active)
     _compared(_random_network(seed, effects), active, effects)

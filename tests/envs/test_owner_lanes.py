@@ -5,12 +5,15 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tocsin.envs.active import slot_actions
-from tocsin.envs.cooperation import ARMS, QUICK_S, SLOW_S, with_cooperation
+from tocsin.envs.cooperation import QUICK_S, SLOW_S, cooperating, with_cooperation
+from tocsin.envs.kinds import ARMS
 from tocsin.envs.owner_lanes import OwnerLanes
 from tocsin.envs.owners import OwnerWorlds
-from tocsin.envs.views import view_of
+from tocsin.envs.scripted import RESTORE
+from tocsin.envs.views import ViewLanes, view_of
 from tocsin.tests.envs.games import STEPS, short_game
-from tocsin.twin.vocabulary import ConsentClass, ConsentMode, Proposer
+from tocsin.twin.sensing.observe import STATIC_FEATURES
+from tocsin.twin.vocabulary import ConsentClass, ConsentMode, Proposer, RunState
 
 
 def _legal(lanes: OwnerLanes, rng: np.random.Generator) -> np.ndarray:
@@ -91,12 +94,55 @@ def test_consent_to_others_is_quick_or_slow_and_to_oneself_as_it_was() -> None:
             if key[2] is Proposer.OWN or key[1] is ConsentClass.SAFETY:
                 assert rule == before[key]
             elif how.agrees:
-                assert (rule.mode, rule.latency_s, rule.refusal) == (ConsentMode.ASK, QUICK_S, 0.0)
+                assert (rule.mode, rule.latency_s, rule.refusal) == (ConsentMode.VETO_WINDOW, QUICK_S, 0.0)
             elif before[key].mode is ConsentMode.NEVER:
                 assert rule == before[key]
             else:
                 assert rule.mode is ConsentMode.ASK and rule.latency_s >= SLOW_S
                 assert rule.refusal == before[key].refusal
+
+
+def test_a_view_tells_which_kind_holds() -> None:
+    """Where findings are shared, others' assets are seen with how readily their owners consent."""
+    column = STATIC_FEATURES.index("consent")
+    for kind, ready in (("both", 2 / 3), ("findings", 1 / 3)):
+        game = with_cooperation(short_game(), ARMS[kind])
+        for owner in OwnerWorlds(game, range(1)).owners:
+            assert view_of(game, owner).static[:, column].max() == pytest.approx(ready)
+
+
+def test_times_of_consent_may_be_others() -> None:
+    """Those of a standing agreement and of calls, unless the chain itself says longer."""
+    twin = short_game().compiled.twin
+    quick = cooperating(twin, ARMS["both"], quick_s=17.0, slow_s=1.0).consent
+    slow = cooperating(twin, ARMS["findings"], quick_s=1.0, slow_s=9e4).consent
+    assert {r.latency_s for r in quick if r.mode is ConsentMode.VETO_WINDOW and r.proposer is Proposer.OTHER} == {17.0}
+    asked = [r for r in slow if r.proposer is Proposer.OTHER and r.consent_class is not ConsentClass.SAFETY]
+    assert {r.latency_s for r in asked if r.mode is not ConsentMode.NEVER} == {9e4}
+
+
+def test_a_request_that_waits_keeps_its_owner_from_the_same_response() -> None:
+    """What one owner asks of another by call, that owner cannot begin itself until it has answered."""
+    worlds = OwnerWorlds(with_cooperation(short_game(), ARMS["findings"]), range(1))
+    asking, owning = worlds.lanes[0], worlds.lanes[1]
+    restore = worlds.game.library.index_of(RESTORE)
+    asset = next(
+        one.id
+        for one in owning.view.compiled.twin.assets
+        if one.owner == owning.view.owner and worlds.legal[0][0, _numbered(asking, restore, one.id)]
+    )
+    own = _numbered(owning, restore, asset)
+    assert worlds.legal[1][0, own]
+    actions = np.zeros((1, len(worlds.owners)), np.int32)
+    actions[0, 0] = _numbered(asking, restore, asset)
+    assert not worlds.step(actions).refused.any()
+    assert (worlds.worlds.state.run["state"] == RunState.AWAITING_CONSENT).sum() == 1
+    assert not worlds.legal[1][0, own]
+
+
+def _numbered(lane: ViewLanes, playbook: int, asset: str) -> int:
+    """The number of an action in a view."""
+    return 1 + playbook * lane.view.compiled.targets + lane.view.compiled.asset_number[asset]
 
 
 def test_attacks_are_the_same_whatever_owners_agree() -> None:

@@ -16,16 +16,17 @@ import sqlalchemy as sa
 from joserfc.jwk import OKPKey
 from tocsin.orchestrator.actuators.base import Order, Outcome, Refused, Unavailable
 from tocsin.orchestrator.clock import LockstepClock
+from tocsin.orchestrator.interpreting import NO_TIME, Due, Moment, RunEvent, Script, StepOrder, StepOutcome
 from tocsin.orchestrator.keys import load_key, make_home, read_token
 from tocsin.orchestrator.lease import NoLease
 from tocsin.orchestrator.node import Node
 from tocsin.orchestrator.proposals import BeliefRow, Estimate, Forecast, Proposal, SeenFinding, Verification
 from tocsin.orchestrator.records import Response
 from tocsin.orchestrator.revocable import LiveTokens, LiveTrust
-from tocsin.orchestrator.run import NO_TIME, Moment, Script, StepOrder, StepOutcome
 from tocsin.orchestrator.shelf import IsActive, Shelved
 from tocsin.orchestrator.store import open_store, sqlite_url
 from tocsin.orchestrator.terms import Terms
+from tocsin.orchestrator.versions import Versions
 from tocsin.twin.facts import key_of
 from tocsin.twin.graph import Asset, ConsentRule, Link, Owner, Sharing, Twin
 from tocsin.twin.rulebook.effects import Effect
@@ -77,35 +78,38 @@ def shelf(*, hold_s: float = 0.0) -> dict[str, Shelved]:
 class ListScript:
     """Reads a document as a list of (action, undo action), carried out in order on every target."""
 
-    def next_order(
-        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
-    ) -> StepOrder | None:
+    def due(self, document: Any, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME) -> Due:
         """Give the next of the list; a failure ends it."""
+        outcomes = _outcomes(events)
         steps = [(i, target, pair[0]) for target in response.targets for i, pair in enumerate(document)]
         if len(outcomes) >= len(steps) or any(not outcome.succeeded for outcome in outcomes):
-            return None
-        return _order(*steps[len(outcomes)])
+            return Due(is_over=True)
+        return Due((_order(*steps[len(outcomes)]),))
 
     def succeeded(
-        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+        self, document: Any, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME
     ) -> bool:
         """All steps succeeded."""
-        return all(outcome.succeeded for outcome in outcomes)
+        return all(outcome.succeeded for outcome in _outcomes(events))
 
     def why_failed(
-        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+        self, document: Any, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME
     ) -> str:
         """What was said of the last step that failed."""
-        return next((one.text for one in reversed(outcomes) if not one.succeeded), "")
+        return next((one.text for one in reversed(_outcomes(events)) if not one.succeeded), "")
 
     def undo_orders(
-        self, document: Any, response: Response, outcomes: Sequence[StepOutcome], moment: Moment = NO_TIME
+        self, document: Any, response: Response, events: Sequence[RunEvent], moment: Moment = NO_TIME
     ) -> Sequence[StepOrder]:
         """Give the undo actions of what was done, in reverse."""
         steps = [(i, target, pair[1]) for target in response.targets for i, pair in enumerate(document)]
-        done = {outcome.step for outcome in outcomes if outcome.succeeded or outcome.perhaps}
+        done = {outcome.step for outcome in _outcomes(events) if outcome.succeeded or outcome.perhaps}
         orders = [_order(*step) for step in steps]
         return [order for order in reversed(orders) if order.step in done]
+
+
+def _outcomes(events: Sequence[RunEvent]) -> list[StepOutcome]:
+    return [one for one in events if isinstance(one, StepOutcome)]
 
 
 def _order(number: int, target: str, action: str) -> StepOrder:
@@ -241,6 +245,7 @@ def house(
     store_url: str = "",
     on_shelf: Shelved | None = None,
     script: Script | None = None,
+    versions: Versions | None = None,
     is_active: IsActive = lambda _playbook, _owner: True,
 ) -> House:
     """Make a home and a node in it; a home that exists is used again, as after a restart."""
@@ -260,6 +265,7 @@ def house(
         script=script or ListScript(),
         lease=NoLease(),  # so that tests can open a store twice, as a node after its restart does
         terms=terms or Terms(),
+        versions=versions or Versions(),
     )
     return House(path, node, advisor, actuator)
 

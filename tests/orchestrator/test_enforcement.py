@@ -15,7 +15,8 @@ from tocsin.orchestrator.enforcement.commands import actuator
 from tocsin.orchestrator.enforcement.names import MapError, NameMap, read_map
 from tocsin.orchestrator.enforcement.nft import NftError, Place, transaction
 from tocsin.orchestrator.enforcement.point import EnforcementPoint
-from tocsin.orchestrator.enforcement.rules import Flow, Rule
+from tocsin.orchestrator.enforcement.reach import EVERYWHERE
+from tocsin.orchestrator.enforcement.rules import Flow, Rule, key_of
 from tocsin.orchestrator.enforcement.serving import InUse, take
 from tocsin.orchestrator.enforcement.store import RuleStore, StoreError
 from tocsin.orchestrator.enforcement.tokens import TokenFileError, read_token_file
@@ -72,7 +73,8 @@ def names(tmp_path: Path) -> NameMap:
 
 def bench_on(store: RuleStore, names: NameMap, **settings: Any) -> Bench:
     kernel = Kernel()
-    bench = Bench(EnforcementPoint(store, kernel.write, names, **settings), kernel)
+    reaches = dict.fromkeys(("node", "a", "b", "a b"), EVERYWHERE)
+    bench = Bench(EnforcementPoint(store, kernel.write, names, reaches, **settings), kernel)
     bench.point.clock = lambda: bench.now
     bench.point.start()
     return bench
@@ -291,12 +293,12 @@ def test_names_that_are_not_in_the_map_are_not_acted_on(bench: Bench, target: di
 
 
 def told(rules: Sequence[Rule], **place: Any) -> dict[str, list[list[dict[str, Any]]]]:
-    """The expressions by chain that the kernel is told for rules (not for the way back)."""
+    """The expressions by hook that the kernel is told for rules (not for the way back)."""
     chains: dict[str, list[list[dict[str, Any]]]] = {}
     for command in transaction(rules, Place(**place))["nftables"]:
         rule = command.get("add", {}).get("rule")
-        if rule and rule["comment"] != "management":
-            chains.setdefault(rule["chain"], []).append(rule["expr"])
+        if rule and rule["comment"] not in ("management", "producer"):
+            chains.setdefault(rule["chain"].partition("_")[0], []).append(rule["expr"])
     return chains
 
 
@@ -315,14 +317,22 @@ def test_directions_are_seen_from_the_inside() -> None:
 
 
 def test_the_way_back_stays_open() -> None:
-    """The port that takes the undo comes before every rule, at input and output."""
+    """The port that takes the undo comes before every producer's list, at input and output."""
     first = {}
     for command in transaction([Rule(1, "deny", (Flow(4),))], Place(management=8450))["nftables"]:
         rule = command.get("add", {}).get("rule")
         if rule:
             first.setdefault(rule["chain"], []).append(rule["comment"])
-    assert first["input"] == ["management", "management", "rule 1"] == first["output"]
-    assert first["forward"] == ["rule 1"]
+    assert first["input"] == ["management", "management", "producer"] == first["output"]
+    assert first["forward"] == ["producer"] and first["forward_1"] == ["rule 1"]
+
+
+HASH = "0123456789abcdef" * 4
+
+
+def listed(*entries: tuple[str, ...]) -> str:
+    """A token file: (producer, hash, addresses...)."""
+    return json.dumps([{"producer": one, "sha256": two, "addresses": rest} for one, two, *rest in entries])
 
 
 def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
@@ -331,14 +341,21 @@ def test_files_that_cannot_be_used_are_named(tmp_path: Path) -> None:
     for content in (
         "",
         "short",
-        '{"a": "short-token"}',
-        '{"a": 7}',
-        '{"a": "0123456789abcdef", "b": "0123456789abcdef"}',
+        '{"a": "0123456789abcdef"}',
+        "[]",
+        "[7]",
+        "[",
+        listed(("a", HASH, "10.0.0.1/8")),
+        listed(("a", HASH, "nowhere")),
+        listed(("a", HASH), ("b", HASH)),
+        listed(("a", HASH), ("a", HASH[::-1], "10.0.0.0/8")),
+        listed(("a b", HASH)),
+        listed(("a", "0123456789abcdef")),
     ):
         path.write_text(content)
         with pytest.raises(TokenFileError) as fault:
             read_token_file(path)
-        assert "0123456789abcdef" not in str(fault.value)
+        assert "0123456789abcdef" not in str(fault.value) and len(str(fault.value).splitlines()) == 1
     for content in ("[1]", "assets: {a: []}", "assets: {a: [nowhere]}", "{", "assets: {a: [10.0.0.1]}\n---\n{}"):
         path.write_text(content)
         with pytest.raises(MapError):
@@ -363,12 +380,13 @@ def test_rules_are_listed(tmp_path: Path) -> None:
     """`tocsin actuator rules` reads the state file."""
     store = RuleStore(tmp_path / "state.db")
     with store.change():
-        store.add(Rule(7, "deny", (Flow(6, dst="fd77::/64", dport=22),), subject=WEB))
+        store.add(Rule(7, "deny", (Flow(6, dst="fd77::/64", dport=22),), key=key_of("edge", "r"), subject=WEB))
     store.close()
     shown = CliRunner().invoke(actuator, ["rules", "--state", str(tmp_path / "state.db")])
-    assert shown.output.split() == ["7", "deny", "any", "->", "fd77::/64:22", WEB]
+    assert shown.output.split() == ["7", "edge", "deny", "any", "->", "fd77::/64:22", WEB]
     shown = CliRunner().invoke(actuator, ["rules", "--state", str(tmp_path / "state.db"), "--json"])
-    assert json.loads(shown.output)[0]["flows"][0]["dport"] == 22
+    told = json.loads(shown.output)[0]
+    assert told["flows"][0]["dport"] == 22 and told["producer"] == "edge"
     assert isinstance(
         CliRunner().invoke(actuator, ["rules", "--state", str(tmp_path / "none.db")]).exception, ValueError
     )

@@ -10,6 +10,7 @@ import pytest
 import sqlalchemy as sa
 from tocsin.orchestrator.consent import ConsentRefused, Decision
 from tocsin.orchestrator.guard import Budget
+from tocsin.orchestrator.interpreting import Due
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.node import NotInView
 from tocsin.orchestrator.records import list_consents, list_responses
@@ -108,9 +109,9 @@ def test_an_order_goes_to_owners_who_were_asked_only(tmp_path: Path) -> None:
         def __getattr__(self, name: str) -> Any:
             return getattr(script, name)
 
-        def next_order(self, *given: Any) -> Any:
-            order = script.next_order(*given)
-            return order and replace(order, owner="shop")
+        def due(self, *given: Any) -> Due:
+            due = script.due(*given)
+            return replace(due, orders=tuple(replace(order, owner="shop") for order in due.orders))
 
     object.__setattr__(home.node._workflow, "script", Stray())
     home.advisor.proposals = [isolate()]

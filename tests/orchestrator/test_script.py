@@ -6,10 +6,10 @@ from dataclasses import replace
 
 import pytest
 from tocsin.orchestrator.clock import SystemClock
+from tocsin.orchestrator.interpreting import Due, StepOutcome
 from tocsin.orchestrator.proposals import Proposal
 from tocsin.orchestrator.proposing import response_of
 from tocsin.orchestrator.records import Response
-from tocsin.orchestrator.run import StepOrder, StepOutcome
 from tocsin.orchestrator.script import CacaoScript, owner_of_target
 from tocsin.orchestrator.shelf import Shelved, Vetting, active_by_signatures, shelf_of
 from tocsin.orchestrator.targets import resolve
@@ -44,11 +44,11 @@ def test_isolate_names_the_asset_and_undoes_it() -> None:
     """The order carries the asset's name to its owner; the undo takes the same asset back."""
     isolate = named("isolate-asset")
     response = on(isolate, GATEWAY)
-    order = SCRIPT.next_order(isolate.document, response, [])
-    assert isinstance(order, StepOrder) and order.owner == "edge"
+    (order,) = SCRIPT.due(isolate.document, response, []).orders
+    assert order.owner == "edge"
     assert order.command["action"] == "contain" and order.command["target"] == {"x-tocsin:asset": GATEWAY}
     done = [StepOutcome(order.step, succeeded=True)]
-    assert SCRIPT.next_order(isolate.document, response, done) is None
+    assert SCRIPT.due(isolate.document, response, done) == Due(is_over=True)
     assert SCRIPT.succeeded(isolate.document, response, done)
     (undo,) = SCRIPT.undo_orders(isolate.document, response, done)
     assert undo.command["action"] == "allow" and undo.command["args"]["x-tocsin"]["undo"] is True
@@ -58,10 +58,9 @@ def test_failure_ends_the_run_and_leaves_nothing_to_undo() -> None:
     """A step that failed is no success, and only what was done is taken back."""
     isolate = named("isolate-asset")
     response = on(isolate, GATEWAY)
-    order = SCRIPT.next_order(isolate.document, response, [])
-    assert isinstance(order, StepOrder)
+    (order,) = SCRIPT.due(isolate.document, response, []).orders
     failed = [StepOutcome(order.step, succeeded=False)]
-    assert SCRIPT.next_order(isolate.document, response, failed) is None
+    assert SCRIPT.due(isolate.document, response, failed) == Due(is_over=True)
     assert not SCRIPT.succeeded(isolate.document, response, failed)
     assert SCRIPT.undo_orders(isolate.document, response, failed) == []
 
@@ -72,7 +71,8 @@ def test_many_targets_are_served_in_order_and_taken_back_in_reverse() -> None:
     response = replace(on(isolate, GATEWAY), targets=(GATEWAY, CONTROLLER))
     outcomes: list[StepOutcome] = []
     seen = []
-    while isinstance(order := SCRIPT.next_order(isolate.document, response, outcomes), StepOrder):
+    while not (due := SCRIPT.due(isolate.document, response, outcomes)).is_over:
+        (order,) = due.orders
         seen.append(order.command["target"]["x-tocsin:asset"])
         outcomes.append(StepOutcome(order.step, succeeded=True))
     undone = [
@@ -85,8 +85,7 @@ def test_undo_covers_a_step_that_may_have_taken_effect() -> None:
     """One that was refused is left alone."""
     isolate = named("isolate-asset")
     response = on(isolate, GATEWAY)
-    order = SCRIPT.next_order(isolate.document, response, [])
-    assert isinstance(order, StepOrder)
+    (order,) = SCRIPT.due(isolate.document, response, []).orders
     for perhaps, count in ((True, 1), (False, 0)):
         outcomes = [StepOutcome(order.step, succeeded=False, perhaps=perhaps)]
         assert len(SCRIPT.undo_orders(isolate.document, response, outcomes)) == count
@@ -95,8 +94,8 @@ def test_undo_covers_a_step_that_may_have_taken_effect() -> None:
 def test_link_is_blocked_where_it_leads() -> None:
     """An order on a boundary link goes to the owner it leads to."""
     assert owner_of_target(key_of(CROSSING)) == "edge"
-    order = SCRIPT.next_order(named("block-link").document, on(named("block-link"), key_of(CROSSING)), [])
-    assert isinstance(order, StepOrder) and order.command["target"] == {"x-tocsin:link": key_of(CROSSING)}
+    (order,) = SCRIPT.due(named("block-link").document, on(named("block-link"), key_of(CROSSING)), []).orders
+    assert order.command["target"] == {"x-tocsin:link": key_of(CROSSING)}
 
 
 @pytest.mark.parametrize("shelved", SHELF.values(), ids=lambda shelved: shelved.name)

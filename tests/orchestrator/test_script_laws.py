@@ -10,7 +10,8 @@ from typing import Any
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin.orchestrator.clock import iso
-from tocsin.orchestrator.run import Moment, Pause, StepOrder, StepOutcome
+from tocsin.orchestrator.interpreting import Due, Moment, StepOrder, StepOutcome
+from tocsin.orchestrator.progress import Phase, Progress, Sent
 from tocsin.orchestrator.script import CacaoScript
 from tocsin.playbooks.cacao import Playbook, PlaybookError
 from tocsin.playbooks.execute import among
@@ -30,51 +31,58 @@ class Run:
         self.resolve = among([called(self.chance)])
         self.script = self.fresh()
         self.response: Any = SimpleNamespace(id=f"response--{seed}", targets=(GATEWAY, CONTROLLER))
-        self.outcomes: list[StepOutcome] = []
-        self.now, self.asked, self.begun = BEGAN, "", ""
+        self.progress = Progress()
+        self.now = BEGAN
 
     def fresh(self) -> CacaoScript:
         """What a node has after a restart: nothing."""
         return CacaoScript(self.resolve, supported=PROGRAMS)
 
     @property
-    def moment(self) -> Moment:
-        """Times as the store has them."""
-        asked = datetime.fromisoformat(self.asked) if self.begun else None
-        return Moment(BEGAN, self.now, asked)
+    def given(self) -> Any:
+        """What an interpreter is told, as the store has it."""
+        return self.document, self.response, self.progress.events(), Moment(BEGAN, self.now)
 
-    def due(self) -> StepOrder | Pause | None:
+    def due(self) -> Due:
         """What the node that ran on gives, which must be what a new one gives."""
-        given = (self.document, self.response, list(self.outcomes), self.moment)
-        due = self.script.next_order(*given)
-        assert due == self.fresh().next_order(*given)
+        due = self.script.due(*self.given)
+        assert due == self.fresh().due(*self.given)
         return due
 
     def go(self) -> bool:
         """One turn; False at the end."""
         due = self.due()
-        if self.begun and not (isinstance(due, StepOrder) and due.step == self.begun):
-            self._outcome(StepOutcome(self.begun, False, "not known", True))
-            return True
-        if due is None:
+        steps = {order.step for order in due.orders}
+        for sent in self.progress.begun:
+            if sent.step not in steps:
+                self.progress = self.progress.with_outcome(sent, sent.unknown(iso(self.now)))
+                return True
+        if due.is_over:
             return False
-        if isinstance(due, Pause):
-            self.now = max(self.now, due.until) + timedelta(seconds=self.chance.choice((0, 0, 60)))
+        new = [one for one in due.orders if self.progress.sent(self.key(one)) is None]
+        if new and self.chance.random() < 0.7:
+            self.progress = self.progress.with_begun(self.key(self.chance.choice(new)), iso(self.now), Phase.DO)
             return True
-        if not self.begun:
-            self.begun, self.asked = due.step, iso(self.now)
         self.now += timedelta(milliseconds=self.chance.choice((0, 0, 1, 700, 3_000)))
-        fate = self.chance.random()
-        if fate > 0.15:  # else nobody was reached, or somebody works on it
-            brought = {name: self.chance.choice(("0", "1", "3", "a", "b")) for name in due.returns}
-            self._outcome(StepOutcome(due.step, fate > 0.25, "", fate < 0.2, arguments=brought))
+        if self.progress.begun:
+            self._answer(self.chance.choice(self.progress.begun), {one.step: one for one in due.orders})
+        elif not new and due.until is not None:
+            self.now = max(self.now, due.until) + timedelta(seconds=self.chance.choice((0, 0, 60)))
         return True
 
-    def _outcome(self, outcome: StepOutcome) -> None:
-        times = {"asked": self.asked, "at": iso(self.now)}
-        self.outcomes.append(StepOutcome(outcome.step, outcome.succeeded, outcome.text, outcome.perhaps,
-                                         arguments=outcome.arguments, **times))  # fmt: skip
-        self.begun = ""
+    def key(self, order: StepOrder) -> str:
+        """The key of an order."""
+        return f"{self.response.id}/do/{order.step}/1"
+
+    def _answer(self, sent: Sent, orders: dict[str, StepOrder]) -> None:
+        fate = self.chance.random()
+        if fate < 0.15:  # nobody was reached, or somebody works on it
+            return
+        brought = {name: self.chance.choice(("0", "1", "3", "a", "b")) for name in orders[sent.step].returns}
+        outcome = StepOutcome(
+            sent.step, fate > 0.25, "", fate < 0.2, sent.asked, iso(self.now), arguments=brought, after=sent.after
+        )
+        self.progress = self.progress.with_outcome(sent, outcome)
 
 
 @settings(max_examples=80, deadline=None)
@@ -89,10 +97,10 @@ def test_a_new_node_asks_for_the_same_and_takes_back_the_same(seed: int) -> None
             assert steps < 3_000
     except PlaybookError as error:
         raise AssertionError(f"a run that began was refused: {error}") from error
-    given = (run.document, run.response, run.outcomes, run.moment)
+    given = run.given
     cached, fresh = run.script, run.fresh()
     assert cached.succeeded(*given) == fresh.succeeded(*given)
     assert cached.why_failed(*given) == fresh.why_failed(*given)
     assert cached.undo_orders(*given) == fresh.undo_orders(*given)
     assert (cached.why_failed(*given) == "") == cached.succeeded(*given)
-    assert len({outcome.step for outcome in run.outcomes}) == len(run.outcomes)
+    assert len({outcome.step for outcome in run.progress.do}) == len(run.progress.do)

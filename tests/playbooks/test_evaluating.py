@@ -21,7 +21,8 @@ DECLARED = {
     "__v6__": ("ipv6-addr", "2001:DB8::1"), "__h__": ("sha256-hash", "AB" * 32), "__x__": ("hexstring", "0xFF"),
     "__u__": ("uuid", "00000000-0000-4000-8000-0000000000AB"), "__m__": ("mac-addr", "AA-BB-CC-DD-EE-FF"),
     "__d__": ("dictionary", '{"b": 1, "a": [2]}'), "__uri__": ("uri", "https://a.example/x"), "__own__": ("mine", "z"),
-    "__t__": ("string", "2026-11-25T10:00:00Z"), "__none__": ("string", None), "__empty__": ("string", ""),
+    "__t__": ("string", "2026-11-25T10:00:00Z"), "__local__": ("string", "2026-11-25T11:00:00"),
+    "__none__": ("string", None), "__empty__": ("string", ""),
 }  # fmt: skip
 PLAYBOOK = read({**content(), "playbook_variables": {k: {"type": t, "value": v} for k, (t, v) in DECLARED.items()}})
 SCOPE = Scope(PLAYBOOK, {name: value for name, (_, value) in DECLARED.items() if value is not None})
@@ -44,7 +45,7 @@ def _is(text: str, scope: Scope = SCOPE) -> bool:
         "__v6__:value = '2001:db8:0::1'", f"__h__:value = '{'ab' * 32}'", "__x__:value = h'ff'",
         "__u__:value = '00000000-0000-4000-8000-0000000000ab'", "__m__:value = 'aa:bb:cc:dd:ee:ff'",
         "__d__:value = '{\"a\": [2], \"b\": 1}'", "__uri__:value LIKE 'https://%'", "__own__:value = 'z'",
-        "__t__:value < t'2026-11-25T11:00:00+00:00'", "__empty__:value = ''",
+        "__t__:value < t'2026-11-25T11:00:00Z'", "__empty__:value = ''",
         "EXISTS __n__:value", "NOT EXISTS __none__:value", "EXISTS __empty__:value",
         "__n__:value = 1 OR __n__:value = 10 AND __b__:value = true", "NOT (__n__:value = 1 OR __b__:value = false)",
         "__n__:value = 10 AND NOT __s__:value = 'x'",
@@ -79,7 +80,7 @@ def test_does_not_hold(text: str) -> None:
         ("__s__:value MATCHES '('", "no expression"), ("__s__:value MATCHES '(?=a)'", "no expression"),
         (r"__s__:value MATCHES '(a)\\1'", "no expression"), ("__s__:value ISSUBSET '10.0.0.0/8'", "subsets"),
         ("__n__:value < ''", "empty text"), ("EXISTS __uuu__:value", "not declared"),
-        ("__t__:value < t'2026-11-25T11:00:00'", "zone"), ("__s__:value = t'2026-11-25T11:00:00Z'", "is no t"),
+        ("__local__:value < t'2026-11-25T11:00:00Z'", "zone"), ("__s__:value = t'2026-11-25T11:00:00Z'", "is no t"),
     ],
 )  # fmt: skip
 def test_what_does_not_go_together_is_a_fault(text: str, said: str) -> None:

@@ -93,7 +93,7 @@ def test_a_failure_inside_goes_up_to_the_step_around_it() -> None:
         "a6": act(6, on_completion="e6"),
     }
     done = run(flow(steps, "p1", variables=COUNT), failing("a6"))
-    assert done.words == ["a1", "a2", "a6", "a3", "a5", "-a3", "-a1"]
+    assert done.words == ["a1", "a2", "a3", "a6", "a5", "-a3", "-a1"]
     assert done.told("failed") == ["a6", "i1", "p1"]
 
 

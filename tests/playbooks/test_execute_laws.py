@@ -7,12 +7,15 @@ import os
 import random
 import time
 from collections import Counter
+from dataclasses import replace
+from typing import Any
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from tocsin.playbooks.cacao import Playbook, PlaybookError
 from tocsin.playbooks.execute import (
     Advance,
+    Answered,
     Command,
     Event,
     Phase,
@@ -104,24 +107,34 @@ def test_every_command_has_a_key_of_its_own(seed: int) -> None:
 @settings(max_examples=200, deadline=None)
 @given(SEEDS)
 def test_what_was_done_is_taken_back_in_reverse_and_nothing_else(seed: int) -> None:
-    """Of a run that did not succeed, each step with an undo whose command succeeded or may have, last first."""
+    """Of a run that did not succeed, each step with an undo whose command succeeded or may have, the last first.
+
+    Commands under way that nobody waits for any more may have taken effect: they are the last.
+    """
     program, chance = _program(seed)
     steps, events = _walk(program, chance)
     done: list[tuple[str, str]] = []
     undone: list[tuple[str, str]] = []
-    for before, event in zip(steps, events, strict=False):
-        first = before.orders[0]
-        if not isinstance(first, Command):
-            continue
-        succeeded, perhaps = getattr(event, "succeeded", False), getattr(event, "perhaps", False)
-        after = steps[steps.index(before) + 1].state
-        name = (first.path, first.step)
-        if first.is_undo:
-            undone += [name] if succeeded else []
-        elif succeeded or perhaps or len(after.done) > len(before.state.done):
-            playbook = next(one for one in (program.playbook, *_others(program)) if one.id == first.playbook)
-            if program.undo(playbook, first.step) and (not done or done[-1] != name or first.key.endswith(".0.0")):
-                done.append(name)
+    for before, event, after in zip(steps, events, steps[1:], strict=False):
+        asked = {one.key: one for one in before.orders if isinstance(one, Command)}
+        answered = asked.get(event.key) if isinstance(event, Answered) else None
+        new = [(one.path, one.step) for one in after.state.done[len(before.state.done) :]]
+        if answered is not None and answered.is_undo:
+            undone += [(answered.path, answered.step)] if event.succeeded else []  # type: ignore[union-attr]
+        may_be_done = {
+            (one.path, one.step)
+            for one in asked.values()
+            if not one.is_undo and (one is not answered or event.succeeded or event.perhaps)  # type: ignore[union-attr]
+        }
+        assert set(new) <= may_be_done
+        for name in may_be_done & {(answered.path, answered.step)} if answered is not None else ():
+            assert name in [*done, *new] or not _undo_of(program, answered)  # type: ignore[arg-type]
+        left = {key for key in asked if key in after.state.given_up}
+        for key in left:  # given up: what has an undo is taken back
+            name = (asked[key].path, asked[key].step)
+            refused = answered is not None and key == answered.key
+            assert name in [*done, *new] or refused or not _undo_of(program, asked[key])
+        done += new
     last = steps[-1].state
     assert [(one.path, one.step) for one in last.done] == done
     if last.phase in (Phase.FAILED, Phase.UNDONE):
@@ -130,6 +143,42 @@ def test_what_was_done_is_taken_back_in_reverse_and_nothing_else(seed: int) -> N
         assert undone == done[::-1][: len(undone)] and len(undone) < len(done)
     if last.phase is Phase.SUCCEEDED:
         assert undone == [] and last.failure is None
+
+
+def _undo_of(program: Program, command: Command) -> Any:
+    playbook = next(one for one in (program.playbook, *_others(program)) if one.id == command.playbook)
+    return program.undo(playbook, command.step)
+
+
+@settings(max_examples=150, deadline=None)
+@given(SEEDS, st.integers(0, 2**32), st.integers(0, 2**32))
+def test_it_does_not_matter_which_answer_comes_first(seed: int, one: int, other: int) -> None:
+    """Where branches are independent and no time runs out: the same commands, the same end, the same values.
+
+    Independent: no branch uses a variable that another one changes. What a command does and brings is its own.
+    """
+    chance = random.Random(seed)
+    playbook = Growth(chance, apart=True).playbook(times=False)
+    program = Program(playbook, among([called(chance, apart=True, times=False)]), supported=PROGRAMS)
+    ends = [_end_of(program, random.Random(order), seed) for order in (one, other)]
+    assert ends[0] == ends[1]
+
+
+def _end_of(program: Program, order: random.Random, seed: int) -> Any:
+    """Answer what is under way in the given order; what becomes of a command depends on its key alone."""
+    at, sent = begin(program, VALUES, 0), {}
+    while at.state.phase is Phase.RUNNING:
+        commands = [one for one in at.orders if isinstance(one, Command)]
+        sent |= {one.key: (one.command, one.target, one.returns) for one in commands}
+        if commands:
+            chosen = order.choice(commands)
+            event: Event = answer_by(random.Random(f"{seed} {chosen.key}"), chosen, at.state.now)
+            event = replace(event, at=at.state.now)  # type: ignore[arg-type]
+        else:
+            event = Time(min(one.until for one in at.orders if not isinstance(one, Command)))
+        at = advance(program, at.state, event)
+    done = Counter((one.path, one.step, str(one.target), str(one.values)) for one in at.state.done)
+    return sent, at.state.phase, at.state.failure is None, done
 
 
 def _others(program: Program) -> list[Playbook]:

@@ -30,6 +30,7 @@ class RealFilter:
     netns: str
     names: Path | None = None
     options: tuple[str, ...] = ()
+    tokens: str = TOKEN  # what its token file holds
     ca: Path | None = None  # trust this authority; the options hold a certificate by it
     url: str = ""
     count: int = 0
@@ -38,7 +39,7 @@ class RealFilter:
     def start(self) -> None:
         """Start the process, wait until it serves."""
         self.folder.mkdir(parents=True, exist_ok=True)
-        (self.folder / "token").write_text(TOKEN)
+        (self.folder / "token").write_text(self.tokens)
         words = [sys.executable, "-m", "tocsin", "actuator", "nftables", "--listen", "127.0.0.1:0"]
         words += ["--netns", self.netns, "--token-file", str(self.folder / "token")]
         words += ["--state", str(self.folder / "state.db"), *self.options]
@@ -66,9 +67,9 @@ class RealFilter:
         producer = OpenC2Http({"edge": Endpoint(self.url, token)}, ca_file=ca_file, sleep=lambda _s: None)
         return producer.carry_out(Order(key or f"{self.folder.name}-{self.count}", "edge", command))
 
-    def filter(self, action: str, target: Mapping[str, Any], **args: Any) -> int:
+    def filter(self, action: str, target: Mapping[str, Any], *, token: str = TOKEN, **args: Any) -> int:
         """Deny or allow; give the number of the rule."""
-        outcome = self.send({"action": action, "target": dict(target), "args": {**COMPLETE, **args}})
+        outcome = self.send({"action": action, "target": dict(target), "args": {**COMPLETE, **args}}, token=token)
         return int(outcome.results["slpf"]["rule_number"])
 
     def delete(self, number: int) -> None:

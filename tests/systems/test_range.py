@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import signal
@@ -22,7 +23,7 @@ from tocsin.orchestrator.actuators.base import Refused, Unavailable
 from tocsin.orchestrator.actuators.openc2_http import Endpoint, OpenC2Http
 from tocsin.orchestrator.assemble import load_twin
 from tocsin.orchestrator.enforcement.nft import Place, removal, run, transaction
-from tocsin.orchestrator.enforcement.rules import LARGEST, Flow, Rule
+from tocsin.orchestrator.enforcement.rules import LARGEST, Flow, Rule, key_of
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.range.machine import call, existing, lacking
 from tocsin.orchestrator.range.probing import probe_all
@@ -149,6 +150,31 @@ def test_a_denied_connection_is_cut_and_works_again_after_undo(plan: Plan, wall:
     standing.close()
 
 
+def test_no_producer_opens_what_another_denies(plan: Plan, place: Path, tmp_path: Path) -> None:
+    """Two owners command one filter: an allow on top of the other's deny opens nothing, nor does a delete; lifted by
+    its maker, packets pass again. Neither decides on the other's addresses."""
+    edge, shop = plan.host("edge/gateway").ipv4, plan.host("shop/web").ipv4
+    of = {"edge": (TOKEN, edge), "shop": (f"{TOKEN}-of-the-shop", shop)}
+    listed = [
+        {"producer": name, "sha256": hashlib.sha256(token.encode()).hexdigest(), "addresses": [address]}
+        for name, (token, address) in of.items()
+    ]
+    wall = RealFilter(tmp_path / "wall", plan.router, tokens=json.dumps(listed))
+    wall.start()
+    try:
+        number = wall.filter("deny", {"ipv4_net": edge})
+        wall.filter("allow", {"ipv4_net": shop}, token=of["shop"][0])  # both ways, and on top
+        assert not opens(plan, "shop/web", "edge/gateway")
+        for action, target in (("delete", {"slpf:rule_number": number}), ("deny", {"ipv4_net": edge})):
+            with pytest.raises(Refused, match="403"):
+                wall.send({"action": action, "target": target, "args": COMPLETE}, token=of["shop"][0])
+        wall.filter("allow", {"ipv4_net": edge})
+        assert opens(plan, "shop/web", "edge/gateway"), "its own newest word counts"
+    finally:
+        wall.stop()
+        call([*_in(plan.router), "nft", "delete", "table", "inet", "tocsin"])
+
+
 def test_rules_come_back_after_the_kernel_lost_them(plan: Plan, wall: RealFilter) -> None:
     """As after a reboot: the table is gone, the actuator starts, the persistent rule stands and the other does not."""
     web, app = plan.host("edge/gateway"), plan.host("cloud/app")
@@ -251,6 +277,7 @@ def rules(draw: st.DrawFn) -> Rule:
         draw(st.booleans()),
         start_ms=draw(st.sampled_from([0, 1, 1_900_000_000_000])),
         stop_ms=draw(st.sampled_from([None, 1, 1_900_000_000_001, 4_000_000_000_000])),
+        key=key_of(draw(st.sampled_from(["edge", "shop", "a b"])), "1"),
     )
 
 

@@ -239,3 +239,18 @@ def test_workers_go_over_to_the_chains_of_another_stage(own_ray: None, shape: st
     with pytest.raises(ValueError, match="snapshot"):
         make_roller(chains, settings, 0, 0).restore(made.played()[0])
     made.stop()
+
+
+def _told(one: int, two: str, settings: TrainSettings) -> tuple[int, str, int]:
+    return os.getpid(), f"{one}{two}", settings.workers
+
+
+def test_work_beside_the_workers_comes_back_in_order_from_other_processes(own_ray: None) -> None:
+    """As many side by side as the run has workers, with its settings; also where all processors are set aside."""
+    from tocsin.training.cluster import each
+
+    given = [(number, "x") for number in range(7)]
+    answers = list(each(_told, given, replace(TINY, workers=2)))
+    assert [text for _, text, _ in answers] == [f"{number}x" for number in range(7)]
+    assert {workers for _, _, workers in answers} == {2}
+    assert os.getpid() not in {process for process, _, _ in answers}

@@ -9,7 +9,10 @@ from typing import Any
 
 import numpy as np
 import pytest
-from tocsin.envs.cooperation import ARMS, with_cooperation
+from tocsin.envs.active import OWN, PRESENT
+from tocsin.envs.cooperation import with_cooperation
+from tocsin.envs.game import load_game
+from tocsin.envs.kinds import ARMS
 from tocsin.envs.owners import OwnerWorlds
 from tocsin.envs.policy_file import load_policy
 from tocsin.envs.scenario import Generator, Scenario
@@ -20,10 +23,14 @@ from tocsin.training import cooperation, family
 from tocsin.training import train as module
 from tocsin.training.chains import Trial
 from tocsin.training.checkpoint import CheckpointError
-from tocsin.training.cooperation import NEITHER, NOTHING, ONE_SEAT, RULE, OwnersLearned, as_dict, compare, play_seats
-from tocsin.training.family import Curriculum
+from tocsin.training.cooperation import NEITHER, NOTHING, ONE_SEAT, RULE, CooperationError, compare
+from tocsin.training.cooperation_commands import networks_of
+from tocsin.training.cooperation_told import as_dict
+from tocsin.training.family import Chain, Curriculum
+from tocsin.training.imitate import watch
 from tocsin.training.owners_rule import OwnersThreshold
-from tocsin.training.settings import TrainError, TrainSettings
+from tocsin.training.seat_play import OwnersLearned, play_seats
+from tocsin.training.settings import AS_WRITTEN, COALITION, OWNERS, TrainError, TrainSettings
 
 SEATS = TrainSettings(
     seats="owners",
@@ -40,6 +47,7 @@ SEATS = TrainSettings(
     validation_worlds=8,
     validations=2,
 )
+SEATED = (OWNERS, COALITION)
 
 
 @pytest.fixture
@@ -139,29 +147,124 @@ def test_every_kind_of_cooperation_is_trained_on() -> None:
     assert shares == [how.shares for how in ARMS.values()]
 
 
-def test_the_table_adds_up(policy: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Worth is the loss under neither less the loss, the mean of a row is that of its chains, owners sum to it."""
+@pytest.fixture
+def quick_tuning(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(cooperation, "LEVELS", (0.4,))
     monkeypatch.setattr(cooperation, "TUNING_ATTACKS", 6)
-    trial = Trial(short_game(), (short_game(),))
-    table = compare("short", [trial], {"trained": load_policy(policy)}, 6)
+
+
+def test_one_kind_is_trained_on_alone() -> None:
+    """The chain is played in that kind and no other, and all worlds of the validation are of it."""
+    scenario = Scenario(name="charging", horizon_ticks=30)
+    for kind, how in ARMS.items():
+        curriculum = Curriculum(scenario, replace(SEATS, cooperation=kind))
+        (chain,) = curriculum.chains(0)
+        wanted = with_cooperation(load_game(scenario), how).compiled.twin.digest
+        assert chain.game.compiled.twin.digest == wanted
+        assert curriculum.judged_worlds == SEATS.validation_worlds
+
+
+@pytest.mark.usefixtures("quick_tuning")
+def test_the_table_adds_up(policy: Path) -> None:
+    """Worth is the loss under neither less the loss, the mean of a row is that of its chains, owners sum to it."""
+    trial, everywhere = Trial(short_game(), (short_game(),)), dict.fromkeys(ARMS, load_policy(policy))
+    learned = {"trained": everywhere, "one kind": {"both": everywhere["both"]}}
+    table = compare("short", [trial], learned, 6, against="trained")
     rows = {(row.policy, row.kind): row for row in table.rows}
-    assert set(rows) == {(name, kind) for name in (RULE, "trained") for kind in ARMS} | {(NOTHING, ""), (ONE_SEAT, "")}
+    names = [(name, kind) for name in (RULE, "trained") for kind in ARMS]
+    assert set(rows) == {*names, ("one kind", "both"), (NOTHING, ""), (ONE_SEAT, "")}
     for (name, kind), row in rows.items():
         assert row.loss.low <= row.loss.value <= row.loss.high
-        assert row.loss.value == pytest.approx(sum(row.by_owner.values())) == pytest.approx(row.by_chain["short"])
-        if kind:
-            assert row.worth is not None
+        total = sum(one.value for one in row.by_owner.values())
+        assert row.loss.value == pytest.approx(total) == pytest.approx(row.by_chain["short"])
+        assert (row.worth is None) == (not kind or name == "one kind")
+        if row.worth is not None:
             assert row.worth.value == pytest.approx(rows[name, NEITHER].loss.value - row.loss.value)
+        assert (row.more is None) == (not kind or name == "trained")
+        if row.more is not None and row.more_by_owner is not None:
+            other = rows["trained", kind]
+            assert row.more.value == pytest.approx(row.loss.value - other.loss.value)
+            for owner, one in row.more_by_owner.items():
+                assert one.value == pytest.approx(row.by_owner[owner].value - other.by_owner[owner].value)
+    same = rows["one kind", "both"]
+    assert same.loss == rows["trained", "both"].loss and same.more is not None
+    assert (same.more.value, same.more.low, same.more.high) == (0.0, 0.0, 0.0)
+    assert rows[NOTHING, ""].asked == 0.0 and rows[ONE_SEAT, ""].asked is None
     again = play_seats(
         with_cooperation(short_game(), ARMS["both"]),
         table.tuned["both"],
         range(6),
         stream=cooperation.STREAM_EVALUATION,
     )
-    assert again.sum(axis=1).mean() == pytest.approx(rows[RULE, "both"].loss.value)
-    told = as_dict(table)
+    assert again.loss.sum(axis=1).mean() == pytest.approx(rows[RULE, "both"].loss.value)
+    told = as_dict(table, learned)
     assert json.loads(json.dumps(told)) == told and len(told["rows"]) == len(rows)
+    trained = {row["policy"]: row["trained"] for row in told["rows"] if row["cooperation"] == "both"}
+    assert trained == {
+        RULE: None,
+        "trained": {"cooperation": "mixed", "own_share": 0.0, "seed": 0},
+        "one kind": {"cooperation": "mixed", "own_share": 0.0, "seed": 0},
+    }
+
+
+def test_owners_are_taught_to_ask_where_consent_is_quick() -> None:
+    """In a row, what is called its own is one owner's; the lesson acts on others' only where they agreed to it."""
+    for kind, how in ARMS.items():
+        chain = Chain(with_cooperation(short_game(), how))
+        lesson, whole = (watch(chain, 6, 0.05, replace(SEATS, seats=of, cooperation=AS_WRITTEN)) for of in SEATED)
+        own, there = (lesson.observations[:, :, column] > 0 for column in (OWN, PRESENT))
+        wanted = lesson.chances[:, 1:].reshape(len(own), -1, own.shape[1]).sum(axis=1)
+        assert 0 < own.sum() < there.sum() == (whole.observations[:, :, OWN] > 0).sum() and not own[~there].any()
+        assert wanted[own].sum() > 0 and (wanted[there & ~own].sum() > 0) == how.agrees, kind
+        np.testing.assert_allclose(lesson.chances.sum(axis=1), 1.0, rtol=1e-4)
+        if how.agrees:
+            np.testing.assert_array_equal(lesson.chances, whole.chances)
+
+
+def test_who_minds_its_own_asks_nobody() -> None:
+    """Proposals on others' assets are counted, one's own are not."""
+    game = with_cooperation(short_game(), ARMS["both"])
+    alone, helping = (
+        play_seats(game, OwnersThreshold(0.2, helps), range(6), stream=0).asked for helps in (False, True)
+    )
+    assert alone.sum() == 0 < helping.sum()
+
+
+@pytest.mark.usefixtures("quick_tuning")
+def test_owners_that_not_every_chain_has_are_told_from_those_that_do() -> None:
+    """An owner's loss is the mean over the chains with it; the coalition's over all chains."""
+    made = [
+        load_game(Scenario(name=name, generate=Generator(assets=30, owners=owners, seed=owners), horizon_ticks=20))
+        for name, owners in (("few", 2), ("more", 4))
+    ]
+    trials = [Trial(game, (game,)) for game in made]
+    table = compare("two", trials, {}, 3)
+    assert set(table.rows[0].by_owner) == {one.id for game in made for one in game.compiled.twin.owners}
+    alone = compare("more", trials[1:], {}, 3)
+    last = next(one.id for one in made[1].compiled.twin.owners if one.id not in made[0].compiled.owner_number)
+    idle, idle_alone = (next(r for r in one.rows if r.policy == NOTHING) for one in (table, alone))
+    assert idle.by_owner[last].value == idle_alone.by_owner[last].value
+    assert idle.loss.value == pytest.approx(np.mean(list(idle.by_chain.values())))
+
+
+def test_networks_are_named_for_all_kinds_or_for_one(policy: Path) -> None:
+    """FILE, NAME=FILE, KIND=FILE and NAME:KIND=FILE may stand beside each other."""
+    given = (f"both={policy}", f"neither={policy}", f"all={policy}", f"selfish:both={policy}")
+    found = networks_of(given)
+    assert {name: list(of) for name, of in found.items()} == {
+        "trained": ["both", "neither"],
+        "selfish": ["both"],
+        "all": list(ARMS),
+    }
+    assert set(networks_of([str(policy)])) == {"trained"}
+    for wrong, named in (
+        ((f"selfish:neighbours={policy}",), "'neighbours' is no kind"),
+        ((f":both={policy}",), "its name is empty"),
+        ((f"both={policy}", f"both={policy}"), "has a network for both already"),
+        ((f"both={policy}", f"trained={policy}"), "is given for all kinds and for one"),
+    ):
+        with pytest.raises(CooperationError, match=named):
+            networks_of(wrong)
 
 
 def test_the_command_refuses_bad_input(policy: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -172,6 +275,15 @@ def test_the_command_refuses_bad_input(policy: Path, tmp_path: Path, capsys: pyt
         (["--policy", str(tmp_path / "absent.tocsin")], "absent.tocsin"),
         (["--policy", f"{RULE}={policy}"], f"policy name {RULE!r} is taken"),
         (["--policy", f"{ONE_SEAT}={policy}"], f"policy name {ONE_SEAT!r} is taken"),
+        (["--policy", f"selfish:friends={policy}"], "'friends' is no kind"),
+        (["--policy", f"both={tmp_path / 'absent.tocsin'}"], "absent.tocsin"),
+        (["--policy", f"mine={policy}", "--against", "yours"], "--against 'yours': is no policy here"),
+        (["--keep", str(tmp_path / "draws.jsonl")], "--keep: keeps draws; give --draws too"),
+        (["--draws", "1"], "--draws 1: give 2 to"),
+        (["--draws", "4", "--draw-attacks", "1"], "--draw-attacks 1: give 2 or more"),
+        (["--draws", "4", "--draw-seed", "-1"], "--draw-seed -1: give 0 or more"),
+        (["--draws", "4", "--keep", str(tmp_path)], "is a folder"),
+        (["--draws", "4", "--keep", str(tmp_path / "no" / "draws.jsonl")], "is not there"),
         (["--chains", "4"], "--chains 4"),
         (["--chains", "0"], "--chains 0"),
     ):
@@ -179,3 +291,4 @@ def test_the_command_refuses_bad_input(policy: Path, tmp_path: Path, capsys: pyt
             main(["cooperation", *arguments])
         out, err = capsys.readouterr()
         assert left.value.code == BAD_INPUT and out == "" and len(err.strip().splitlines()) == 1 and named in err
+    assert not list(tmp_path.glob("*.jsonl"))

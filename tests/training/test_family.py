@@ -28,7 +28,7 @@ from tocsin.training import train as module
 from tocsin.training.chains import HELD_OUT
 from tocsin.training.checkpoint import CheckpointError
 from tocsin.training.family import LEAST_UNIT, Curriculum, dealt, largest_at, mean_loss
-from tocsin.training.imitate import LEVELS, imitate, tuned
+from tocsin.training.imitate import FACTORS, imitate, tuned
 from tocsin.training.policy import PairPolicy
 from tocsin.training.ppo import make_learner
 from tocsin.training.rollout import Roller
@@ -237,7 +237,7 @@ def test_the_rule_is_tuned_over_all_chains() -> None:
     chains = Curriculum(FAMILY, SETTINGS).chains(0)
     settings = replace(SETTINGS, imitation_worlds=30)
     alone = {tuned((chain,), replace(settings, imitation_worlds=10)) for chain in chains}
-    assert tuned(chains, settings) in LEVELS
+    assert tuned(chains, settings) in FACTORS
     for chain in chains:
         drowned = tuple(replace(one, unit=one.unit if one is chain else 1e9) for one in chains)
         assert tuned(drowned, settings) in alone

@@ -11,10 +11,11 @@ from tocsin.envs.vector import ResponseWorlds
 from tocsin.playbooks.actions import encode
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
-from tocsin.training.contenders import CLAIRVOYANT, NOTHING, THRESHOLD, Tuned, contenders
+from tocsin.training.containing import Containing, RuleNumbers
+from tocsin.training.contenders import CLAIRVOYANT, NOTHING, Tuned, contenders
 from tocsin.training.network import PairNetwork
-from tocsin.training.planned_contenders import PLANNER, with_planner
-from tocsin.training.planning import LearnedBase, Planned, Suspects
+from tocsin.training.planned_contenders import CONTAINING, PLANNER, PlannerBase, with_planner
+from tocsin.training.planning import ContainingBase, LearnedBase, Planned, Suspects
 from tocsin.twin.analysis.planner import PlanSettings
 from tocsin.twin.analysis.rollouts import Following, roll_options
 from tocsin.twin.analysis.sampling import draw_worlds
@@ -99,17 +100,57 @@ def test_options_are_rolled_as_if_each_were_alone(with_base: bool) -> None:
     assert roll_options(drawn, options, [4, 10]).shape == (2, 3, 16)
 
 
-def test_planners_play_beside_the_policies_they_build_on() -> None:
-    """Alone and on each policy, or on the tuned threshold where there is none; who sees the truth stays last."""
+@pytest.mark.parametrize("based_on", list(PlannerBase))
+def test_planners_play_beside_the_policies_they_build_on(based_on: PlannerBase) -> None:
+    """Alone, on the rule that contains, which plays too, and on each policy; who sees the truth stays last."""
     game = short_game()
     learned = {"mine": some_policy()}
-    field = with_planner(TUNED, learned)(contenders(game, TUNED, learned))
-    assert list(field)[-3:] == [PLANNER, "mine, with planner", CLAIRVOYANT]
-    plain = with_planner(TUNED, {})(contenders(game, TUNED, {}))
-    assert list(plain)[-3:] == [PLANNER, f"{THRESHOLD}, with planner", CLAIRVOYANT]
+    field = with_planner(learned, based_on)(contenders(game, TUNED, learned))
+    names = [PLANNER, CONTAINING, f"{CONTAINING}, with planner", "mine, with planner", CLAIRVOYANT]
+    assert list(field)[-5:] == names
     worlds = ResponseWorlds(game, range(1), stream=STREAM_EVALUATION)
     worlds.reset()
     for _ in range(5):
         for name in (PLANNER, "mine, with planner"):
             assert worlds.masks()[0, field[name].policy(worlds)[0]]
         worlds.step(field[NOTHING].policy(worlds))
+
+
+def test_the_rule_as_base_decides_as_it_does_in_worlds() -> None:
+    """On the same belief and state it proposes what the rule proposes, opening what is cut off and clean as well."""
+    game = short_game()
+    worlds = ResponseWorlds(game, range(4), stream=STREAM_EVALUATION)
+    worlds.reset()
+    rule = Containing(game, RuleNumbers.shipped())
+    base, acted = ContainingBase(rule), 0
+    isolate = encode(game.library.index_of("isolate-asset"), 0, game.compiled.targets)
+    asset = int(np.flatnonzero(worlds.masks()[0, isolate : isolate + game.compiled.sizes[0]])[0])
+    worlds.step(np.array([isolate + asset, 0, 0, 0]))
+    for _ in range(game.decisions - 2):
+        actions = base(worlds.worlds, worlds.belief)
+        assert actions.tolist() == rule(worlds).tolist()
+        acted += int((actions > 0).sum())
+        worlds.step(actions)
+    assert acted
+
+
+def test_candidates_answer_what_is_suspected_and_open_what_is_cut_off() -> None:
+    """All are legal; where something is cut off, one of them releases it."""
+    game = short_game()
+    worlds = ResponseWorlds(game, range(2), stream=STREAM_EVALUATION)
+    worlds.reset()
+    prior = Suspects(game)
+    isolate, release = (
+        encode(game.library.index_of(name), 0, game.compiled.targets) for name in ("isolate-asset", "release-asset")
+    )
+    asset = int(np.flatnonzero(worlds.masks()[0, isolate : isolate + game.compiled.sizes[0]])[0])
+    worlds.step(np.array([isolate + asset, 0]))
+    opened, most = False, 0
+    for _ in range(game.decisions - 2):
+        for world, candidates in enumerate(prior(worlds)):
+            assert worlds.masks()[world, candidates].all()
+            most = max(most, len(set(candidates)))
+        opened |= release + asset in prior(worlds)[0]
+        worlds.step(np.zeros(2, np.int32))
+    assert opened
+    assert most > 3

@@ -136,9 +136,25 @@ def test_a_table_is_written_between_its_marks(suite: str, tmp_path: Path, capsys
     assert page.read_text() == "no marks"
 
 
+@pytest.mark.parametrize("shape", ["../{}", "{}/", "./{}", "kept/../{}", "{absolute}", "{}\0", ""])
+def test_a_name_is_never_a_path(shape: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A file of the right form beside the kept ones is not read, by --show or else, nor is a page written from it."""
+    (tmp_path / "kept").mkdir()
+    monkeypatch.setattr(module, "KEPT", tmp_path / "kept")
+    page, before = tmp_path / "page.md", "<!-- secret -->\n<!-- end -->\n"
+    page.write_text(before)
+    (tmp_path / "secret.json").write_text('{"policies": {}}')
+    name = shape.format("secret", absolute=tmp_path / "secret")
+    for arguments in (("--show",), ("--show", "--page", str(page)), ()):
+        with pytest.raises(ValueError, match="no results are kept under this name|suite"):
+            run(name, *arguments)
+    assert page.read_text() == before
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
+        (("--show", "../small"), "../small"),
         (("--quick", "--write"), "--quick"),
         (("none-such",), "none-such"),
         (("charging",), "charging"),

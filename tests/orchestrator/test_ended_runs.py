@@ -1,0 +1,118 @@
+"""What is left of a run that ends: tasks of people are withdrawn; an undo that takes too long is said."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from tocsin.orchestrator import audit
+from tocsin.orchestrator.actuators.manual import TaskError
+from tocsin.orchestrator.lifecycle import State
+from tocsin.orchestrator.response_commands import _state
+from tocsin.orchestrator.terms import Terms
+from tocsin.tests.orchestrator.fakes import GATEWAY, House
+from tocsin.tests.orchestrator.node_steps import caller, calls
+from tocsin.tests.orchestrator.test_carrying_out import World, kinds, node, only, propose
+from tocsin.tests.orchestrator.test_several_orders import TASK, fork, with_people
+from tocsin.tests.playbooks.flows import act, flow
+
+TWO = fork(["a1"], ["a2"], a1=act(1, commands=[TASK], on_completion="e1"))
+
+
+def shown(home: House) -> dict[str, Any]:
+    """The response as its owner reads it."""
+    return home.node.view(caller("edge")).response(only(home))
+
+
+def withdrawn(home: House) -> list[str]:
+    """Keys of the tasks that the log says were withdrawn."""
+    with home.engine.begin() as conn:
+        assert audit.verify(conn).is_whole
+        return [one.content["key"] for one in audit.read(conn) if one.kind == "task_withdrawn"]
+
+
+@pytest.mark.parametrize("by", ["a wish", "its time"])
+def test_a_task_is_withdrawn_when_its_run_ends(tmp_path: Path, by: str) -> None:
+    """It is listed no more, cannot be answered, and the log says so."""
+    world = World(removes_duplicates=True)
+    router, tasks = with_people(tmp_path, world)
+    home = node(tmp_path, TWO, router)
+    propose(home, TWO)
+    (task,) = tasks.all()
+    assert task.state == "open" and world.words == ["a2"]
+    if by == "a wish":
+        home.node.want_undo(caller("edge"), only(home).id)
+        home.tick()
+    else:
+        home.tick(61)
+    assert only(home).state is State.UNDONE and world.words == ["a2", "-a2"]
+    (task,) = tasks.all()
+    assert task.state == "withdrawn" and withdrawn(home) == [task.key]
+    with pytest.raises(TaskError, match="withdrawn"):
+        tasks.answer(task.key, "done", person="ada")
+
+
+def test_a_task_of_a_run_with_nothing_to_undo_is_withdrawn_too(tmp_path: Path) -> None:
+    """A run that fails before it did anything."""
+    playbook = flow({"a1": act(1, commands=[TASK], on_completion="e0")})
+    router, tasks = with_people(tmp_path, World(removes_duplicates=True))
+    home = node(tmp_path, playbook, router)
+    propose(home, playbook)
+    home.tick(61)
+    assert only(home).state is State.FAILED and [one.state for one in tasks.all()] == ["withdrawn"]
+    assert len(withdrawn(home)) == 1
+
+
+def test_an_answer_that_came_before_stands(tmp_path: Path) -> None:
+    """Nothing was withdrawn then, and the log does not say so."""
+    router, tasks = with_people(tmp_path, World(removes_duplicates=True))
+    home = node(tmp_path, TWO, router)
+    propose(home, TWO)
+    (task,) = tasks.all()
+    tasks.answer(task.key, "done", person="ada")
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    assert tasks.all()[0].state == "done" and withdrawn(home) == [] and only(home).state is State.UNDONE
+
+
+def test_an_undo_that_is_always_under_way_is_overdue_and_calls_a_person_once(tmp_path: Path) -> None:
+    """After the time of the terms, over a restart; it goes on, and when it ends it is overdue no more."""
+    playbook = flow({"a1": act(1, undo=True, on_completion="e0")})
+    world, terms = World(removes_duplicates=True, waiting=frozenset({"-a1"})), Terms(undo_s=1_800)
+    home = node(tmp_path, playbook, world, terms=terms)
+    propose(home, playbook)
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    home.tick(29)
+    assert calls(home) == [] and "undo_overdue" not in kinds(home) and "undo_overdue" in shown(home)
+    assert shown(home)["undo_overdue"] is None
+    now = home.node.clock.now()
+    home = node(tmp_path, playbook, world, terms=terms)
+    home.node.tick(now)
+    assert calls(home) == []
+    for _ in range(3):
+        home.tick(1)
+    assert len(calls(home)) == 1 and "undo takes longer than 1800 s" in calls(home)[0] and GATEWAY in only(home).targets
+    assert kinds(home).count("undo_overdue") == 1 and shown(home)["undo_overdue"] is True
+    assert _state(shown(home)) == "succeeded, undo overdue"
+    world.waiting = frozenset()
+    home.tick()
+    assert only(home).state is State.UNDONE and shown(home)["undo_overdue"] is None and len(calls(home)) == 1
+
+
+def test_an_undo_that_is_wanted_again_after_it_was_overdue_has_its_time_anew(tmp_path: Path) -> None:
+    """Its order goes out under a new key."""
+    playbook = flow({"a1": act(1, undo=True, on_completion="e0")})
+    world, terms = World(removes_duplicates=True, waiting=frozenset({"-a1"})), Terms(undo_s=1_800)
+    home = node(tmp_path, playbook, world, terms=terms)
+    propose(home, playbook)
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    home.tick(31)
+    assert shown(home)["undo_overdue"] is True
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick(1)
+    assert shown(home)["undo_overdue"] is None and len(calls(home)) == 1
+    home.tick(31)
+    assert shown(home)["undo_overdue"] is True and kinds(home).count("undo_overdue") == 2
