@@ -9,7 +9,7 @@ that do not depend on the chain. It chooses nothing and writes to no world.
 from __future__ import annotations
 
 import struct
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from hashlib import blake2b
 from typing import Any
 
@@ -38,6 +38,7 @@ _FIRST_GAIN = 1 + len(_NEEDS)
 _FIRST_TECHNIQUE = _FIRST_GAIN + len(_GAINS)
 Seen = dict[str, npt.NDArray[Any]]
 Numbers = npt.NDArray[np.int64]
+_NOTED = ("slot", "age", "assets", "known", "owners")  # arrays that a snapshot holds
 
 
 class Discovery:
@@ -112,6 +113,27 @@ class Discovery:
         self.listed = steps[(ends >= 0).all(axis=1)][-self._rows :]
         self.left_out = {"assets": self._crowded, "steps": len(steps) - len(self.listed)}
         return {"assets": self._stand(asset, ends[:, 1], steps), "owners": self._owners.copy(), **self._list()}
+
+    def snapshot(self) -> dict[str, npt.NDArray[Any]]:
+        """All that has been discovered: copies, by name."""
+        noted = {name: getattr(self, f"_{name}").copy() for name in _NOTED}
+        owners = np.array(list(self._owner_slot), np.int64)
+        return noted | {"numbered": owners, "counts": np.array([self._aged, self._crowded], np.int64)}
+
+    def restore(self, snapshot: Mapping[str, npt.ArrayLike]) -> None:
+        """Know what was known then, after `begin` for the same episode; `look` lists the steps.
+
+        Raises:
+            ValueError: it is of another chain or other sizes; nothing has changed then.
+        """
+        given = {name: np.asarray(snapshot[name]) for name in (*_NOTED, "numbered", "counts")}
+        for name in ("slot", "age", "known", "owners"):
+            if given[name].shape != getattr(self, f"_{name}").shape:
+                raise ValueError(f"snapshot: {name} is {given[name].shape}, not {getattr(self, f'_{name}').shape}")
+        for name in _NOTED:
+            setattr(self, f"_{name}", given[name].astype(getattr(self, f"_{name}").dtype))
+        self._owner_slot = {int(owner): place for place, owner in enumerate(given["numbered"], 1)}
+        self._aged, self._crowded = (int(count) for count in given["counts"])
 
     @property
     def asset_names(self) -> list[str]:

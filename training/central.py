@@ -32,7 +32,8 @@ class CentralLearner:
     def __init__(self, chains: bytes, settings: TrainSettings) -> None:
         """Make a fresh learner."""
         settle_in(settings)
-        self._learner = make_learner(unshared(chains)[0].game, settings)
+        first = unshared(chains)[0]
+        self._learner = make_learner(first.game, settings, first.player)
 
     def process(self) -> int:
         """Its process id."""
@@ -65,7 +66,7 @@ class RollWorker:
         settle_in(settings)
         self._settings, self._number, self._stage = settings, number, stage
         played = unshared(chains)
-        self._policy = make_learner(played[0].game, settings).policy
+        self._policy = make_learner(played[0].game, settings, played[0].player).policy
         self._roller = make_roller(played, settings, number, stage)
 
     def process(self) -> int:

@@ -22,6 +22,7 @@ from ..envs.kinds import ARMS
 from ..envs.scenario import SMALL_SITE, Generator, Scenario
 from ..envs.scripted import Defender, Threshold, nothing, worlds_for
 from .chains import HELD_OUT, kept_for_judging
+from .player import Play, Player
 from .settings import AS_WRITTEN, MIXED, PER_CHAIN, TrainError, TrainSettings
 from .streams import STREAM_IMITATION, STREAM_VALIDATION
 
@@ -35,6 +36,12 @@ class Chain:
 
     game: Game
     unit: float = 1.0  # owner-hours that count as 1 in rewards and losses
+    play: Play | None = None  # who plays; None: the defenders' side is learned, see `seats.Seating`
+
+    @property
+    def player(self) -> Player | None:
+        """Who is learned, see `Play.player`."""
+        return None if self.play is None else self.play.player
 
     @property
     def told(self) -> dict[str, Any]:

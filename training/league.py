@@ -1,55 +1,50 @@
 """A league: attackers learn against a pool of defenders, defenders against a pool of attackers, and again.
 
-Flows in: a scenario, settings, learned policies. Flows out: both pools, who beats whom, how far the last defender can
-be exploited. Fictitious play over pools: each newcomer is trained against the even mixture of all opponents so far
-(Heinrich et al. 2015; Lanctot et al. 2017 with a uniform meta-strategy). At the end one more attacker is trained
-against the last defender alone.
+Flows in: a scenario, settings, learned policies, a folder. Flows out: both pools, who beats whom, how far the last
+defender can be exploited. Fictitious play over pools: each newcomer is trained against the even mixture of all
+opponents so far (Heinrich et al. 2015; Lanctot et al. 2017 with a uniform meta-strategy), by the learner of
+`tocsin train`. At the end one more attacker is trained against the last defender alone. Whoever has been trained has a
+file in the folder, and its run beside it: a league that was killed goes on from there.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence, Set
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
 from typing import Any
 
-import numpy as np
-import numpy.typing as npt
-import torch
-from sb3_contrib import MaskablePPO
-
+from ..envs.attackers import PRESETS
 from ..envs.game import Game, load_game
 from ..envs.learned import Learned
-from ..envs.policy_file import NumpyPolicy
+from ..envs.policy_file import NumpyPolicy, load_policy, save_policy
 from ..envs.scenario import Scenario
-from ..envs.scripted import Defender, Threshold
-from ..twin.rulebook.worlds import STREAM_ENVIRONMENT, STREAM_EVALUATION
-from .attack_network import AttackPolicy, NumpyAttacker, numpy_weights
-from .duel import Attacking, Duel, play_duel
-from .duel_sb3 import AttackVecEnv, DefendVecEnv
-from .family import mean_loss, preset_attacker, single
-from .imitate import imitate
-from .intervals import Estimate, Losses, estimates, mean_of
-from .league_settings import LeagueError, LeagueSettings
-from .policy import PairPolicy
+from ..envs.scripted import Threshold
+from ..twin.rulebook.worlds import STREAM_EVALUATION
+from .attack_network import AttackNetwork, NumpyAttacker, numpy_weights
+from .attacker_file import load_attacker, save_attacker
+from .checkpoint import Shelf
+from .contest import Attack, Defence, Side, match
+from .duel import UNBOUND, Float64, pace_of
+from .duel_lanes import MakeDefender
+from .family import preset_attacker
+from .intervals import Estimate
+from .league_settings import FASTEST, FREE, LeagueError, LeagueSettings
+from .league_table import estimate, exploited
+from .network import PairNetwork
+from .report import Report
+from .runs import made_by
 from .settings import TrainSettings
-from .streams import STREAM_IMITATION
+from .streams import STREAM_VALIDATION
+from .train import LearnedBest, MakeShape, learn
 from .worth import Worth
 
 Progress = Callable[[str, float], None]
-Float64 = npt.NDArray[np.float64]
 AS_WRITTEN = "as written"  # the scenario's own attacker, by the built-in rule
-EXPLOITER = "exploiter"
+ATTACKER, EXPLOITER = "attacker ", "exploiter"
 NEWCOMER = "defender "  # and a number: names of those that are trained
-LANES = 50  # attacks played side by side; no result depends on it
-FIRST_EPISODES = 10_000  # numbers of episodes that each training has for itself
-
-
-@dataclass(frozen=True)
-class Side:
-    """An attacker and the game that it comes in."""
-
-    game: Game
-    attacker: Attacking | None  # None: the built-in rule
+MOST_TRIES = 600.0  # an hour, of scripts: what a script is given that is to try in every tick
 
 
 @dataclass(frozen=True)
@@ -57,20 +52,26 @@ class League:
     """What came of it."""
 
     attackers: Mapping[str, Side]
-    defenders: Mapping[str, Callable[[Game], Defender]]
+    defenders: Mapping[str, MakeDefender]
     learned_attackers: Mapping[str, NumpyAttacker]
     learned_defenders: Mapping[str, NumpyPolicy]
     losses: Mapping[tuple[str, str], Estimate]  # by attacker and defender: owner-hours of an attack
     exploitability: Mapping[str, Any]
+    tries_per_hour: float  # of learned attackers, the mean; `MOST_TRIES`: in every tick
 
 
 @dataclass
 class _Pools:
-    """Both pools as they grow."""
+    """Both pools as they grow, and where they are kept."""
 
     base: Game
+    settings: LeagueSettings
+    folder: Path
+    pace: float
     attackers: dict[str, Side]
-    defenders: dict[str, Callable[[Game], Defender]]
+    defenders: dict[str, MakeDefender]
+    say: Callable[[str, Report], None]
+    make_shape: MakeShape | None
     learned_attackers: dict[str, NumpyAttacker] = field(default_factory=dict)
     learned_defenders: dict[str, NumpyPolicy] = field(default_factory=dict)
 
@@ -79,183 +80,188 @@ def play_league(
     scenario: Scenario,
     settings: LeagueSettings,
     given: Mapping[str, NumpyPolicy],
+    folder: Path,
     *,
     progress: Progress = lambda stage, share: None,
+    make_shape: MakeShape | None = None,
 ) -> League:
-    """Train both sides in turn and let everybody play everybody.
+    """Train both sides in turn and let everybody play everybody; whoever has a file in the folder is not trained again.
 
     Args:
         scenario: what is played; learned attackers sit at the seat of its first attacker.
         settings: of the league.
         given: learned defenders that are in the pool from the start.
+        folder: where all that is learned is kept.
         progress: called with what is being done, and the share of all that is done.
+        make_shape: who computes gradients, if not what the settings say.
 
     Raises:
-        LeagueError: a given policy has a name that is taken.
+        LeagueError: a given policy has a name that is taken, or a side has fewer worlds than opponents.
+        TrainError: as `train.learn`.
     """
-    torch.set_num_threads(settings.threads)
-    pools = _first(scenario, settings, given)
-    trainings, done = 2 * settings.rounds + 1, 0
+    done, trainings = 0, 2 * settings.rounds + 1
 
-    def say(stage: str) -> None:
-        progress(stage, done / (trainings + 1))
+    def say(stage: str, report: Report) -> None:
+        progress(f"{stage}: {report.stage}, {report.iterations} iterations", done / (trainings + 1))
 
-    warm, scale = _warm(pools.base, settings)
-    attack_state: dict[str, Any] | None = None
+    pools = _first(scenario, settings, given, folder, say, make_shape)
     for number in range(1, settings.rounds + 1):
-        name = f"attacker {number}"
-        say(f"training {name} against {len(pools.defenders)} defenders")
-        attack_state = _train_attacker(pools, list(pools.defenders), name, settings, attack_state, 2 * number)
+        _train_attacker(pools, f"{ATTACKER}{number}", pools.defenders, 2 * number)
         done += 1
-        name = f"{NEWCOMER}{number}"
-        say(f"training {name} against {len(pools.attackers)} attackers")
-        warm = _train_defender(pools, name, settings, warm, scale, 2 * number + 1)
+        _train_defender(pools, f"{NEWCOMER}{number}", 2 * number + 1)
         done += 1
     last = f"{NEWCOMER}{settings.rounds}"
-    say(f"training the {EXPLOITER} of {last}")
-    _train_attacker(pools, [last], EXPLOITER, settings, attack_state, 2 * settings.rounds + 2)
+    _train_attacker(pools, EXPLOITER, {last: pools.defenders[last]}, 2 * settings.rounds + 2)
     done += 1
-    say("everybody plays everybody")
-    played = {
-        (attacker, defender): _match(side, make, settings.attacks)
-        for attacker, side in pools.attackers.items()
-        for defender, make in pools.defenders.items()
-    }
-    told = {pair: _estimate(losses) for pair, losses in played.items()}
-    return League(
-        pools.attackers,
-        pools.defenders,
-        pools.learned_attackers,
-        pools.learned_defenders,
-        told,
-        exploited(
-            last, {attacker: played[attacker, last] for attacker in pools.attackers}, set(pools.learned_attackers)
-        ),
-    )
+    progress("everybody plays everybody", done / (trainings + 1))
+    return _told(scenario, pools, last)
 
 
-def _first(scenario: Scenario, settings: LeagueSettings, given: Mapping[str, NumpyPolicy]) -> _Pools:
-    base = load_game(scenario)
-    attackers = {AS_WRITTEN: Side(base, None)}
+def tries_per_hour(scenario: Scenario, settings: LeagueSettings) -> float:
+    """How often learned attackers try in the mean, as the settings' tempo says."""
+    own = scenario.attackers[0].profile.tries_per_hour
+    if settings.tempo == FREE:
+        return MOST_TRIES
+    presets = [PRESETS[one].profile.tries_per_hour for one in settings.presets]
+    return max(own, *presets) if settings.tempo == FASTEST and presets else own
+
+
+def _first(
+    scenario: Scenario,
+    settings: LeagueSettings,
+    given: Mapping[str, NumpyPolicy],
+    folder: Path,
+    say: Callable[[str, Report], None],
+    make_shape: MakeShape | None,
+) -> _Pools:
+    base, tries = load_game(scenario), tries_per_hour(scenario, settings)
+    pace = UNBOUND if settings.tempo == FREE else pace_of(tries, base.compiled.tick_s)
+    attackers = {AS_WRITTEN: Side(base, None, pace)}
     for preset in settings.presets:
         told = {"attackers": (preset_attacker(preset, scenario.attackers[0]),)}
-        attackers[preset] = Side(load_game(scenario.model_copy(update=told)), None)
-    defenders: dict[str, Callable[[Game], Defender]] = {
-        "restore above belief": Threshold,
-        "evict by worth": lambda game: Worth(game, settings.worth_level),
-    }
+        attackers[preset] = Side(load_game(scenario.model_copy(update=told)), None, pace)
+    worth = partial(Worth, level=settings.worth_level)
+    defenders: dict[str, MakeDefender] = {"restore above belief": Threshold, "evict by worth": worth}
     for name, policy in given.items():
         if name in defenders or name.startswith(NEWCOMER):
             raise LeagueError(f"policy name {name!r} is taken; write NAME=FILE with another name")
-        defenders[name] = lambda game, policy=policy: Learned(game, policy)  # type: ignore[misc]
-    return _Pools(base, attackers, defenders, {}, dict(given))
+        defenders[name] = partial(Learned, policy=policy)
+    for side, others in (("attackers", defenders), ("defenders", attackers)):
+        least, worlds = len(others) + settings.rounds, getattr(settings, side).worlds
+        if worlds < least:
+            raise LeagueError(f"{side}: worlds {worlds}: too few for pools of up to {least}; give {least} or more")
+    return _Pools(base, settings, folder, pace, attackers, defenders, say, make_shape, {}, dict(given))
 
 
-def _warm(game: Game, settings: LeagueSettings) -> tuple[dict[str, Any], float]:
-    """A defender that imitates eviction by worth, and the scale of its rewards."""
-    torch.manual_seed(settings.seed)
-    duel = Duel(game, range(1), stream=STREAM_ENVIRONMENT)
-    model = _model(PairPolicy, DefendVecEnv([duel], [None]), game, settings, settings.seed)
-    told = TrainSettings(imitation_worlds=settings.imitation_worlds, seed=settings.seed)
-    scale = imitate(model.policy.network, single(game), told)
-    return model.policy.state_dict(), scale
+def _train_attacker(pools: _Pools, name: str, against: Mapping[str, MakeDefender], turn: int) -> None:
+    path, settings = pools.folder / f"{slug(name)}.npz", _settings(pools, "attackers", name, turn)
+    if not path.exists():
+        course = Attack(pools.base, against, settings, pools.pace)
+        course.start = _start(pools, course, pools.learned_attackers)
+        best, network = _learned(pools, course, settings, f"{name} against {_count(against)}"), AttackNetwork()
+        network.load_state_dict(of_network(best.weights))
+        save_attacker(path, numpy_weights(network), _card(pools, best, list(against), settings))
+    pools.learned_attackers[name] = attacker = load_attacker(path)
+    pools.attackers[name] = Side(pools.base, attacker, pools.pace)
 
 
-def _model(policy: type, env: Any, game: Game, settings: LeagueSettings, seed: int) -> MaskablePPO:
-    attacks = policy is AttackPolicy
-    steps = game.scenario.horizon_ticks if attacks else game.decisions
-    return MaskablePPO(
-        policy,
-        env,
-        learning_rate=lambda left: settings.learning_rate * max(left, 0.1),
-        n_steps=steps,  # whole episodes: all lanes begin and end together
-        batch_size=max(2, steps * env.num_envs // 4),
-        n_epochs=4,
-        gamma=0.995 if attacks else 0.99,  # the same per minute
-        gae_lambda=0.9,
-        ent_coef=settings.entropy if attacks else 0.003,
-        policy_kwargs={} if attacks else {"game": game},
-        seed=seed,
-        device="cpu",
+def _train_defender(pools: _Pools, name: str, turn: int) -> None:
+    path, settings = pools.folder / f"{slug(name)}.tocsin", _settings(pools, "defenders", name, turn)
+    own = {name: one for name, one in pools.learned_defenders.items() if name.startswith(NEWCOMER)}
+    if not path.exists():
+        course = Defence(pools.base, pools.attackers, settings, pools.pace)
+        course.start = _start(pools, course, own)
+        best = _learned(pools, course, settings, f"{name} against {_count(pools.attackers)}")
+        network = PairNetwork(pools.base.effects)
+        network.load_state_dict(of_network(best.weights))
+        save_policy(path, network.numpy_weights(), _card(pools, best, list(pools.attackers), settings))
+    pools.learned_defenders[name] = policy = load_policy(path)
+    pools.defenders[name] = partial(Learned, policy=policy)
+
+
+def _learned(pools: _Pools, course: Attack | Defence, settings: TrainSettings, stage: str) -> LearnedBest:
+    return learn(
+        course,
+        settings,
+        lambda report: pools.say(f"training {stage}", report),
+        resume=True,  # of this newcomer's own run, where the league was killed in it
+        make_shape=pools.make_shape,
     )
 
 
-def _train_attacker(
-    pools: _Pools, against: Sequence[str], name: str, settings: LeagueSettings, start: dict[str, Any] | None, turn: int
-) -> dict[str, Any]:
-    game, worlds = pools.base, max(1, settings.worlds // len(against))
-    duels = [Duel(game, _ids(number, worlds), stream=STREAM_ENVIRONMENT) for number in range(len(against))]
-    scale = 5.0 / max(mean_loss(game, Threshold(game), STREAM_IMITATION, 64), 1e-3)
-    opponents = [pools.defenders[one](game) for one in against]
-    env = AttackVecEnv(duels, opponents, scale=scale, episode=turn * FIRST_EPISODES)
-    model = _model(AttackPolicy, env, game, settings, settings.seed + turn)
-    if start is not None:
-        model.policy.load_state_dict(start)
-    model.learn(settings.attack_steps)
-    card = {"scenario": game.scenario.name, "against": list(against), "steps": int(model.num_timesteps)}
-    attacker = NumpyAttacker(numpy_weights(model.policy.network), card)
-    pools.learned_attackers[name], pools.attackers[name] = attacker, Side(game, attacker)
-    state: dict[str, Any] = model.policy.state_dict()
-    return state
+def _start(pools: _Pools, course: Attack | Defence, earlier: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    """Weights of the earlier one that does best against this pool, on validation worlds; none: begin afresh.
 
-
-def _train_defender(
-    pools: _Pools, name: str, settings: LeagueSettings, start: dict[str, Any], scale: float, turn: int
-) -> dict[str, Any]:
-    worlds = max(1, settings.worlds // len(pools.attackers))
-    duels = [
-        Duel(side.game, _ids(number, worlds), stream=STREAM_ENVIRONMENT)
-        for number, side in enumerate(pools.attackers.values())
-    ]
-    opponents = [side.attacker for side in pools.attackers.values()]
-    env = DefendVecEnv(duels, opponents, scale=scale, episode=turn * FIRST_EPISODES)
-    model = _model(PairPolicy, env, pools.base, settings, settings.seed + turn)
-    model.policy.load_state_dict(start)
-    model.learn(settings.defend_steps)
-    card = {"scenario": pools.base.scenario.name, "against": list(pools.attackers), "steps": int(model.num_timesteps)}
-    policy = NumpyPolicy(model.policy.network.numpy_weights(), card)
-    pools.learned_defenders[name] = policy
-    pools.defenders[name] = lambda game: Learned(game, policy)
-    state: dict[str, Any] = model.policy.state_dict()
-    return state
-
-
-def _ids(number: int, worlds: int) -> range:
-    """Worlds of the n-th opponent."""
-    return range(number * worlds, (number + 1) * worlds)
-
-
-def _match(side: Side, make: Callable[[Game], Defender], attacks: int) -> Float64:
-    """float64[attacks] losses on attacks that no training plays."""
-    parts = [range(first, min(attacks, first + LANES)) for first in range(0, attacks, LANES)]
-    played = [play_duel(side.game, make(side.game), side.attacker, ids, stream=STREAM_EVALUATION) for ids in parts]
-    return np.concatenate(played)
-
-
-def _estimate(losses: Float64) -> Estimate:
-    table = Losses.of([losses[:, None]])
-    return estimates(table, [mean_of(table, losses)])[0]
-
-
-def exploited(last: str, losses: Mapping[str, Float64], learned: Set[str]) -> dict[str, Any]:
-    """How much more the best response found takes from a defender than any scripted attacker does.
-
-    Args:
-        last: name of the defender.
-        losses: float64[n] under each attacker, on equal numbers of attacks.
-        learned: names of the attackers that were trained; the others are scripts.
+    Raises:
+        LeagueError: its run is not there any more.
     """
-    scripted = [name for name in losses if name not in learned]
-    best, worst = (max(names, key=lambda name: float(losses[name].mean())) for names in (sorted(learned), scripted))
-    table = Losses.of([np.stack([losses[best], losses[worst]], axis=1)])
-    gap = estimates(table, [mean_of(table, losses[best] - losses[worst])])[0]
-    mean = float(np.mean([losses[name].mean() for name in scripted]))
+    if not earlier:
+        return None
+    best = min(earlier, key=lambda name: float(course.judge(earlier[name]).mean()))
+    kept = Shelf.at(str(pools.folder / slug(best))).newest()
+    if kept is None:
+        raise LeagueError(f"{pools.folder / slug(best)}: its run is not there any more; begin a new league")
+    weights: Mapping[str, Any] = kept["best"]
+    return weights
+
+
+def _settings(pools: _Pools, side: str, name: str, turn: int) -> TrainSettings:
+    """Of one newcomer: draws of its own, a folder of its own."""
+    settings: TrainSettings = getattr(pools.settings, side)
+    return replace(settings, seed=pools.settings.seed + turn, run=str(pools.folder / slug(name)))
+
+
+def of_network(weights: Mapping[str, Any]) -> dict[str, Any]:
+    """Parameters of the network, of those of its policy."""
+    import torch
+
+    own = "network."
+    return {name.removeprefix(own): torch.as_tensor(one) for name, one in weights.items() if name.startswith(own)}
+
+
+def _card(pools: _Pools, best: LearnedBest, against: list[str], settings: TrainSettings) -> dict[str, Any]:
+    report, scenario = best.report, pools.base.scenario
     return {
-        "defender": last,
-        "best_response": best,
-        "best_response_loss": float(losses[best].mean()),
-        "worst_scripted": worst,
-        "worst_scripted_loss": float(losses[worst].mean()),
-        "mean_scripted_loss": mean,
-        "exploitability": {"value": gap.value, "low": gap.low, "high": gap.high},
+        "scenario": scenario.name,
+        "against": against,
+        "tries_per_hour": tries_per_hour(scenario, pools.settings),
+        "samples": report.samples,
+        "iterations": report.iterations,
+        "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
+        "made": made_by(settings),
     }
+
+
+def _told(scenario: Scenario, pools: _Pools, last: str) -> League:
+    attackers, tries = dict(pools.attackers), tries_per_hour(scenario, pools.settings)
+    as_fast, scripts = AS_WRITTEN, [name for name in attackers if name not in pools.learned_attackers]
+    if tries != scenario.attackers[0].profile.tries_per_hour:
+        as_fast = f"{AS_WRITTEN}, {'every tick' if tries == MOST_TRIES else f'{tries:g} tries an hour'}"
+        hasty = scenario.attackers[0].model_copy(update={"tries_per_hour": tries})
+        told = {"attackers": (hasty, *scenario.attackers[1:])}
+        attackers[as_fast] = Side(load_game(scenario.model_copy(update=told)), None, pools.pace)
+
+    def losses(defender: str, stream: int) -> dict[str, Float64]:
+        make, attacks = pools.defenders[defender], pools.settings.attacks
+        return {name: match(side, make, attacks, stream) for name, side in attackers.items()}
+
+    played = {defender: losses(defender, STREAM_EVALUATION) for defender in pools.defenders}
+    gap = exploited(
+        last,
+        losses(last, STREAM_VALIDATION),
+        played[last],
+        learned=set(pools.learned_attackers),
+        scripts=scripts,
+        as_fast=as_fast,
+    )
+    told_of = {(a, d): estimate(lost) for d, own in played.items() for a, lost in own.items()}
+    return League(attackers, pools.defenders, pools.learned_attackers, pools.learned_defenders, told_of, gap, tries)
+
+
+def slug(name: str) -> str:
+    """Name of the file or folder of one that was trained."""
+    return name.replace(" ", "-")
+
+
+def _count(pool: Mapping[str, Any]) -> str:
+    return f"{len(pool)} opponents" if len(pool) > 1 else next(iter(pool))

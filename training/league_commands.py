@@ -7,14 +7,19 @@ stand inside the functions.
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from ..envs.policy_file import NumpyPolicy
+    from ..envs.scenario import Scenario
     from .league import League
     from .league_settings import LeagueSettings
+
+TABLE = "league.json"
 
 
 def league(
@@ -27,51 +32,67 @@ def league(
         list[str] | None, typer.Option(help="Policy file that defends from the start, or NAME=FILE; may be repeated.")
     ] = None,
     rounds: Annotated[int | None, typer.Option(help="Times that both pools grow; default: 2.")] = None,
-    attack_steps: Annotated[int | None, typer.Option(help="Ticks each attacker learns from.")] = None,
-    defend_steps: Annotated[int | None, typer.Option(help="Decisions each defender learns from.")] = None,
+    tempo: Annotated[
+        str | None, typer.Option(help="Of learned attackers: scenario (default), fastest or unbound.")
+    ] = None,
+    workers: Annotated[int | None, typer.Option(help="Workers on Ray, of either side; default: 2.")] = None,
     attacks: Annotated[int | None, typer.Option(help="Attacks of each pair in the table.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights and sampling; default: 0.")] = None,
+    resume: Annotated[bool, typer.Option("--resume", help="Go on with the league in the folder.")] = False,
     show: Annotated[bool, typer.Option("--show", help="Print all settings with their meaning, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
-    """Train attackers and defenders against each other. Example: tocsin league --rounds 2 --out league"""
-    from .league_settings import read_league
-    from .settings import settings_yaml
+    """Train attackers and defenders against each other on Ray. Example: tocsin league --rounds 2 --out league"""
+    from .league_settings import LeagueError, league_yaml, read_league
 
-    given = {"rounds": rounds, "attack_steps": attack_steps, "defend_steps": defend_steps}
-    settings = read_league(config, **given, attacks=attacks, seed=seed)
+    settings = read_league(config, rounds=rounds, tempo=tempo, workers=workers, attacks=attacks, seed=seed)
     if show:
-        typer.echo(settings_yaml(settings), nl=False)
+        typer.echo(league_yaml(settings), nl=False)
         return
-    _check_folder(out)
-    from rich.console import Console
-    from rich.progress import Progress
-
     from ..envs.scenario import read_scenario
     from .chains import kept_for_judging
     from .evaluate_commands import learned_of
-    from .league_settings import LeagueError
+    from .league_folder import open_folder
 
     read, learned = read_scenario(scenario), learned_of(policy or [])
     fault = kept_for_judging(read)
     if fault:
         raise LeagueError(fault)
-    from .league import play_league
-
-    with Progress(console=Console(stderr=True), disable=as_json, transient=True) as bar:
-        task = bar.add_task("", total=1.0)
-        played = play_league(
-            read,
-            settings,
-            learned,
-            progress=lambda stage, share: bar.update(task, description=stage, completed=share),
-        )
+    open_folder(out, read, settings, learned, resume=resume)
+    played = _play(read, settings, learned, out, quiet=as_json)
     told = as_dict(played, settings)
-    _write(played, told, out)
+    (out / TABLE).write_text(json.dumps(told, indent=1) + "\n")
     if as_json:
         typer.echo(json.dumps(told))
     else:
         _print(played, told)
+
+
+def _play(
+    scenario: Scenario, settings: LeagueSettings, learned: Mapping[str, NumpyPolicy], out: Path, *, quiet: bool
+) -> League:
+    from rich.console import Console
+    from rich.progress import Progress
+
+    from .cluster import settle_in, start_ray, stop_ray
+    from .league import play_league
+
+    largest = max((settings.attackers, settings.defenders), key=lambda side: side.workers * side.threads)
+    started = start_ray(largest)  # once for all trainings
+    settle_in(largest)
+    try:
+        with Progress(console=Console(stderr=True), disable=quiet, transient=True) as bar:
+            task = bar.add_task("", total=1.0)
+            return play_league(
+                scenario,
+                settings,
+                learned,
+                out,
+                progress=lambda stage, share: bar.update(task, description=stage, completed=share),
+            )
+    finally:
+        if started:
+            stop_ray()
 
 
 def as_dict(played: League, settings: LeagueSettings) -> dict[str, Any]:
@@ -80,6 +101,7 @@ def as_dict(played: League, settings: LeagueSettings) -> dict[str, Any]:
 
     return {
         "settings": asdict(settings),
+        "tries_per_hour": played.tries_per_hour,
         "attackers": {name: "learned" if name in played.learned_attackers else "script" for name in played.attackers},
         "defenders": {name: "learned" if name in played.learned_defenders else "script" for name in played.defenders},
         "losses": [
@@ -88,19 +110,6 @@ def as_dict(played: League, settings: LeagueSettings) -> dict[str, Any]:
         ],
         **played.exploitability,
     }
-
-
-def _write(played: League, told: dict[str, Any], out: Path) -> None:
-    from ..envs.policy_file import save_policy
-    from .attacker_file import save_attacker
-
-    out.mkdir(parents=True, exist_ok=True)
-    for name, attacker in played.learned_attackers.items():
-        save_attacker(out / f"{name.replace(' ', '-')}.npz", attacker.weights, attacker.card)
-    for name, policy in played.learned_defenders.items():
-        if name.startswith("defender "):  # those that were given have their files
-            save_policy(out / f"{name.replace(' ', '-')}.tocsin", policy.weights, policy.card)
-    (out / "league.json").write_text(json.dumps(told, indent=1) + "\n")
 
 
 def _print(played: League, told: dict[str, Any]) -> None:
@@ -114,19 +123,18 @@ def _print(played: League, told: dict[str, Any]) -> None:
     for attacker in played.attackers:
         cells = [played.losses[attacker, defender] for defender in played.defenders]
         table.add_row(attacker, *[f"{cell.value:.2f} [{cell.low:.2f}, {cell.high:.2f}]" for cell in cells])
-    console, gap = Console(), told["exploitability"]
+    console = Console()
     console.print(table)
     console.print(
         f"{told['defender']}: {told['best_response']} takes {told['best_response_loss']:.2f}, the worst script "
-        f"({told['worst_scripted']}) {told['worst_scripted_loss']:.2f}: exploitability {gap['value']:.2f} "
-        f"[{gap['low']:.2f}, {gap['high']:.2f}]"
+        f"({told['worst_scripted']}) {told['worst_scripted_loss']:.2f}: exploitability "
+        f"{_with_ends(told['exploitability'])}"
+    )
+    console.print(
+        f"of that {_with_ends(told['by_tempo'])} by tempo (a script as fast: {told['as_fast_loss']:.2f}), "
+        f"{_with_ends(told['by_choice'])} by choice of steps"
     )
 
 
-def _check_folder(out: Path) -> None:
-    from .league_settings import LeagueError
-
-    if out.exists() and (not out.is_dir() or any(out.iterdir())):
-        raise LeagueError(f"--out {out}: holds something; name a new folder")
-    if not out.parent.is_dir():
-        raise LeagueError(f"--out {out}: folder {out.parent} is not there; make it first")
+def _with_ends(gap: Mapping[str, float]) -> str:
+    return f"{gap['value']:.2f} [{gap['low']:.2f}, {gap['high']:.2f}]"

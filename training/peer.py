@@ -65,7 +65,7 @@ class Peer:
         self._settings, self._number, self._stage = settings, number, stage
         self._scale = 1.0
         self._group: Group = Alone()
-        self._learner = make_learner(chains[0].game, settings)
+        self._learner = make_learner(chains[0].game, settings, chains[0].player)
         self._roller = make_roller(chains, settings, number, stage)
 
     def join(self, group: Group) -> None:

@@ -21,6 +21,7 @@ from stable_baselines3.common.logger import Logger
 
 from ..envs.game import Game
 from .group import Alone, Group
+from .player import Player
 from .policy import PairPolicy, action_space, observation_space
 from .rollout import Rollout, each
 from .settings import TrainSettings
@@ -162,11 +163,12 @@ def _copied(value: Any) -> Any:
     return value
 
 
-def make_learner(game: Game, settings: TrainSettings) -> GroupPPO:
-    """A learner on the game's spaces, without an environment: rollouts bring the data."""
-    observed = observation_space(game)
+def make_learner(game: Game, settings: TrainSettings, player: Player | None = None) -> GroupPPO:
+    """A learner without an environment: rollouts bring the data. Without a `player` the defender of the game."""
+    if player is None:
+        player = Player(PairPolicy, observation_space(game), action_space(game), {"game": game})
     learner = GroupPPO(
-        PairPolicy,
+        player.policy,
         None,
         learning_rate=lambda left: settings.learning_rate * left,
         n_steps=settings.steps,
@@ -179,13 +181,13 @@ def make_learner(game: Game, settings: TrainSettings) -> GroupPPO:
         ent_coef=settings.entropy,
         vf_coef=settings.value_weight,
         max_grad_norm=math.inf,  # cut after the sum instead, see `_sum_gradients`
-        rollout_buffer_class=SharedDictBuffer if hasattr(observed, "spaces") else SharedBuffer,
+        rollout_buffer_class=SharedDictBuffer if hasattr(player.observed, "spaces") else SharedBuffer,
         seed=settings.seed,
-        policy_kwargs={"game": game},
+        policy_kwargs=dict(player.settings),
         device="cuda" if settings.gpus and torch.cuda.is_available() else "cpu",
         _init_setup_model=False,
     )
-    learner.observation_space, learner.action_space = observed, action_space(game)
+    learner.observation_space, learner.action_space = player.observed, player.actions
     learner.n_envs = settings.worlds
     learner.longest, learner.minibatches = settings.gradient_norm, settings.minibatches
     learner._setup_model()

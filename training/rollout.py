@@ -76,7 +76,8 @@ class Roller:
             if not count:
                 continue
             batches = -(-PHASES // len(chains))
-            made = seating.parts(chain.game, range(first, first + count), stream=STREAM_ENVIRONMENT, batches=batches)
+            ids, play = range(first, first + count), chain.play or seating
+            made = play.parts(chain.game, ids, stream=STREAM_ENVIRONMENT, batches=batches)
             units += [np.full(part.count, chain.unit, np.float64) for part in made]
             parts += made
             first += count

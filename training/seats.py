@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol, runtime_checkable
 
 import numpy as np
 import numpy.typing as npt
@@ -44,6 +45,15 @@ class Seating:
         return [OwnerLanes(game, one, stream=stream, own_share=self.own_share) for one in shares]
 
 
+@runtime_checkable
+class Phased(Protocol):
+    """A part whose worlds begin and end together, and which knows how to stand anywhere in an episode."""
+
+    def start_at(self, episode: int, share: float) -> npt.NDArray[np.bool_]:
+        """Begin an episode and play on until this share of it has gone; gives bool[lanes]: at a start."""
+        ...
+
+
 def start(part: Part, episode: int, offset: float) -> npt.NDArray[np.bool_]:
     """Put worlds at different times of an episode, so that each rollout holds all of them; a rule defends until then.
 
@@ -54,6 +64,8 @@ def start(part: Part, episode: int, offset: float) -> npt.NDArray[np.bool_]:
         episode: number of their first.
         offset: where within the spacing of their times they begin, 0 to 1, so that parts differ.
     """
+    if isinstance(part, Phased):
+        return part.start_at(episode, offset)
     if isinstance(part, OwnerLanes):
         return _start_together(part, episode, offset)
     assert isinstance(part, ActiveWorlds)

@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import MISSING, asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -211,10 +211,12 @@ def parse_settings(content: Any, place: str, *, folder: Path | None = None, **gi
         raise TrainError(f"{place}: {error}") from None
 
 
-def settings_yaml(settings: Any) -> str:
+def settings_yaml(settings: Any, without: Collection[str] = ()) -> str:
     """Settings, made with `number` and `word`, as a commented YAML file that reads back to the same settings."""
     lines = []
     for one in fields(settings):
+        if one.name in without:
+            continue
         assert one.default is not MISSING
         choices = one.metadata.get("choices")
         style = "'" if type(one.default) is str and not choices else None  # else the text 08 reads as a number

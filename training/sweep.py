@@ -20,8 +20,8 @@ from pathlib import Path
 from typing import Any
 
 from ..twin.sources.safe_yaml import read_yaml
+from .course import BOUND
 from .settings import TrainError, TrainSettings, parse_settings
-from .train import BOUND
 
 CHOICE, UNIFORM, LOGUNIFORM = "choice", "uniform", "loguniform"
 KINDS = (CHOICE, UNIFORM, LOGUNIFORM)

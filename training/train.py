@@ -1,15 +1,14 @@
 """One training run, readable top to bottom: imitate, let Ray workers roll out and learn, keep the best, write it down.
 
-Flows in: a scenario and settings; `family` says which chains are played. Flows out: a policy file and what was measured
-on the way. The first part of the time goes into imitating a rule (behaviour cloning), while Ray's workers load; then
-PPO improves on it. Weights are kept by their loss on worlds of a stream that neither training nor evaluation uses. A
-run with a folder writes checkpoints, and goes on from the newest: parameters, optimizer, draws, stage, worlds,
-counters, curves and best weights.
+Flows in: a scenario and settings, or another `Course`, which says what is played. Flows out: a policy file, or weights,
+and what was measured on the way. The first part of the time goes into imitating a rule (behaviour cloning), while Ray's
+workers load; then PPO improves on it. Weights are kept by their loss on worlds of a stream that neither training nor
+evaluation uses. A run with a folder writes checkpoints, and goes on from the newest: parameters, optimizer, draws,
+stage, worlds, counters, curves and best weights.
 """
 
 from __future__ import annotations
 
-import hashlib
 import math
 import tempfile
 import time
@@ -22,31 +21,25 @@ import numpy as np
 import torch
 
 from ..envs.active import ACTIVE_FEATURES
-from ..envs.policy_file import OBSERVATION_VERSION, save_policy
+from ..envs.policy_file import save_policy
 from ..envs.scenario import Scenario
 from .central import Central
 from .checkpoint import CheckpointError
 from .cluster import settle_in, start_ray, stop_ray
 from .containing import read_numbers
+from .course import Course, Defence
 from .decentralised import Decentralised
 from .family import Chains, Curriculum
-from .imitate import imitate
 from .metering import COSTS, is_bound, next_multipliers, overrun, prices
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder, made_by
-from .seats import Seating
 from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
-from .validate import validated
 from .workers import FIRST_LIFE, Crew, Earlier
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
 VALIDATION_SLACK = 1.2  # the last validation may take this much longer than the first
-BUDGETS = ("downtime_budget", "false_budget", "consents_budget", "budget_rate")
-FAMILY = ("seats", "own_share", "cooperation", "chains", "smallest", "largest", "stages", "attackers", "unit", "judges")
-RECIPE = ("seed", "shape", "worlds", "steps", "epochs", "minibatches", "gamma", "gae_lambda")
-BOUND = (*RECIPE, *FAMILY, *BUDGETS)  # settings that stay when a run is resumed
 LEAST_LEFT = 0.05  # of the learning rate, at the end
 
 Progress = Callable[[Report], None]
@@ -113,16 +106,41 @@ def train(
     """
     if settings.rule:
         read_numbers(Path(settings.rule))  # is one, before anything starts
-    report, curriculum = Report(), Curriculum(scenario, settings)
+    course = Defence(scenario, settings)
+    learned = learn(course, settings, progress, resume=resume, make_shape=make_shape)
+    _write(learned, course, scenario, settings, out)
+    return learned.report
+
+
+@dataclass(frozen=True)
+class LearnedBest:
+    """What a run came to."""
+
+    report: Report
+    weights: Mapping[str, Any]  # the best by validation, as `Course.weights` gave them
+    costs: Mapping[str, float]  # theirs
+    folder: RunFolder | None
+
+
+def learn(
+    course: Course,
+    settings: TrainSettings,
+    progress: Progress = lambda _: None,
+    *,
+    resume: bool = False,
+    make_shape: MakeShape | None = None,
+) -> LearnedBest:
+    """Train on any course; all else as `train`, which also says what is raised."""
+    report = Report()
     folder = RunFolder(settings, resume=resume) if settings.run else None
     kept = folder.checkpoint if folder is not None else None
     if kept is not None:
-        _check_same(kept["of"], _of(scenario, curriculum, settings), settings.run)
-        _check_chains(kept["curriculum"], curriculum, settings.run)
+        _check_same(kept["of"], course.bound_to(), settings.run)
+        _check_chains(kept["curriculum"], course, settings.run)
         report.go_on(kept["report"])
     if folder is not None:
         folder.begin()
-    run = _Run(scenario, curriculum, settings, report, folder, progress, make_shape or SHAPES[settings.shape])
+    run = _Run(course, settings, report, folder, progress, make_shape or SHAPES[settings.shape])
     progress(report)
     started = start_ray(settings)
     try:
@@ -135,16 +153,14 @@ def train(
         if folder is not None:
             folder.close()
     report.seconds = report.clock()
-    _write(run, out)
-    return report
+    return LearnedBest(report, run.best, run.best_costs, folder)
 
 
 @dataclass
 class _Run:
     """One life of a run."""
 
-    scenario: Scenario
-    curriculum: Curriculum
+    course: Course
     settings: TrainSettings
     report: Report
     folder: RunFolder | None
@@ -153,7 +169,7 @@ class _Run:
     shape: Shape | None = None
 
     def __post_init__(self) -> None:
-        self.best: dict[str, Any] = {}
+        self.best: Mapping[str, Any] = {}
         self.best_costs: dict[str, float] = {}
         self._validated_at = -1  # iteration
         self._validation_s = self._iteration_s = 0.0  # how long the last took
@@ -162,15 +178,15 @@ class _Run:
         """Imitate or go on, then PPO until the end, validating now and then, and at the end."""
         report, settings = self.report, self.settings
         stage = report.chains_stage = 0 if kept is None else int(kept["curriculum"]["stage"])
-        chains = self.curriculum.chains(stage)
+        chains = self.course.chains(stage)
         played: dict[int, Any] = {} if kept is None else {int(place): one for place, one in kept["played"].items()}
         earlier = FIRST_LIFE if kept is None else Earlier.of(kept["crew"], played)
         shape = self.shape = self.make_shape(chains, settings, stage, earlier)
         settle_in(settings)  # batches here are small: more threads gain little, and lose much on a loaded machine
-        self.learner = make_learner(chains[0].game, settings)
+        self.learner = make_learner(chains[0].game, settings, chains[0].player)
         if kept is None:
             self._say("imitating")
-            report.scale = self._imitate()
+            report.scale = self.course.begin(self.learner.policy)
             self._validate()
         else:
             self.learner.restore(kept["learner"])
@@ -193,17 +209,12 @@ class _Run:
             self._validate()
         self._keep()
 
-    def _imitate(self) -> float:
-        """Clone the rule on chains of all sizes, as the last stages have them; gives the scale of rewards."""
-        stages = Curriculum(self.scenario, self.settings)
-        return imitate(self.learner.policy.network, stages.chains(stages.last), self.settings)
-
     def _go_over(self, shape: Shape) -> None:
         """Play the chains of the stage that is due."""
-        stage = self.curriculum.stage_at(self._part())
+        stage = self.course.stage_at(self._part())
         if stage > self.report.chains_stage:
             self.report.chains_stage = stage
-            shape.play(self.curriculum.chains(stage), stage)
+            shape.play(self.course.chains(stage), stage)
 
     def _note(self, told: Iteration, replaced: int) -> None:
         assert self.shape is not None
@@ -259,17 +270,14 @@ class _Run:
         if report.iterations:
             assert self.shape is not None
             self.learner.restore(self.shape.learned())
-        weights = self.learner.policy.network.numpy_weights()
-        judges = self.curriculum.judges
-        judged = validated(
-            judges, self.learner.policy.network, self.curriculum.judged_worlds, Seating.of(self.settings)
-        )
-        loss = float(judged.losses.mean())  # each in its chain's unit, so that none outweighs the others
+        judged = self.course.judged(self.learner.policy)
+        loss = float(judged.losses.mean())
         broken = overrun(judged.costs, self.settings)
         report.validation.append((report.clock(), loss))
         self._validated_at, self._validation_s = report.iterations, time.monotonic() - began
         if (broken, loss) < (report.best_overrun, report.best_loss):
-            report.best_overrun, report.best_loss, self.best = broken, loss, weights
+            report.best_overrun, report.best_loss = broken, loss
+            self.best = self.course.weights(self.learner.policy)
             told = zip(COSTS, judged.costs.tolist(), strict=True)
             self.best_costs = {name: cost for name, cost in told if math.isfinite(cost)}
         self.progress(report)
@@ -279,13 +287,13 @@ class _Run:
             return
         assert self.shape is not None
         state = {
-            "of": _of(self.scenario, self.curriculum, self.settings),
+            "of": self.course.bound_to(),
             "learner": self.shape.learned(),
             "played": {str(place): one for place, one in self.shape.played().items()},
             "crew": self.shape.crew.kept(),
-            "best": self.best,
+            "best": dict(self.best),
             "best_costs": self.best_costs,
-            "curriculum": self.curriculum.told(self.report.chains_stage),
+            "curriculum": self.course.told(self.report.chains_stage),
             "report": self.report.kept(),
         }
         self.folder.keep(self.report.iterations, state)
@@ -293,19 +301,6 @@ class _Run:
     def _say(self, stage: str) -> None:
         self.report.stage = stage
         self.progress(self.report)
-
-
-def _of(scenario: Scenario, curriculum: Curriculum, settings: TrainSettings) -> dict[str, Any]:
-    """What a checkpoint is bound to."""
-    game = curriculum.judges[0].game
-    return {
-        "scenario": scenario.name,
-        **{name: getattr(settings, name) for name in BOUND},
-        "library": game.library.digest,
-        "observation version": OBSERVATION_VERSION,
-        "chain": [chain.game.compiled.twin.digest for chain in curriculum.judges],
-        "game": hashlib.sha256(scenario.model_dump_json(exclude={"folder"}).encode()).hexdigest()[:16],
-    }
 
 
 def _check_same(kept: Mapping[str, Any], wanted: Mapping[str, Any], run: str) -> None:
@@ -317,39 +312,41 @@ def _check_same(kept: Mapping[str, Any], wanted: Mapping[str, Any], run: str) ->
             )
 
 
-def _check_chains(kept: Mapping[str, Any], curriculum: Curriculum, run: str) -> None:
+def _check_chains(kept: Mapping[str, Any], course: Course | Curriculum, run: str) -> None:
     """Refuse a checkpoint whose stage this version would play on other chains.
 
     Raises:
         CheckpointError: naming the run and the mend.
     """
-    if curriculum.told(int(kept["stage"])) != kept:
+    if course.told(int(kept["stage"])) != kept:
         raise CheckpointError(
             f"run {run}: stage {kept['stage']} of its checkpoint had other chains; go on with the version that began "
             "it, or name another folder"
         )
 
 
-def _write(run: _Run, out: Path | None) -> None:
-    weights = {name: torch.as_tensor(one).numpy() for name, one in run.best.items()}
-    card = _card(run)
+def _write(
+    learned: LearnedBest, course: Defence, scenario: Scenario, settings: TrainSettings, out: Path | None
+) -> None:
+    weights = {name: torch.as_tensor(one).numpy() for name, one in learned.weights.items()}
+    card = _card(learned, course, scenario, settings)
     if out is not None:
         save_policy(out, weights, card)
-    if run.folder is not None:
+    if learned.folder is not None:
         with tempfile.TemporaryDirectory() as folder:
             made = Path(folder) / "policy.tocsin"
             save_policy(made, weights, card)
-            run.folder.put("policy.tocsin", made.read_bytes())
+            learned.folder.put("policy.tocsin", made.read_bytes())
 
 
-def _card(run: _Run) -> dict[str, Any]:
+def _card(learned: LearnedBest, course: Defence, scenario: Scenario, settings: TrainSettings) -> dict[str, Any]:
     from .. import __version__
 
-    settings, report = run.settings, run.report
-    library = run.curriculum.judges[0].game.library
+    report, judges = learned.report, course.curriculum.judges
+    library = judges[0].game.library
     return {
         "tocsin": __version__,
-        "scenario": run.scenario.name,
+        "scenario": scenario.name,
         "library": library.digest,
         "playbooks": list(library.names),
         "settings": {
@@ -360,8 +357,8 @@ def _card(run: _Run) -> dict[str, Any]:
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,
         "iterations": report.iterations,
-        "judged by": [chain.told for chain in run.curriculum.judges],
+        "judged by": [chain.told for chain in judges],
         "validation_loss": report.best_loss,
-        "validation_costs": run.best_costs,
+        "validation_costs": dict(learned.costs),
         "validation": [[round(at, 1), round(loss, 4)] for at, loss in report.validation],
     }

@@ -1,241 +1,169 @@
-"""The league: attackers see what they discovered, files hold arrays alone, tables and figures are what was played."""
+"""The league: pools grow, tables and figures are what was played, one that was killed goes on from its folder."""
 
 from __future__ import annotations
 
-import io
 import json
-import os
-import pickle
-import zipfile
 from dataclasses import fields, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
-import torch
 from tocsin import envs as shelf
-from tocsin.envs.attack import AttackEnv
-from tocsin.envs.attackers import Attacker
-from tocsin.envs.game import Game, load_game
 from tocsin.envs.policy_file import load_policy
-from tocsin.envs.scenario import Scenario
-from tocsin.envs.scripted import Threshold, nothing
 from tocsin.orchestrator.cli import BAD_INPUT, main
-from tocsin.training.attack_network import SHAPES, AttackNetwork, AttackPolicy, NumpyAttacker, numpy_weights
-from tocsin.training.attacker_file import AttackerFileError, load_attacker, save_attacker
-from tocsin.training.duel import ROW_FEATURES, ROWS, SLOTS, Duel, play_duel, rows_of
-from tocsin.training.duel_sb3 import AttackVecEnv, DefendVecEnv
-from tocsin.training.league import AS_WRITTEN, EXPLOITER, _model, play_league
-from tocsin.training.league_settings import LeagueError, LeagueSettings, read_league
-from tocsin.training.playing import play
-from tocsin.training.settings import settings_yaml
-
-STREAM = 2
-TICKS = 60
-TINY = LeagueSettings(
-    rounds=1, attack_steps=60, defend_steps=30, worlds=3, attacks=4, imitation_worlds=2, presets_of_attackers="apt"
+from tocsin.tests.training.duels import TICKS, the_scenario
+from tocsin.tests.training.in_process import without_ray
+from tocsin.training import cluster, league
+from tocsin.training.attacker_file import load_attacker
+from tocsin.training.in_process import InProcess
+from tocsin.training.league import AS_WRITTEN, EXPLOITER, League, play_league, tries_per_hour
+from tocsin.training.league_settings import (
+    ATTACKERS,
+    DEFENDERS,
+    LeagueError,
+    LeagueSettings,
+    league_yaml,
+    read_league,
 )
+from tocsin.training.league_table import exploited
+
+LITTLE = {"workers": 1, "iterations": 2, "worlds": 4, "steps": 6, "minibatches": 2, "epochs": 1, "validations": 2}
+TINY = LeagueSettings(
+    rounds=1,
+    tempo="unbound",
+    attacks=4,
+    presets_of_attackers="apt",
+    attackers=replace(ATTACKERS, **LITTLE, validation_worlds=4),
+    defenders=replace(DEFENDERS, **LITTLE, validation_worlds=4, imitation_worlds=2, imitation_passes=1),
+)
+EVERY_TICK = f"{AS_WRITTEN}, every tick"
 
 
-def _scenario() -> Scenario:
-    return Scenario(name="hour", attackers=(Attacker(onset_s=(0.0, 0.0), absent=0.0),), horizon_ticks=TICKS)
+@pytest.fixture(autouse=True)
+def in_process(monkeypatch: pytest.MonkeyPatch) -> None:
+    without_ray(monkeypatch)
+    monkeypatch.setattr(cluster, "start_ray", lambda settings: False)
 
 
-@cache
-def _game() -> Game:
-    return load_game(_scenario())
+def _values(played: League) -> dict[tuple[str, str], float]:
+    return {pair: one.value for pair, one in played.losses.items()}
 
 
-def _attacker(seed: int = 0) -> NumpyAttacker:
-    torch.manual_seed(seed)
-    network = AttackNetwork()
-    with torch.no_grad():
-        for one in network.parameters():
-            one.add_(torch.randn_like(one) * 0.1)
-    return NumpyAttacker(numpy_weights(network), {"steps": seed})
-
-
-def test_a_duel_of_scripts_is_the_same_world() -> None:
-    """Without a learned side a duel loses what the plain worlds of the same ids lose."""
-    rule = Threshold(_game())
-    expected = play(_game(), rule, range(6), stream=STREAM).loss.sum(axis=(1, 2))
-    np.testing.assert_allclose(play_duel(_game(), rule, None, range(6), stream=STREAM), expected, rtol=1e-12)
-
-
-def test_the_attackers_seat_sees_what_its_environment_shows() -> None:
-    """Rows, legal actions, rewards of a learned attacker are those of `AttackEnv` in the same world and episode."""
-    env, attacker = AttackEnv(game=_game(), world=5, defender="threshold", slots=SLOTS, rows=ROWS), _attacker()
-    duel, rule = Duel(_game(), [5], stream=1), Threshold(_game())
-    seen, _ = env.reset(seed=5)
-    duel.play(rule(duel.worlds), duel.steps_of(np.array([0])))  # the environment starts when it has come
-    tried = 0
-    while not duel.is_over:
-        view = duel.look()
-        np.testing.assert_array_equal(view.rows[0], rows_of(seen, duel.tick / TICKS))
-        np.testing.assert_array_equal(view.legal[0], env.action_masks())
-        action = attacker(view)
-        tried += int(action[0] > 0)
-        defence = rule(duel.worlds) if duel.decides else np.zeros(1, np.int32)
-        done = duel.play(defence, duel.steps_of(action))
-        seen, reward, _, _, _ = env.step(int(action[0]))
-        assert done[0] == pytest.approx(reward)
-    assert tried > 5
-
-
-def test_worlds_of_a_duel_do_not_depend_on_each_other() -> None:
-    """A world gives the same beside others as alone, so discoveries are each world's own."""
-    together = play_duel(_game(), nothing, _attacker(), range(4), stream=STREAM)
-    apart = [play_duel(_game(), nothing, _attacker(), [world], stream=STREAM)[0] for world in range(4)]
-    np.testing.assert_array_equal(together, apart)
-    assert together.any()
-
-
-def test_numpy_attacks_as_torch_does() -> None:
-    """Equal logits to 1e-5 on what is met in play; what is not legal is never taken."""
-    torch.manual_seed(3)
-    network, duel = AttackNetwork(), Duel(_game(), range(5), stream=STREAM)
-    attacker = NumpyAttacker(numpy_weights(network), {})
-    for _ in range(TICKS // 2):
-        view = duel.look()
-        logits, _ = network(torch.from_numpy(view.rows))
-        found = attacker.logits(view)
-        np.testing.assert_allclose(found[view.legal], logits.detach().numpy()[view.legal], atol=1e-5)
-        assert np.isneginf(found[~view.legal]).all()
-        duel.play(np.zeros(5, np.int32), duel.steps_of(attacker(view)))
-    assert view.legal[:, 1:].any() and view.rows.shape == (5, ROWS, ROW_FEATURES)
-
-
-def test_an_attacker_learns_against_one_who_does_nothing() -> None:
-    """One that rather waits takes nothing; after some thousand ticks it has found that trying pays."""
-    torch.set_num_threads(1)
-    duel = Duel(_game(), range(12), stream=1)
-    env, settings = AttackVecEnv([duel], [nothing], scale=2.0), replace(TINY, learning_rate=2e-2)
-    model = _model(AttackPolicy, env, _game(), settings, 1)
-    with torch.no_grad():
-        model.policy.network.wait.bias.fill_(2.0)
-    before = NumpyAttacker(numpy_weights(model.policy.network), {})
-    model.learn(12 * TICKS * 8)
-    after = NumpyAttacker(numpy_weights(model.policy.network), {})
-    taken = [play_duel(_game(), nothing, one, range(24), stream=STREAM).mean() for one in (before, after)]
-    assert taken[0] == 0 < 0.1 < taken[1]
-
-
-def test_environments_end_together_and_say_so() -> None:
-    """At the horizon each lane is told its last observation; a new episode begins; rewards are the loss."""
-    attackers = [None, _attacker()]
-    env = DefendVecEnv([Duel(_game(), range(2), stream=1), Duel(_game(), range(2, 4), stream=1)], attackers, scale=0.5)
-    env.reset()
-    total = np.zeros(4)
-    for _ in range(_game().decisions):
-        env.step_async(np.zeros(4, int))
-        rows, rewards, dones, infos = env.step_wait()
-        total += rewards
-    assert dones.all() and all(info["TimeLimit.truncated"] for info in infos)
-    assert infos[0]["terminal_observation"].shape == rows[0].shape and env.duels[0].tick == 0
-    alone = [
-        play_duel(_game(), nothing, one, ids, stream=1)
-        for one, ids in zip(attackers, (range(2), range(2, 4)), strict=True)
-    ]
-    np.testing.assert_allclose(total, -0.5 * np.concatenate(alone), rtol=1e-4)
-    assert len(env.env_method("action_masks")) == 4
-
-
-def test_a_league_tells_who_beats_whom() -> None:
+def test_a_league_tells_who_beats_whom(tmp_path: Path) -> None:
     """Pools grow by one a round, every pair has a loss with its interval, exploitability is the gap it says."""
     stages: list[str] = []
-    played = play_league(_scenario(), TINY, {}, progress=lambda stage, share: stages.append(stage))
-    assert list(played.attackers) == [AS_WRITTEN, "apt", "attacker 1", EXPLOITER]
-    assert list(played.learned_defenders) == ["defender 1"] and len(stages) == 4
+    played = play_league(
+        the_scenario(), TINY, {}, tmp_path, progress=lambda stage, share: stages.append(stage.split(":")[0])
+    )
+    assert list(played.attackers) == [AS_WRITTEN, "apt", "attacker 1", EXPLOITER, EVERY_TICK]
+    assert list(played.learned_defenders) == ["defender 1"] and len(set(stages)) == 4
     assert set(played.losses) == {(a, d) for a in played.attackers for d in played.defenders}
     assert all(one.low <= one.value <= one.high for one in played.losses.values())
     told = played.exploitability
     assert told["defender"] == "defender 1" and told["best_response"] in ("attacker 1", EXPLOITER)
-    best, worst = (played.losses[told[name], "defender 1"].value for name in ("best_response", "worst_scripted"))
-    assert told["exploitability"]["value"] == pytest.approx(best - worst)
-    again = play_league(_scenario(), TINY, {})
-    assert {pair: one.value for pair, one in again.losses.items()} == {
-        pair: one.value for pair, one in played.losses.items()
-    }, "a seed decides all of it"
+    assert told["worst_scripted"] in (AS_WRITTEN, "apt") and told["as_fast"] == EVERY_TICK
+    of = {
+        name: played.losses[told[name], "defender 1"].value for name in ("best_response", "worst_scripted", "as_fast")
+    }
+    assert told["exploitability"]["value"] == pytest.approx(of["best_response"] - of["worst_scripted"])
+    assert told["by_tempo"]["value"] == pytest.approx(of["as_fast"] - of["worst_scripted"])
+    assert told["by_choice"]["value"] == pytest.approx(of["best_response"] - of["as_fast"])
+
+
+def test_a_killed_league_goes_on_with_the_same_table(tmp_path: Path) -> None:
+    """Killed in the training of the defender and begun again in its folder, it ends with the losses of one left alone;
+    who had been trained is not trained again."""
+
+    class Killed(Exception):  # noqa: N818
+        """As a process is."""
+
+    whole = play_league(the_scenario(), TINY, {}, tmp_path / "whole")
+
+    def kill(stage: str, share: float) -> None:
+        if "defender 1 against" in stage and "1 iterations" in stage:
+            raise Killed
+
+    parts, settings = tmp_path / "parts", _keeping_each_iteration(TINY)
+    with pytest.raises(Killed):
+        play_league(the_scenario(), settings, {}, parts, progress=kill)
+    first = (parts / "attacker-1.npz").stat().st_mtime_ns
+    assert not (parts / "defender-1.tocsin").exists() and list((parts / "defender-1").glob("checkpoint-*"))
+    stages: list[str] = []
+    again = play_league(the_scenario(), settings, {}, parts, progress=lambda stage, share: stages.append(stage))
+    assert _values(again) == _values(whole)
+    assert (parts / "attacker-1.npz").stat().st_mtime_ns == first
+    assert not any("training attacker 1" in stage for stage in stages)
+
+
+def _keeping_each_iteration(settings: LeagueSettings) -> LeagueSettings:
+    sides = {side: replace(getattr(settings, side), checkpoint_every=1) for side in ("attackers", "defenders")}
+    return replace(settings, **sides)  # type: ignore[arg-type]
+
+
+def test_newcomers_begin_where_the_best_before_them_ended(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The exploiter's first weights are those kept of the attacker that takes most from the last defender."""
+    begun: list[Any] = []
+
+    class Watching(InProcess):
+        def begin(self, state: Any, *more: Any) -> None:
+            row = state["policy"].get("network.row.weight")  # which defenders do not have
+            begun.extend([] if row is None else [row.numpy().copy()])
+            super().begin(state, *more)
+
+    play_league(the_scenario(), TINY, {}, tmp_path, make_shape=Watching)
+    attacker = load_attacker(tmp_path / "attacker-1.npz")
+    assert len(begun) == 2
+    np.testing.assert_array_equal(begun[1], attacker.weights["row.weight"])
+
+
+def test_a_best_response_is_chosen_on_other_attacks() -> None:
+    """Who is best by chance on the attacks that are told is not chosen for it."""
+    rng = np.random.default_rng(0)
+    chosen_on = {"script": rng.random(40), "one": rng.random(40) + 2, "other": rng.random(40) + 1}
+    told_on = {"script": rng.random(40), "one": rng.random(40) + 1, "other": rng.random(40) + 5}
+    told = exploited("d", chosen_on, told_on, learned={"one", "other"}, scripts=["script"], as_fast="script")
+    assert told["best_response"] == "one" and told["by_tempo"]["value"] == 0
+    gap = told["exploitability"]
+    assert gap["value"] == pytest.approx(float((told_on["one"] - told_on["script"]).mean()))
+    assert 0.8 < gap["low"] < gap["value"] < gap["high"] < 1.3
+
+
+def test_a_tempo_is_the_scenarios_the_fastest_scripts_or_none() -> None:
+    """In tries an hour; the fastest of the presets named counts, and the scenario's own if that is faster."""
+    settings = LeagueSettings(presets_of_attackers="apt,ransomware")
+    assert tries_per_hour(the_scenario(), settings) == 20.0
+    assert tries_per_hour(the_scenario(), replace(settings, tempo="fastest")) == 45.0
+    assert tries_per_hour(the_scenario(), replace(settings, tempo="fastest", presets_of_attackers="apt")) == 20.0
+    assert tries_per_hour(the_scenario(), replace(settings, tempo="unbound")) == league.MOST_TRIES
 
 
 @pytest.mark.parametrize("name", ["restore above belief", "evict by worth", "defender 1"])
-def test_a_given_policy_takes_no_name_of_another(name: str) -> None:
+def test_a_given_policy_takes_no_name_of_another(tmp_path: Path, name: str) -> None:
     """Otherwise it would stand in the pool in place of the script, or be replaced by the first newcomer."""
     policy = load_policy(next((Path(shelf.__file__).parent / "data" / "policies").glob("*.tocsin")))
     with pytest.raises(LeagueError, match=f"policy name '{name}' is taken"):
-        play_league(_scenario(), TINY, {name: policy})
-
-
-def test_attackers_come_back_from_their_files(tmp_path: Path) -> None:
-    """Weights and card are what was saved, and the file holds arrays alone."""
-    attacker, path = _attacker(4), tmp_path / "a.npz"
-    save_attacker(path, attacker.weights, attacker.card)
-    found = load_attacker(path)
-    assert found.card["steps"] == 4 and set(found.weights) == set(SHAPES)
-    assert all(np.array_equal(found.weights[name], attacker.weights[name]) for name in SHAPES)
-    view = Duel(_game(), range(2), stream=STREAM).look()
-    np.testing.assert_array_equal(found(view), attacker(view))
-    with pytest.raises(AttackerFileError, match=r"row\.bias"):
-        save_attacker(path, {**attacker.weights, "row.bias": np.zeros(3, np.float32)}, {})
-    assert load_attacker(path).card["steps"] == 4, "and the old file stays"
-
-
-@pytest.mark.parametrize("fault", ["cut", "changed", "pickle", "none", "text", "format", "large", "infinite"])
-def test_a_file_that_is_not_what_was_saved_is_refused(tmp_path: Path, fault: str) -> None:
-    """Named with its path and the mend; nothing in it is executed."""
-    attacker, path = _attacker(), tmp_path / "a.npz"
-    save_attacker(path, attacker.weights, {})
-    data = path.read_bytes()
-    called = tmp_path / "called"
-
-    class Evil:
-        def __reduce__(self) -> Any:
-            return os.mkdir, (str(called),)
-
-    def rewritten(**changes: Any) -> bytes:
-        with np.load(io.BytesIO(data)) as arrays:
-            told = {name: arrays[name] for name in arrays.files} | changes
-        buffer = io.BytesIO()
-        np.savez(buffer, **told)
-        return buffer.getvalue()
-
-    def with_member(name: str, content: bytes) -> bytes:
-        buffer = io.BytesIO(data)
-        with zipfile.ZipFile(buffer, "a") as archive:
-            archive.writestr(name, content)
-        return buffer.getvalue()
-
-    card = np.frombuffer(json.dumps({"format": 99}).encode(), np.uint8)
-    evil = io.BytesIO()
-    np.lib.format.write_array(evil, np.array([Evil()], dtype=object), allow_pickle=True)
-    broken = {
-        "cut": lambda: data[: len(data) // 2],
-        "changed": lambda: rewritten(**{"score.bias": np.ones(1, np.float32)}),
-        "pickle": lambda: with_member("evil.npy", evil.getvalue()),
-        "none": lambda: pickle.dumps(Evil()),
-        "text": lambda: b"hello",
-        "format": lambda: rewritten(card=card),
-        "large": lambda: with_member("more.npy", bytes(2_000_000)),
-        "infinite": lambda: rewritten(**{"wait.bias": np.full(1, np.inf, np.float32)}),
-    }[fault]()
-    path.write_bytes(broken)
-    with pytest.raises(AttackerFileError, match=r"a\.npz: .*(tocsin league|no attacker's file)"):
-        load_attacker(path)
-    assert not called.exists() and path.read_bytes() == broken
+        play_league(the_scenario(), TINY, {name: policy}, tmp_path)
 
 
 def test_settings_printed_are_settings_read(tmp_path: Path) -> None:
-    """Each has a meaning; what is printed reads back; what cannot be is named."""
-    assert all(len(one.metadata["meaning"]) > 10 for one in fields(LeagueSettings) if one.name != "threads")
+    """Each has a meaning; what is printed reads back; what cannot be is named with its place."""
+    assert all(len(one.metadata["meaning"]) > 10 for one in fields(LeagueSettings))
     path = tmp_path / "league.yaml"
-    path.write_text(settings_yaml(TINY))
+    path.write_text(league_yaml(TINY))
     assert read_league(path) == TINY and read_league(path, rounds=3).rounds == 3
+    assert read_league(path, workers=3).defenders.workers == 3
+    path.write_text("attackers:\n  seconds: 60\n")
+    assert (read_league(path).attackers.seconds, read_league(path).attackers.iterations) == (60, 0)
     for text, named in (
         ("round: 2\n", "'round' is no setting; take one of rounds"),
         ("rounds: 0\n", "rounds 0: give 1 to 100"),
         ("presets_of_attackers: ghost\n", "'ghost' is unknown; take of opportunist"),
+        ("tempo: fast\n", "tempo 'fast': give one of scenario, fastest, unbound"),
+        ("attackers: 3\n", "attackers: holds no mapping of settings"),
+        ("attackers:\n  chains: 3\n", "attackers: 'chains' is no setting of it; take one of seconds"),
+        ("attackers:\n  imitation_worlds: 3\n", "attackers: 'imitation_worlds' is no setting of it"),
+        ("defenders:\n  workers: 0\n", "defenders: workers 0: give 1 to 4096"),
         ("- 1\n", "mapping"),
     ):
         path.write_text(text)
@@ -243,21 +171,39 @@ def test_settings_printed_are_settings_read(tmp_path: Path) -> None:
             read_league(path)
 
 
+def test_a_side_has_a_world_for_each_opponent(tmp_path: Path) -> None:
+    """Else some of the pool would never be met."""
+    with pytest.raises(LeagueError, match="attackers: worlds 4: too few for pools of up to 5; give 5 or more"):
+        play_league(the_scenario(), replace(TINY, rounds=3), {}, tmp_path)
+    assert not list(tmp_path.iterdir())
+
+
 def test_the_command_writes_files_that_play(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """A folder with attackers, defenders and the table; a folder that holds something is left alone."""
+    """A folder with attackers, defenders and the table; with --resume it goes on as it began, else it is left alone."""
     scenario, config, out = tmp_path / "hour.yaml", tmp_path / "league.yaml", tmp_path / "out"
     scenario.write_text(f"name: hour\nhorizon_ticks: {TICKS}\n")
-    config.write_text(settings_yaml(replace(TINY, attacks=2)))
+    config.write_text(league_yaml(replace(TINY, attacks=2)))
     arguments = ["league", "--scenario", str(scenario), "--config", str(config), "--out", str(out), "--json"]
     main(arguments)
     told = json.loads(capsys.readouterr().out)
-    assert told == json.loads((out / "league.json").read_text())
+    assert told == json.loads((out / "league.json").read_text()) and told["tries_per_hour"] == league.MOST_TRIES
     assert load_attacker(out / "exploiter.npz").card["against"] == ["defender 1"]
     assert load_policy(out / "defender-1.tocsin").card["against"] == [AS_WRITTEN, "apt", "attacker 1"]
-    before = sorted(path.name for path in out.iterdir())
-    for more, named in ((arguments, "holds something"), (["league", "--rounds", "0"], "rounds 0")):
+    (out / "league.json").unlink()
+    main([*arguments, "--resume"])
+    assert json.loads(capsys.readouterr().out) == told
+    before = {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
+    for more, named in (
+        (arguments, "holds something; name a new folder, or add --resume"),
+        ([*arguments, "--resume", "--seed", "5"], "its league has 'seed: 0'; go on as it began"),
+        (["league", "--out", str(out), "--config", str(config), "--resume"], "another scenario"),
+        (["league", "--out", str(tmp_path / "none"), "--resume"], "holds no league to go on with"),
+        (["league", "--out", str(tmp_path / "no" / "place")], "is not there; make it first"),
+        (["league", "--rounds", "0"], "rounds 0"),
+        (["league", "--tempo", "slow"], "tempo 'slow'"),
+    ):
         with pytest.raises(SystemExit) as left:
             main(more)
         printed, err = capsys.readouterr()
         assert left.value.code == BAD_INPUT and printed == "" and len(err.strip().splitlines()) == 1 and named in err
-    assert before == sorted(path.name for path in out.iterdir())
+    assert before == {path.name: path.stat().st_mtime_ns for path in out.iterdir()}
