@@ -84,7 +84,7 @@ def test_learning_changes_the_policy(game: Game) -> None:
 
 def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
     """After cloning the network often picks the very pair that the rule would; before, hardly ever."""
-    settings = TrainSettings(imitation_worlds=8, imitation_passes=20)
+    settings = TrainSettings(imitation_worlds=8, imitation_passes=40)
     lesson = watch(Chain(game), 8, 1.0, settings)
     torch.manual_seed(0)
     network = PairNetwork(game.effects)
