@@ -34,8 +34,8 @@ from .worth import Watchful
 
 FACTORS = (0.5, 1.0, 2.0, 4.0)  # of the rule's level; the best of them on the imitation worlds teaches
 IMITATED_LEVEL = 1.0  # of owners' rules
-# Gain that makes a choice e times as likely in the lesson; assumed. At 0.25 the network drew from so many choices that in
-# training it contained 30 assets an attack for nothing where the likeliest choices contain 4: PPO then mends the draw.
+# Gain that makes a choice e times as likely in the lesson; assumed. At 0.25 the network drew from so many choices that
+# in training it contained 30 assets an attack for nothing, where the likeliest choices contain 4: PPO mends the draw.
 SOFTNESS = 0.1
 SLOW = 0.3  # share of worlds in which the rule acts in one decision of four, so that the lesson holds its mistakes
 RATE, LEAST_RATE = 5e-3, 1e-4  # Adam's, falling linearly over the passes
