@@ -120,10 +120,7 @@ def _chain(scenario: Scenario, assumptions: Assumptions) -> Twin:
     made = scenario.made
     if made is None:
         return load_chain(scenario)
-    shares = {name: assumptions.value(f"generate.{name}", getattr(made, name)) for name in _SHARES}
-    over = max(1.0, shares["open"] + shares["partial"])
-    shares |= {name: shares[name] / over for name in ("open", "partial")}
-    generator = Generator.model_validate({**made.model_dump(), **shares})
+    generator = Generator.model_validate({**made.model_dump(), **_shares(made, assumptions)})
     twin = load_chain(scenario.model_copy(update={"generate": generator}))
     rules = tuple(
         replace(
@@ -134,6 +131,15 @@ def _chain(scenario: Scenario, assumptions: Assumptions) -> Twin:
         for rule in twin.consent
     )
     return twin if scenario.consent else replace(twin, consent=rules)
+
+
+def _shares(made: Generator, assumptions: Assumptions) -> dict[str, float]:
+    """Drawn shares of a generated chain; those of the same owners come to 1 at most, rounding included."""
+    shares = {name: assumptions.value(f"generate.{name}", getattr(made, name)) for name in _SHARES}
+    over = max(1.0, shares["open"] + shares["partial"])
+    shares["open"] /= over
+    shares["partial"] = min(shares["partial"] / over, 1.0 - shares["open"])
+    return shares
 
 
 def _profile(profile: AttackerProfile, assumptions: Assumptions) -> AttackerProfile:
