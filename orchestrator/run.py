@@ -211,7 +211,11 @@ class _Turn:
             return Result(Ending.FAILED, str(error))
         steps = {order.step for order in due.orders}
         for sent in progress.begun:
-            if sent.phase is not self.phase or sent.step not in steps or is_asked_anew:
+            if (
+                sent.phase is not self.phase
+                or sent.step not in steps
+                or (is_asked_anew and not self.sending.is_running(sent.key))
+            ):
                 self.sending.forget(sent.key)
                 _write_unknown(self.engine, self.clock, self.actuator, self.response, sent.key)
                 return None

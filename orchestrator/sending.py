@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from .actuators.base import Actuator, Order, Outcome, may_be_shared
+from .actuators.base import Actuator, Order, Outcome, Unavailable, may_be_shared
 
 IN_FLIGHT = 8  # orders of one response that are sent at the same time; assumed
 
@@ -28,6 +28,7 @@ class Sending:
     _lock: Lock = field(default_factory=Lock)
     _running: dict[str, Future[Outcome]] = field(default_factory=dict)
     _forgotten: list[Future[Outcome]] = field(default_factory=list)
+    _given_up: set[str] = field(default_factory=set)  # keys that nobody waits for
     _ended: list[str] = field(default_factory=list)  # keys, in the order in which they ended; threads add to it
 
     def __enter__(self) -> Sending:
@@ -60,7 +61,12 @@ class Sending:
         """Wait no more for what becomes of an order."""
         left = self._running.pop(key, None)
         if left is not None:
+            self._given_up.add(key)
             self._forgotten.append(left)
+
+    def is_running(self, key: str) -> bool:
+        """Whether an order is on its way."""
+        return key in self._running
 
     def wait(self, timeout_s: float) -> bool:
         """Wait until one has ended, or so long; say whether one has."""
@@ -77,6 +83,8 @@ class Sending:
         if may_be_shared(self.actuator):
             return self._ask(order, was_sent)
         with self._lock:
+            if order.key in self._given_up:  # its end is written as not known: what waited for its turn stays here
+                raise Unavailable(f"order {order.key}: nobody waits for it any more; it was not sent")
             return self._ask(order, was_sent)
 
     def _ask(self, order: Order, was_sent: bool) -> Outcome:

@@ -2,7 +2,7 @@
 
 Flows in: keys, outcomes. Flows out: the first outcome. The law: a key is written down before its order leaves, so that
 after a crash nobody sends it again unknowing; what was begun and never ended is not repeated, a person looks. One
-SQLite file per actuator, used by the node's one thread.
+SQLite file per actuator, used by the threads that send.
 """
 
 from __future__ import annotations
@@ -62,7 +62,9 @@ class Journal:
         known = self.read(order)
         if known is not None:
             return known
-        begun = self._file.execute("INSERT OR IGNORE INTO orders (key) VALUES (?)", (order.key,)).rowcount == 0
+        # RETURNING, not rowcount: that is of the connection's last change, which may be another thread's.
+        new = self._file.execute("INSERT OR IGNORE INTO orders (key) VALUES (?) RETURNING 1", (order.key,)).fetchall()
+        begun = not new
         if begun and not repeatable:
             raise Unavailable(f"order {order.key}: sent before, its end is not known; it is not repeated, look there")
         try:

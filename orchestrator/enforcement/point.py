@@ -17,6 +17,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
 
@@ -102,9 +103,12 @@ class EnforcementPoint:
                 self.store.keep(key, {**response.as_json(), "digest": digest_of(command)})
                 self.write(self.store.rules())
         except NftError as error:
+            with suppress(NftError):  # one that was ended by its time may have been taken: back to what is kept
+                self.write(self.store.rules())
             raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
         except StoreError as error:
-            self.write(self.store.rules())  # the kernel took what cannot be kept: back to what is
+            with suppress(NftError):
+                self.write(self.store.rules())  # the kernel took what cannot be kept: back to what is
             raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
         return response
 
@@ -172,14 +176,14 @@ class EnforcementPoint:
     def _take_back(self, command: Command, key: str) -> Response:
         """An undo takes away what its own response holds; a release all that holds the target.
 
-        Both take only what the same producer ordered; a release that leaves another's rule is refused, as the target
-        would not be free.
+        Both take only what the same producer ordered. Where others hold the target too, each lifts its own, in any
+        order; who has nothing to lift is refused, as the target would not be free.
         """
         wish = _wish(command)
         held = [rule for rule in self.store.rules() if rule.subject == command.target]
         wanted = [rule for rule in held if not wish.undo or rule.response == wish.response]
         gone = [rule.number for rule in wanted if rule.producer == maker_of(key)]
-        if len(gone) < len(wanted):
+        if wanted and not gone:
             raise OpenC2Error("target", "held by a rule of another producer too; that one has to lift it", 403)
         self.store.remove(gone)
         return Response(200, STATUSES[200], {"x-tocsin": {"rules": gone}})

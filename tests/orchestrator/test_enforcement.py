@@ -214,21 +214,37 @@ def test_a_time_that_the_kernel_cannot_count_is_refused(bench: Bench, times: dic
     assert fault.value.status == 400 and not bench.kernel.rules
 
 
+ORDERS = (("contain", False), ("allow", True))
+
+
 def test_a_rule_is_lifted_only_by_the_producer_that_made_it(bench: Bench) -> None:
-    """Neither by its number, nor by a release or an undo; 403, and all stays. Its own producer can."""
+    """Neither by its number, nor by an undo of another: 403, and all stays. Where several hold, each lifts its own."""
     number = int(bench.send(NET, producer="a").results["slpf"]["rule_number"])
     bench.send(tocsin("contain", {"x-tocsin:asset": WEB}), producer="a")
     bench.send(tocsin("contain", {"x-tocsin:asset": WEB}, response="r-2"), producer="b")
     delete = {"action": "delete", "target": {"slpf:rule_number": number}, "args": COMPLETE}
     release = tocsin("allow", {"x-tocsin:asset": WEB}, response="r-9")
     undo = tocsin("allow", {"x-tocsin:asset": WEB}, undo=True)
-    for command in (delete, release, undo):
+    for command, producer in ((delete, "b"), (undo, "b"), (release, "c")):
         with pytest.raises(OpenC2Error, match="another producer") as fault:
-            bench.send(command, producer="b")
+            bench.send(command, producer=producer)
         assert fault.value.status == 403 and len(bench.kernel.rules) == 3
+    bench.send(release, producer="b")
+    assert len(bench.kernel.rules) == 2
     for command in (delete, undo):
         bench.send(command, producer="a")
-    bench.send(release, producer="b")
+    assert not bench.kernel.rules
+
+
+@pytest.mark.parametrize("first", ["a", "b"])
+def test_two_that_hold_one_target_for_one_response_each_undo_their_own(bench: Bench, first: str) -> None:
+    """In either order: neither waits for the other, and the target is free when both have."""
+    contain, undo = (tocsin(action, {"x-tocsin:asset": WEB}, undo=undo) for action, undo in ORDERS)
+    for producer in ("a", "b"):
+        bench.send(contain, producer=producer)
+    for producer in (first, "b" if first == "a" else "a"):
+        assert bench.kernel.rules
+        bench.send(undo, producer=producer)
     assert not bench.kernel.rules
 
 
