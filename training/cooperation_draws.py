@@ -20,6 +20,7 @@ from ..envs.game import Game
 from ..envs.kinds import ARMS, Cooperation
 from ..twin.rulebook.worlds import STREAM_EVALUATION
 from .chains import Trial
+from .contest import game_digest
 from .cooperation import NEITHER, NOTHING, Key, Networks, Table, policies_of
 from .owners_rule import OwnersThreshold
 from .robust import DEFAULT, STANDS, Extent, Means, played
@@ -99,7 +100,7 @@ def header_of(table: Table, trials: Sequence[Trial], learned: Networks, extent: 
     """What is played, as a file of kept draws begins with it."""
     return {
         "cooperation": table.scenario,
-        "chains": [trial.judged.compiled.twin.digest for trial in trials],
+        "games": [game_digest(trial.judged) for trial in trials],
         "tuned": {kind: asdict(rule) for kind, rule in table.tuned.items()},
         "of each draw": {name: value for name, value in asdict(extent).items() if name != "draws"},
         "policies": {

@@ -13,7 +13,7 @@ from typing import Any, Protocol
 from ..envs.policy_file import OBSERVATION_VERSION
 from ..envs.scenario import Scenario
 from .family import Chains, Curriculum
-from .imitate import imitate
+from .imitate import imitate, numbers_of
 from .seats import Seating
 from .settings import TrainSettings
 from .validate import Validated, validated
@@ -75,6 +75,7 @@ class Defence:
         return {
             "scenario": scenario.name,
             **{name: getattr(self._settings, name) for name in BOUND},
+            "rule": numbers_of(self._settings).as_dict(),
             "library": judges[0].game.library.digest,
             "observation version": OBSERVATION_VERSION,
             "chain": [chain.game.compiled.twin.digest for chain in judges],

@@ -52,8 +52,8 @@ def evaluate(
         bool, typer.Option("--planner", help="Let a planner play too, alone and on each policy: some 0.1 s a plan.")
     ] = False,
     planner_base: Annotated[
-        str, typer.Option(help="Who decides after a plan's first step: rule (by worth), or policy (the learned one).")
-    ] = "rule",
+        str, typer.Option(help="With --planner, who decides after a plan's first step: rule or policy.")
+    ] = "",
     chart: Annotated[Path | None, typer.Option(help="PNG of losses by cause with intervals.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -111,9 +111,11 @@ def _base(planner: bool, name: str) -> PlannerBase | None:
     from .evaluate import EvaluationError
     from .planned_contenders import PlannerBase
 
-    if name not in [one.value for one in PlannerBase]:
+    if name and not planner:
+        raise EvaluationError("--planner-base: says how planners go on; give --planner too")
+    if name not in ["", *PlannerBase]:
         raise EvaluationError(f"--planner-base {name!r}: give {' or '.join(PlannerBase)}")
-    return PlannerBase(name) if planner else None
+    return PlannerBase(name or PlannerBase.RULE) if planner else None
 
 
 def _judge(

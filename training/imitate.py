@@ -116,6 +116,15 @@ def watch(chain: Chain, worlds: int, factor: float, settings: TrainSettings) -> 
     return Lesson(observed, chosen, masks, returns.ravel())
 
 
+def numbers_of(settings: TrainSettings) -> RuleNumbers:
+    """Of the rule that contains: those of the settings' file, else the shipped ones.
+
+    Raises:
+        TrainError: the file is none of a search.
+    """
+    return read_numbers(Path(settings.rule)) if settings.rule else RuleNumbers.shipped()
+
+
 def teacher(game: Game, factor: float, settings: TrainSettings) -> Teacher:
     """The rule that is watched: the shipped one that contains; for owners' seats the one that evicts and looks closer.
 
@@ -126,7 +135,7 @@ def teacher(game: Game, factor: float, settings: TrainSettings) -> Teacher:
     """
     if settings.seats == OWNERS:
         return Watchful(game, IMITATED_LEVEL * factor)
-    numbers = read_numbers(Path(settings.rule)) if settings.rule else RuleNumbers.shipped()
+    numbers = numbers_of(settings)
     return Containing(game, replace(numbers, level=numbers.level * factor))
 
 

@@ -1,10 +1,10 @@
 """Means, interquartile means and probabilities of improvement over several chains, with intervals.
 
 Flows in: losses of policies on the same attacks, a table per chain. Flows out: `Estimate`s. After Agarwal et al. 2021,
-"Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS): the bootstrap is stratified,
-so attacks are drawn anew within each chain, and percentile intervals of 95 % are given (Efron and Tibshirani 1993, "An
-Introduction to the Bootstrap", chapter 13). A resample is a weight per attack, the same for all policies, as all play
-the same attacks.
+"Deep Reinforcement Learning at the Edge of the Statistical Precipice" (NeurIPS): the bootstrap is stratified, every
+chain keeps its number of attacks, and percentile intervals of 95 % are given (Efron and Tibshirani 1993, "An
+Introduction to the Bootstrap", chapter 13). Attacks that share their draws are drawn together. A resample is a weight
+per attack, the same for all policies, as all play the same attacks.
 """
 
 from __future__ import annotations
@@ -135,9 +135,16 @@ class _Ranks:
 
 
 def _resamples(sizes: Sequence[int]) -> Iterator[Float64]:
-    """Blocks float64[r, n] of how often each attack is drawn, drawn with replacement within its chain."""
+    """Blocks float64[r, n] of how often each attack is drawn, with replacement, as many on each chain as it has.
+
+    Attacks of equal number have equal draws on every chain (whether anybody comes, when), so chains with as many
+    attacks draw the same numbers: drawn apart, chance that all chains share would seem to even out.
+    """
     rng, rows = np.random.default_rng(BOOTSTRAP_SEED), max(1, BLOCK // sum(sizes))
     for start in range(0, RESAMPLES, rows):
         count = min(rows, RESAMPLES - start)
-        drawn = [[np.bincount(rng.integers(size, size=size), minlength=size) for size in sizes] for _ in range(count)]
-        yield np.array([np.concatenate(one) for one in drawn], np.float64)
+        drawn = [
+            {size: np.bincount(rng.integers(size, size=size), minlength=size) for size in dict.fromkeys(sizes)}
+            for _ in range(count)
+        ]
+        yield np.array([np.concatenate([one[size] for size in sizes]) for one in drawn], np.float64)

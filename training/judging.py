@@ -13,7 +13,7 @@ from .contenders import THRESHOLD, Contender, Tuned, contenders, tune
 from .costs import Budget
 from .evaluate import UNBOUND, Cell, Evaluation, EvaluationError, Progress, check_episodes, check_names, evaluate_cells
 from .freezing import check, game_of
-from .planned_contenders import PlannerBase, with_planner
+from .planned_contenders import PlannerBase, check_planners, with_planner
 from .suites import Place, Suite
 
 TUNING_SHARE = 0.4  # of the time where baselines have to be tuned, for the progress bar
@@ -46,6 +46,8 @@ def judge(
     attacks = suite.said.episodes if episodes is None else episodes
     check_episodes(attacks)
     check_names(learned)
+    if planner:
+        check_planners(learned)
     most = len(suite.said.judged.chains)
     if chains is not None and not 1 <= chains <= most:
         raise EvaluationError(f"--first {chains}: suite {suite.name} has {most} chains; give 1 to {most}")

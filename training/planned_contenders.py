@@ -12,9 +12,10 @@ from ..envs.policy_file import NumpyPolicy
 from ..twin.analysis.planner import PlanSettings
 from .containing import Containing, RuleNumbers
 from .contenders import CLAIRVOYANT, NOTHING, Contender
+from .evaluate import EvaluationError
 from .planning import ContainingBase, LearnedBase, Planned, Suspects
 
-PLANNER = "planner alone"
+PLANNER, PLANNING = "planner alone", ", with planner"
 CONTAINING = "cut off, evict, open, look closer"  # the rule that policies begin as
 # Chosen on six attacks of two cells of the benchmark, to cost about 0.05 s of processor a plan at 100 assets: nobody
 # decides after the first step for four hours (120 ticks lost 5.7 where 240 lost 1.9), or somebody does for two, every
@@ -29,6 +30,17 @@ class PlannerBase(StrEnum):
 
     RULE = "rule"  # the rule that contains
     POLICY = "policy"  # the policy itself: some four times the work
+
+
+def check_planners(policies: Mapping[str, NumpyPolicy]) -> None:
+    """Refuse a policy under a planner's name.
+
+    Raises:
+        EvaluationError: names it.
+    """
+    for name in policies:
+        if name in (PLANNER, CONTAINING) or name.endswith(PLANNING):
+            raise EvaluationError(f"policy {name!r}: planners play under such names; name it differently")
 
 
 def with_planner(
@@ -51,7 +63,7 @@ def with_planner(
             is_own = name in policies and based_on == PlannerBase.POLICY
             base = LearnedBase(game, policies[name]) if is_own else ContainingBase(rule)
             prior = Suspects(game, found[name].policy)
-            found[f"{name}, with planner"] = Contender(game, Planned(game, prior, base, BASED, MOVED, PATIENCE))
+            found[f"{name}{PLANNING}"] = Contender(game, Planned(game, prior, base, BASED, MOVED, PATIENCE))
         found[CLAIRVOYANT] = field[CLAIRVOYANT]
         return found
 

@@ -38,7 +38,7 @@ class SearchSettings:
     generations: int = number(30, 1, 10_000, "of candidates")
     candidates: int = number(14, 4, 1000, "in a generation")
     attacks: int = number(10, 1, 1000, "that each plays on every tuning chain, by each attacker")
-    judged_attacks: int = number(50, 2, 10_000, "fresh ones, by which the start and what was found are compared")
+    judged_attacks: int = number(50, 20, 10_000, "fresh ones, by which the start and what was found are compared")
     workers: int = number(2, 1, 4096, "candidates played side by side")
     seed: int = number(0, 0, 2**31 - 1, "of the draws of candidates")
 
@@ -90,8 +90,8 @@ def search(
         progress(generation, curve[-1])
     found = numbers_at(start, evolution.mean)
     before, after = _played([start, found], FRESH, settings.judged_attacks, settings)
-    gains = before - after  # [cells, attacks]
-    error = float(np.sqrt((gains.var(axis=1, ddof=1) / gains.shape[1]).sum()) / len(gains))
+    gains = (before - after).mean(axis=0)  # [attacks]: those of equal number have equal draws in every cell
+    error = float(gains.std(ddof=1) / np.sqrt(len(gains)))
     gain = float(gains.mean())
     return Found(
         found, float(before.mean()), float(after.mean()), (gain, gain - 1.96 * error, gain + 1.96 * error), tuple(curve)

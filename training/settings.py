@@ -123,7 +123,7 @@ class TrainSettings:
                 if getattr(self, name) != _DEFAULTS[name]:
                     raise TrainError(f"{name} {getattr(self, name)}: is for owners' seats; give seats: owners too")
             return
-        for name in ("downtime_budget", "false_budget", "consents_budget"):
+        for name in ("downtime_budget", "false_budget", "consents_budget", "rule"):
             if getattr(self, name):
                 raise TrainError(f"{name} {getattr(self, name)}: is for the coalition's seat; leave it out")
 
@@ -201,7 +201,7 @@ def parse_settings(content: Any, place: str, *, folder: Path | None = None, **gi
     said = dict(content)
     for name in ("scenario", "rule") if folder is not None else ():
         if isinstance(said.get(name), str) and said[name]:
-            said[name] = str(folder / said[name])  # type: ignore[operator]
+            said[name] = str((folder / said[name]).absolute())  # type: ignore[operator]
     said |= {name: value for name, value in given.items() if value is not None}
     if said.get("iterations") and "seconds" not in said:
         said["seconds"] = 0.0  # it ends by its updates

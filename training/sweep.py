@@ -32,7 +32,7 @@ YARDSTICK = (  # what a trial is measured by: a search over it would find the ea
     *("scenario", "chains", "smallest", "largest", "stages", "attackers", "unit", "judges", "validation_worlds"),
     *("seats", "cooperation", "own_share", "downtime_budget", "false_budget", "consents_budget"),
 )
-NOT_SEARCHED = ("seconds", "iterations", "tensorboard", "workers", "shape", *YARDSTICK, *_KEPT)
+NOT_SEARCHED = ("rule", "seconds", "iterations", "tensorboard", "workers", "shape", *YARDSTICK, *_KEPT)
 MOST_CORNERS = 4096  # combinations of ends that are looked at when a sweep is read
 
 

@@ -30,12 +30,13 @@ from .containing import read_numbers
 from .course import Course, Defence
 from .decentralised import Decentralised
 from .family import Chains, Curriculum
+from .imitate import numbers_of
 from .metering import COSTS, is_bound, next_multipliers, overrun, prices
 from .peer import Iteration
 from .ppo import make_learner
 from .report import Report
 from .runs import RunFolder, made_by
-from .settings import CENTRAL, DECENTRALISED, TrainSettings, as_dict
+from .settings import CENTRAL, COALITION, DECENTRALISED, TrainSettings, as_dict
 from .workers import FIRST_LIFE, Crew, Earlier
 
 STOP_S = 2.0  # seconds kept for ending Ray and writing the file
@@ -339,6 +340,12 @@ def _write(
             learned.folder.put("policy.tocsin", made.read_bytes())
 
 
+def _how(settings: TrainSettings) -> str:
+    rule = "that contains" if settings.seats == COALITION else "that evicts and looks closer"
+    cloned = f"behaviour cloning of the rule {rule}, then " if settings.imitation_passes else ""
+    return f"{cloned}MaskablePPO; best by validation"
+
+
 def _card(learned: LearnedBest, course: Defence, scenario: Scenario, settings: TrainSettings) -> dict[str, Any]:
     from .. import __version__
 
@@ -352,7 +359,8 @@ def _card(learned: LearnedBest, course: Defence, scenario: Scenario, settings: T
         "settings": {
             name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario", "rule")
         },
-        "how": "behaviour cloning of the rule that contains, then MaskablePPO; best by validation",
+        "how": _how(settings),
+        "rule": numbers_of(settings).as_dict() if settings.seats == COALITION else {},
         "made": made_by(settings),
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,

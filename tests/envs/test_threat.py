@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 from tocsin.envs.active_worlds import ActiveWorlds
+from tocsin.envs.assumptions import Assumptions, game_under
 from tocsin.envs.attackers import Attacker
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
@@ -43,6 +44,16 @@ def test_what_is_played_and_not_assumed_is_not_told() -> None:
     plain = game("opportunist")
     forging = game("opportunist", forges_per_hour=12.0)
     assert told(plain) == told(forging)
+
+
+def test_under_a_draw_the_threat_is_the_tables() -> None:
+    """Where the world's attacker has other numbers than belief assumes, those that are assumed are told."""
+    plain = game("ransomware")
+    drawn = game_under(plain.scenario, Assumptions(1, 3))
+    columns = [TARGET_FEATURES.index(name) for name in ("threat_tempo", "threat_patience", "threat_inside")]
+    assert (drawn.graph.static[0, columns] == plain.graph.static[0, columns]).all()
+    played = threat_features(drawn.compiled, drawn.parameters)
+    assert (played[:2] != threat_features(drawn.compiled, drawn.assumed)[:2]).any()
 
 
 def test_every_slot_that_is_filled_shows_the_threat_and_empty_ones_nothing() -> None:
