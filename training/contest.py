@@ -169,7 +169,7 @@ class Defence(_Contest):
         )
 
     def _scale(self, policy: Any) -> float:
-        """Without weights to begin with it imitates the rule by worth."""
+        """Without weights to begin with it imitates the rule that contains."""
         passes = self._settings.imitation_passes if self.start is None else 0
         return imitate(policy.network, single(self._base), replace(self._settings, imitation_passes=passes))
 

@@ -107,3 +107,13 @@ def test_intervals_cover_as_often_as_they_say() -> None:
 def test_an_interval_is_the_middle_of_what_was_resampled() -> None:
     """95 of 100 equally spaced figures."""
     assert interval(np.arange(1001.0)) == (pytest.approx(25.0), pytest.approx(975.0))
+
+
+def test_intervals_hold_what_attacks_share_on_every_chain() -> None:
+    """Where an attack's luck is the same on all chains, twenty chains make the interval no narrower than one does."""
+    rng = np.random.default_rng(3)
+    luck = rng.exponential(2.0, (40, 1))
+    alone = estimates(Losses.of([luck]), [mean(Losses.of([luck]), 0)])[0]
+    alike = Losses.of([luck + 0.01 * rng.random((40, 1)) for _ in range(20)])
+    together = estimates(alike, [mean(alike, 0)])[0]
+    assert together.high - together.low == pytest.approx(alone.high - alone.low, rel=0.05)
