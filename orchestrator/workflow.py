@@ -300,27 +300,19 @@ class Workflow:
                 began = parse_iso(time_of(conn, response.id, Event.EXECUTE))
             self.advisor.applied(response.proposal, holds=True, since=began)
         elif result.ending is Ending.FAILED:
-            self._fail(response, result.reason)
-            self._want_back(response, shelved.document)
+            self._fail(response, result.reason, shelved.document)
 
     def _stop(self, response: Response, reason: str) -> None:
         """End a run half-way: nobody vouches for what it did so far, so it is taken back."""
-        self._fail(response, reason)
         shelved = self.pinned(response)
-        if shelved is not None:
-            self._want_back(response, shelved.document)
+        self._fail(response, reason, None if shelved is None else shelved.document)
 
-    def _want_back(self, response: Response, document: Any) -> None:
-        """Have what a failed run did taken back, by the same way as an owner's wish; nothing where it did nothing."""
+    def _did_something(self, response: Response, document: Any) -> bool:
+        """Whether a run did something that is to be taken back."""
         with reading(self.engine) as conn:
             row = read_response(conn, response.id)
             began = parse_iso(time_of(conn, response.id, Event.EXECUTE))
-        if not has_to_undo(self.script, document, row, Moment(began, self._now())):
-            return
-        with writing(self.engine, response.id, self.clock) as conn:
-            update_response(conn, response.id, undo_wanted=BY_NODE)
-            body, time = {"by": BY_NODE}, iso(self._now())
-            audit.append_about(conn, response.id, time=time, kind="undo_wanted", owners=row.owners, body=body)
+        return has_to_undo(self.script, document, row, Moment(began, self._now()))
 
     def _run(self, document: Any, response: Response, phase: Phase, hindrance: Hindrance) -> Result:
         return carry_out(
@@ -390,11 +382,20 @@ class Workflow:
         """End what is under way of a run that ends; before that is written, so that a crash leaves nothing open."""
         give_up_orders(self.engine, self.clock, self.actuator, response.id)
 
-    def _fail(self, response: Response, reason: str) -> None:
+    def _fail(self, response: Response, reason: str, document: Any = None) -> None:
+        """End a response; what the run of a document did is taken back by the same way as an owner's wish.
+
+        Both are written at once: a node that dies in between would never take it back.
+        """
         self._give_up(response)
+        takes_back = document is not None and self._did_something(response, document)
         with writing(self.engine, response.id, self.clock) as conn:
             self._record_in(conn, response, Event.FAIL, {"reason": reason})
             self._call_person(conn, response, reason)
+            if takes_back:
+                update_response(conn, response.id, undo_wanted=BY_NODE)
+                body, time = {"by": BY_NODE}, iso(self._now())
+                audit.append_about(conn, response.id, time=time, kind="undo_wanted", owners=response.owners, body=body)
 
     def _call_person(self, conn: sa.Connection, response: Response, reason: str) -> None:
         contacts = {owner: self.twin.owner_by_id[owner].contact for owner in response.owners}
