@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tocsin.orchestrator import workflow
 from tocsin.orchestrator.actuators.base import Order, Outcome, Unavailable
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.proposals import Verification
@@ -165,6 +166,35 @@ def test_a_run_that_failed_takes_back_what_it_did_by_itself(tmp_path: Path, lost
         home.tick()
     assert only(home).state is State.UNDONE and actuator.actions == ["deny", "allow"]
     assert {"person_called", "undo_wanted"} <= set(kinds(home))
+
+
+def test_a_node_that_dies_when_a_run_fails_takes_it_back_all_the_same(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The failure and the wish are one transaction: torn in between, neither is kept, and the next tick does both."""
+    home = house(tmp_path, twin=chain(at_once("edge")), actuator=FakeActuator(refuse=frozenset({"set"})))
+    home.advisor.proposals = [isolate()]
+
+    class PowerCutError(Exception):
+        pass
+
+    told = workflow.update_response
+
+    def torn(conn: Any, response: str, **changed: Any) -> None:
+        if "undo_wanted" in changed:
+            raise PowerCutError
+        told(conn, response, **changed)
+
+    monkeypatch.setattr(workflow, "update_response", torn)
+    with pytest.raises(ExceptionGroup):
+        home.tick()
+    assert only(home).state is State.EXECUTING
+    assert home.actuator.actions == ["deny"]
+    monkeypatch.setattr(workflow, "update_response", told)
+    home.advisor.proposals = []
+    home.tick()
+    assert only(home).state is State.UNDONE
+    assert home.actuator.actions == ["deny", "allow"]
 
 
 def test_a_run_whose_undo_cannot_be_told_calls_a_person(tmp_path: Path) -> None:
