@@ -36,7 +36,7 @@ def here(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def quick(suite: str, **changed: Any) -> SearchSettings:
-    told = {"generations": 3, "candidates": 5, "attacks": 2, "judged_attacks": 4, **changed}
+    told = {"generations": 3, "candidates": 5, "attacks": 2, "judged_attacks": 20, **changed}
     return SearchSettings(suite=suite, **told)
 
 
@@ -123,7 +123,7 @@ def test_what_is_not_surely_better_is_not_written(
 ) -> None:
     out = tmp_path / "rule.yaml"
     words = ("--out", str(out), "--suite", small_suite(tmp_path), "--generations", "1", "--candidates", "4")
-    assert run(monkeypatch, *words, "--attacks", "1", "--judged-attacks", "2") == 1
+    assert run(monkeypatch, *words, "--attacks", "1", "--judged-attacks", "20") == 1
     assert "not surely better" in capsys.readouterr().out
     assert not out.exists()
 
