@@ -268,12 +268,17 @@ def ranked(rows: Sequence[Row]) -> list[Row]:
     return sorted(rows, key=key)
 
 
+def _last(metrics: Mapping[str, Any] | None) -> Mapping[str, Any] | None:
+    """The last report, where the file of all of them is empty: a trial that PBT set back begins it anew."""
+    return metrics if metrics and SCORE in metrics else None
+
+
 def _rows(results: Any, sweep: Sweep) -> list[Row]:
     rows = []
     for one in results:
         frame = one.metrics_dataframe
         told = frame is not None and SCORE in frame and len(frame) > 0
-        best = frame.loc[frame[SCORE].idxmin()] if told else None
+        best = frame.loc[frame[SCORE].idxmin()] if told else _last(one.metrics)
         loss, overrun = (None, 0.0) if best is None else (float(best[LOSS]), float(best[OVERRUN]))
         iterations = int((one.metrics or {}).get("iterations", 0))
         ended = "failed" if one.error else "done" if iterations >= sweep.settings.iterations else "stopped"
