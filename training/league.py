@@ -44,6 +44,7 @@ Progress = Callable[[str, float], None]
 AS_WRITTEN = "as written"  # the scenario's own attacker, by the built-in rule
 ATTACKER, EXPLOITER = "attacker ", "exploiter"
 NEWCOMER = "defender "  # and a number: names of those that are trained
+SCRIPTS = ("restore above belief", "evict by worth")  # defenders that are there from the start
 MOST_TRIES = 600.0  # an hour, of scripts: what a script is given that is to try in every tick
 
 
@@ -126,6 +127,21 @@ def tries_per_hour(scenario: Scenario, settings: LeagueSettings) -> float:
     return max(own, *presets) if settings.tempo == FASTEST and presets else own
 
 
+def check_pools(settings: LeagueSettings, given: Mapping[str, NumpyPolicy]) -> None:
+    """Refuse a league that could not be played, before anything is written.
+
+    Raises:
+        LeagueError: a policy has a name that is taken, or a side has fewer worlds than the other's pool has members.
+    """
+    for name in given:
+        if name in SCRIPTS or name.startswith(NEWCOMER):
+            raise LeagueError(f"policy name {name!r} is taken; write NAME=FILE with another name")
+    for side, others in (("attackers", len(SCRIPTS) + len(given)), ("defenders", 1 + len(settings.presets))):
+        least, worlds = others + settings.rounds, getattr(settings, side).worlds
+        if worlds < least:
+            raise LeagueError(f"{side}: worlds {worlds}: too few for pools of up to {least}; give {least} or more")
+
+
 def _first(
     scenario: Scenario,
     settings: LeagueSettings,
@@ -134,6 +150,7 @@ def _first(
     say: Callable[[str, Report], None],
     make_shape: MakeShape | None,
 ) -> _Pools:
+    check_pools(settings, given)
     base, tries = load_game(scenario), tries_per_hour(scenario, settings)
     pace = UNBOUND if settings.tempo == FREE else pace_of(tries, base.compiled.tick_s)
     attackers = {AS_WRITTEN: Side(base, None, pace)}
@@ -141,15 +158,8 @@ def _first(
         told = {"attackers": (preset_attacker(preset, scenario.attackers[0]),)}
         attackers[preset] = Side(load_game(scenario.model_copy(update=told)), None, pace)
     worth = partial(Worth, level=settings.worth_level)
-    defenders: dict[str, MakeDefender] = {"restore above belief": Threshold, "evict by worth": worth}
-    for name, policy in given.items():
-        if name in defenders or name.startswith(NEWCOMER):
-            raise LeagueError(f"policy name {name!r} is taken; write NAME=FILE with another name")
-        defenders[name] = partial(Learned, policy=policy)
-    for side, others in (("attackers", defenders), ("defenders", attackers)):
-        least, worlds = len(others) + settings.rounds, getattr(settings, side).worlds
-        if worlds < least:
-            raise LeagueError(f"{side}: worlds {worlds}: too few for pools of up to {least}; give {least} or more")
+    defenders: dict[str, MakeDefender] = dict(zip(SCRIPTS, (Threshold, worth), strict=True))
+    defenders |= {name: partial(Learned, policy=policy) for name, policy in given.items()}
     return _Pools(base, settings, folder, pace, attackers, defenders, say, make_shape, {}, dict(given))
 
 

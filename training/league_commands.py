@@ -52,12 +52,14 @@ def league(
     from ..envs.scenario import read_scenario
     from .chains import kept_for_judging
     from .evaluate_commands import learned_of
+    from .league import check_pools
     from .league_folder import open_folder
 
     read, learned = read_scenario(scenario), learned_of(policy or [])
     fault = kept_for_judging(read)
     if fault:
         raise LeagueError(fault)
+    check_pools(settings, learned)
     open_folder(out, read, settings, learned, resume=resume)
     played = _play(read, settings, learned, out, quiet=as_json)
     told = as_dict(played, settings)
