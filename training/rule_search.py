@@ -26,7 +26,7 @@ from .settings import TrainError, TrainSettings, check_field, number, word
 from .suites import read_suite
 
 STEP = 0.4  # a factor of e^0.4 for a number above 0, 0.24 for an exponent: one deviation at the start
-LINEAR = 0.6  # of `STEP`, for numbers that may be below 0, and for shares
+LINEAR = 0.6  # of `STEP`, for numbers that may be below 0, and for those that begin at 0
 FRESH = 1_000_000  # attacks that no generation plays, by which what was found is told
 
 
@@ -50,6 +50,9 @@ class SearchSettings:
         """
         for one in fields(self):
             check_field(one.name, getattr(self, one.name), type(one.default), one.metadata)
+        if self.generations * self.attacks > FRESH:
+            most = FRESH // self.attacks
+            raise TrainError(f"generations {self.generations}: would play the fresh attacks too; give at most {most}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,7 +104,7 @@ def search(
 def numbers_at(start: RuleNumbers, point: npt.NDArray[np.float64]) -> RuleNumbers:
     """The numbers at a point of the search, float64[numbers]; 0 is the start.
 
-    Numbers that may be 0 at the least and 2 or more at the most move by factors, others by steps; all stay in range.
+    Numbers above 0 that may not be below it move by factors, others by steps; all stay in range.
     """
     told = {}
     for one, place in zip(fields(RuleNumbers), point.tolist(), strict=True):

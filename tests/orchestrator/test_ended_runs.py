@@ -76,19 +76,28 @@ def test_an_answer_that_came_before_stands(tmp_path: Path) -> None:
     assert tasks.all()[0].state == "done" and withdrawn(home) == [] and only(home).state is State.UNDONE
 
 
-def test_an_undo_that_is_always_under_way_is_overdue_and_calls_a_person_once(tmp_path: Path) -> None:
-    """After the time of the terms, over a restart; it goes on, and when it ends it is overdue no more."""
-    playbook = flow({"a1": act(1, undo=True, on_completion="e0")})
-    world, terms = World(removes_duplicates=True, waiting=frozenset({"-a1"})), Terms(undo_s=1_800)
-    home = node(tmp_path, playbook, world, terms=terms)
-    propose(home, playbook)
+SLOW = flow({"a1": act(1, undo=True, on_completion="e0")})
+HALF_AN_HOUR = Terms(undo_s=1_800)
+
+
+def under_way(tmp_path: Path) -> tuple[House, World]:
+    """A node whose one response is wanted undone, and a world in which that undo does not end."""
+    world = World(removes_duplicates=True, waiting=frozenset({"-a1"}))
+    home = node(tmp_path, SLOW, world, terms=HALF_AN_HOUR)
+    propose(home, SLOW)
     home.node.want_undo(caller("edge"), only(home).id)
     home.tick()
+    return home, world
+
+
+def test_an_undo_that_is_always_under_way_is_overdue_and_calls_a_person_once(tmp_path: Path) -> None:
+    """After the time of the terms, over a restart; it goes on, and when it ends it is overdue no more."""
+    home, world = under_way(tmp_path)
     home.tick(29)
     assert calls(home) == [] and "undo_overdue" not in kinds(home) and "undo_overdue" in shown(home)
     assert shown(home)["undo_overdue"] is None
     now = home.node.clock.now()
-    home = node(tmp_path, playbook, world, terms=terms)
+    home = node(tmp_path, SLOW, world, terms=HALF_AN_HOUR)
     home.node.tick(now)
     assert calls(home) == []
     for _ in range(3):
@@ -103,12 +112,7 @@ def test_an_undo_that_is_always_under_way_is_overdue_and_calls_a_person_once(tmp
 
 def test_an_undo_that_is_wanted_again_after_it_was_overdue_has_its_time_anew(tmp_path: Path) -> None:
     """Its order goes out under a new key."""
-    playbook = flow({"a1": act(1, undo=True, on_completion="e0")})
-    world, terms = World(removes_duplicates=True, waiting=frozenset({"-a1"})), Terms(undo_s=1_800)
-    home = node(tmp_path, playbook, world, terms=terms)
-    propose(home, playbook)
-    home.node.want_undo(caller("edge"), only(home).id)
-    home.tick()
+    home, world = under_way(tmp_path)
     home.tick(31)
     assert shown(home)["undo_overdue"] is True
     home.node.want_undo(caller("edge"), only(home).id)

@@ -133,6 +133,7 @@ def test_what_is_not_surely_better_is_not_written(
     [
         (("--suite", "no-such"), "no-such"),
         (("--generations", "0"), "generations"),
+        (("--generations", "10000", "--attacks", "1000"), "generations 10000"),
         (("--start", "none.yaml"), "none.yaml"),
     ],
 )
