@@ -54,7 +54,7 @@ class Result:
 
 
 Hindrance = Callable[[sa.Connection, Response], str]  # why no order may go out now; empty: it may
-IsActive = Callable[[str, str], bool]  # (playbook id, owner)
+IsActive = Callable[[str, str], bool]  # (SHA-256 of a content, owner)
 
 
 def carry_out(
@@ -263,7 +263,7 @@ class _Turn:
             told = f"its order goes to owner {due.owner!r}, who was not asked; mend the playbook"
             self.stopped = Result(Ending.FAILED, told)
             return
-        if self.phase is Phase.DO and due.playbook and not self.is_active(due.playbook, due.owner):
+        if self.phase is Phase.DO and due.playbook and not self.is_active(due.digest, due.owner):
             told = f"playbook {due.playbook}, which it calls, is not active for {due.owner!r}"
             self.stopped = Result(Ending.FAILED, told)
             return

@@ -14,7 +14,6 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from ..playbooks.cacao import PlaybookError
 from ..twin.graph import Twin
 from . import audit, forecasts
 from .actuators.base import Actuator
@@ -28,6 +27,7 @@ from .identity import Signers
 from .interpreting import Moment, Script
 from .lease import Lease
 from .lifecycle import Event, State, record_transition
+from .pinned import Pinned
 from .progress import Phase
 from .proposals import Advisor, Verification
 from .records import (
@@ -54,10 +54,9 @@ from .run import (
     note_person_called,
     note_undo_failed,
 )
-from .shelf import IsActive, Shelf, Shelved, of_version, version_key
+from .shelf import IsActive, Shelf
 from .store import reading
 from .terms import Terms
-from .versions import Versions
 from .watching import Watcher
 from .writing import ChangedByHand, writing
 
@@ -76,7 +75,7 @@ class Workflow:
 
     twin: Twin
     shelf: Shelf
-    versions: Versions
+    pinned: Pinned
     is_active: IsActive
     terms: Terms
     trust: Signers
@@ -116,22 +115,9 @@ class Workflow:
         for response, since in sent:
             self.advisor.applied(response.proposal, holds=True, since=parse_iso(since))
         for response in succeeded:
-            if holds(response, self.shelf, self._now()):
+            if holds(response, self.pinned.of, self._now()):
                 until = parse_iso(response.holds_until) if response.holds_until else None
                 self.advisor.recalled(response.proposal, until=until)
-
-    def pinned(self, response: Response) -> Shelved | None:
-        """The playbook that a response began with, in its version, whatever lies on the shelf now."""
-        shelved = self.shelf.get(response.playbook)
-        if shelved is not None and shelved.digest == response.playbook_digest:
-            return shelved
-        playbook = self.versions.of(response.playbook_digest)
-        if playbook is None:
-            return None
-        try:
-            return of_version(playbook, response.playbook_digest, response.playbook_index)
-        except PlaybookError:
-            return None
 
     def _steps(self) -> tuple[tuple[tuple[State, ...], Callable[[Response], None]], ...]:
         looked: set[str] = set()  # proposers one of whose responses was rehearsed anew at this tick
@@ -242,11 +228,15 @@ class Workflow:
 
     def _refusal(self, conn: sa.Connection, response: Response, now: datetime) -> Refusal | None:
         """Why it may not start or go on; what goes on is judged by the version that it began with."""
-        shelf, is_active = self.shelf, self.is_active
-        pinned = self.pinned(response) if response.state is State.EXECUTING else None
+        shelf: Shelf = self.shelf
+        is_active: IsActive = self.is_active
+        pinned = self.pinned.of(response) if response.state is State.EXECUTING else None
         if pinned is not None and pinned is not shelf.get(response.playbook):
-            key = version_key(pinned.document)
-            shelf, is_active = {**shelf, response.playbook: pinned}, lambda _id, owner: self.is_active(key, owner)
+            shelf, began_with = {**shelf, response.playbook: pinned}, pinned.digest
+
+            def is_active(_id: str, owner: str) -> bool:
+                return self.is_active(began_with, owner)
+
         case = case_of(
             response,
             list_consents(conn, response.id, self.trust),
@@ -257,7 +247,7 @@ class Workflow:
             spent=spent_since(conn, iso(now - timedelta(hours=1)), but=response.id),
             kill_switch=kill_switch(conn),
             now=now,
-            living=living(conn, self.shelf, now),
+            living=living(conn, self.pinned.of, now),
         )
         return refusal(case)
 
@@ -286,9 +276,9 @@ class Workflow:
         if refused is not None and refused.name != "budget_spent":  # its own cost is booked already
             self._stop(response, f"{refused.name}: {refused.reason}")
             return
-        shelved = self.pinned(response)
+        shelved = self.pinned.of(response)
         if shelved is None:
-            self._fail(response, "its playbook is no longer known as it was consented to")
+            self._fail(response, self.pinned.why_not(response))
             return
         result = self._run(shelved.document, response, Phase.DO, self._hindrance)
         if result.ending is Ending.DONE:
@@ -304,7 +294,7 @@ class Workflow:
 
     def _stop(self, response: Response, reason: str) -> None:
         """End a run half-way: nobody vouches for what it did so far, so it is taken back."""
-        shelved = self.pinned(response)
+        shelved = self.pinned.of(response)
         self._fail(response, reason, None if shelved is None else shelved.document)
 
     def _did_something(self, response: Response, document: Any) -> bool:
@@ -337,7 +327,7 @@ class Workflow:
         with reading(self.engine) as conn:
             began, ended = (parse_iso(time_of(conn, response.id, one)) for one in (Event.EXECUTE, Event.COMPLETE))
         found = self.advisor.verify(response.proposal, began)  # a playbook may wait for its own work
-        waited_s, shelved = (self._now() - ended).total_seconds(), self.pinned(response)
+        waited_s, shelved = (self._now() - ended).total_seconds(), self.pinned.of(response)
         patience_s = self.terms.verify_s + (shelved.effect.work_s if shelved else 0.0)  # its work comes first
         if found is Verification.CONFIRMED:
             self._confirm(response)
@@ -373,7 +363,7 @@ class Workflow:
         return not left
 
     def _ends(self, conn: sa.Connection, later: Response, earlier: Response) -> bool:
-        if not ends(later, earlier, self.shelf):
+        if not ends(later, earlier, self.pinned.of):
             return False
         completed = time_of(conn, earlier.id, Event.COMPLETE)
         return "" < completed <= time_of(conn, later.id, Event.EXECUTE)
@@ -408,9 +398,9 @@ class Workflow:
         if not response.undo_wanted and not is_over:
             return
         why = "it failed" if response.undo_wanted == BY_NODE else response.undo_wanted or "its time to hold is over"
-        shelved = self.pinned(response)
+        shelved = self.pinned.of(response)
         if shelved is None:
-            self._undo_failed(response, "its playbook is no longer known as it was carried out")
+            self._undo_failed(response, self.pinned.why_not(response))
             return
         result = self._run(shelved.document, response, Phase.UNDO, self._hindrance_of_undo)
         if result.ending is Ending.DONE:

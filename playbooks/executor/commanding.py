@@ -211,7 +211,7 @@ def _command(
     return kind(
         key=key, attempt=attempt, step=step_id, path=path, type=filled.type, command=filled.command, agent=agent,
         target=whole, arguments=filled.arguments, returns=returns, until=until, is_undo=is_undo,
-        playbook=playbook.id, version=playbook.modified,
+        playbook=playbook.id, version=playbook.modified, digest=program.pin(playbook).digest,
     )  # fmt: skip
 
 

@@ -27,7 +27,7 @@ from .commanding import around
 from .evaluating import is_true
 from .filling import fill_party
 from .program import IN_TWIN
-from .state import Failure, Frame
+from .state import Failure, Frame, call_name
 from .values import REFERENCE, StepFault, initial
 from .walking import Behaviour, Walker
 
@@ -85,13 +85,18 @@ def playbook_action(walker: Walker, frame: Frame, step: PlaybookActionStep) -> N
     except PlaybookError as fault:
         raise StepFault(str(fault)) from None
     frame.number = 1
-    walker.call(frame, walker.program.pin(called), values, called.workflow_start)
+    asked = call_name(step.playbook_id, step.playbook_version)
+    walker.call(frame, asked, walker.program.pin(called), values, called.workflow_start)
     walker.tell("chose", frame, f"{called.name}, version {called.modified}")
 
 
 def _called(walker: Walker, frame: Frame, step: PlaybookActionStep) -> Playbook:
     wanted = f"playbook {step.playbook_id}, version {step.playbook_version or 'latest'}"
-    called = walker.program.resolve(step.playbook_id, step.playbook_version)
+    before = walker.state.called.get(call_name(step.playbook_id, step.playbook_version))
+    if before is not None:  # once for the run, whatever is the latest by now
+        called: Playbook | None = walker.program.pinned(walker.state.playbooks[before])
+    else:
+        called = walker.program.resolve(step.playbook_id, step.playbook_version)
     if called is None:
         raise StepFault(f"{wanted}: is not known here; bring it, or name a version that is")
     if called.id != step.playbook_id or step.playbook_version not in (None, called.modified):

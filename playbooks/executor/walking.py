@@ -147,8 +147,8 @@ class Walker:
         frame.open = len(begun)
         self._turns += begun[::-1]
 
-    def call(self, frame: Frame, pin: Pinned, values: dict[str, Value], first: str) -> None:
-        """Begin the workflow of another playbook, with its values.
+    def call(self, frame: Frame, asked: str, pin: Pinned, values: dict[str, Value], first: str) -> None:
+        """Begin the workflow of another playbook, with its values; what was asked for is answered by it from now on.
 
         Raises:
             StepFault: too deep.
@@ -157,6 +157,7 @@ class Walker:
         state = self.state
         if pin not in state.playbooks:
             state.playbooks.append(pin)
+        state.called[asked] = state.playbooks.index(pin)
         scope = self._new_id()
         state.scopes[scope] = ScopeState(state.playbooks.index(pin), values)
         frame.open = 1

@@ -275,9 +275,7 @@ def test_a_run_that_fails_late_takes_back_all_of_it(tmp_path: Path) -> None:
 def test_a_called_playbook_acts_only_where_it_is_active_too(tmp_path: Path) -> None:
     """The response's own being active is not enough."""
     world = World()
-    home = node(
-        tmp_path, WHOLE, world, others=(CALLED,), is_active=lambda playbook, _owner: not playbook.startswith(OTHER)
-    )
+    home = node(tmp_path, WHOLE, world, others=(CALLED,), is_active=lambda name, _owner: name != digest(CALLED))
     propose(home, WHOLE)
     assert "a7" not in world.words and world.words[-1] == "-a1" and only(home).state is State.UNDONE
 
