@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 from tocsin.orchestrator.enforcement.commands import actuator
+from tocsin.orchestrator.enforcement.kernel import Lists
 from tocsin.orchestrator.enforcement.names import MapError, NameMap, read_map
 from tocsin.orchestrator.enforcement.nft import NftError, Place, transaction
 from tocsin.orchestrator.enforcement.point import EnforcementPoint
@@ -40,10 +41,10 @@ class Kernel:
     writes: int = 0
     refuses: bool = False
 
-    def write(self, rules: Sequence[Rule]) -> None:
+    def write(self, lists: Lists) -> None:
         if self.refuses:
             raise NftError("no")
-        self.rules, self.writes = list(rules), self.writes + 1
+        self.rules, self.writes = [rule for rules in lists.values() for rule in rules], self.writes + 1
 
 
 @dataclass
@@ -218,17 +219,17 @@ ORDERS = (("contain", False), ("allow", True))
 
 
 def test_a_rule_is_lifted_only_by_the_producer_that_made_it(bench: Bench) -> None:
-    """Neither by its number, nor by an undo of another: 403, and all stays. Where several hold, each lifts its own."""
+    """An undo of another is a 403, a number that is not its own a 404, and all stays; each lifts its own."""
     number = int(bench.send(NET, producer="a").results["slpf"]["rule_number"])
     bench.send(tocsin("contain", {"x-tocsin:asset": WEB}), producer="a")
     bench.send(tocsin("contain", {"x-tocsin:asset": WEB}, response="r-2"), producer="b")
     delete = {"action": "delete", "target": {"slpf:rule_number": number}, "args": COMPLETE}
     release = tocsin("allow", {"x-tocsin:asset": WEB}, response="r-9")
     undo = tocsin("allow", {"x-tocsin:asset": WEB}, undo=True)
-    for command, producer in ((delete, "b"), (undo, "b"), (release, "c")):
-        with pytest.raises(OpenC2Error, match="another producer") as fault:
+    for command, producer, status in ((delete, "c", 404), (undo, "b", 403), (release, "c", 403)):
+        with pytest.raises(OpenC2Error, match="producer") as fault:
             bench.send(command, producer=producer)
-        assert fault.value.status == 403 and len(bench.kernel.rules) == 3
+        assert fault.value.status == status and len(bench.kernel.rules) == 3
     bench.send(release, producer="b")
     assert len(bench.kernel.rules) == 2
     for command in (delete, undo):
@@ -308,10 +309,18 @@ def test_names_that_are_not_in_the_map_are_not_acted_on(bench: Bench, target: di
     assert fault.value.status == status and not bench.kernel.rules
 
 
+def by_producer(rules: Sequence[Rule]) -> dict[str, list[Rule]]:
+    """Each list top-down."""
+    return {
+        maker: sorted((rule for rule in rules if rule.producer == maker), key=lambda rule: rule.number)
+        for maker in {rule.producer for rule in rules}
+    }
+
+
 def told(rules: Sequence[Rule], **place: Any) -> dict[str, list[list[dict[str, Any]]]]:
     """The expressions by hook that the kernel is told for rules (not for the way back)."""
     chains: dict[str, list[list[dict[str, Any]]]] = {}
-    for command in transaction(rules, Place(**place))["nftables"]:
+    for command in transaction(by_producer(rules), Place(**place))["nftables"]:
         rule = command.get("add", {}).get("rule")
         if rule and rule["comment"] not in ("management", "producer"):
             chains.setdefault(rule["chain"].partition("_")[0], []).append(rule["expr"])
@@ -335,7 +344,7 @@ def test_directions_are_seen_from_the_inside() -> None:
 def test_the_way_back_stays_open() -> None:
     """The port that takes the undo comes before every producer's list, at input and output."""
     first = {}
-    for command in transaction([Rule(1, "deny", (Flow(4),))], Place(management=8450))["nftables"]:
+    for command in transaction({"": [Rule(1, "deny", (Flow(4),))]}, Place(management=8450))["nftables"]:
         rule = command.get("add", {}).get("rule")
         if rule:
             first.setdefault(rule["chain"], []).append(rule["comment"])
