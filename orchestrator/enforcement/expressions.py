@@ -1,7 +1,7 @@
 """Rules as nftables expressions, in the JSON of libnftables-json(5).
 
-Flows in: rules. Flows out: lists of expressions, one per line of a chain. Start and stop are matched by the kernel itself
-(`meta time`), so that a rule ends on time even where this process is gone. Pure.
+Flows in: rules. Flows out: lists of expressions, one per line of a chain. Start and stop are matched by the kernel
+itself (`meta time`), so that a rule ends on time even where this process is gone. Pure.
 """
 
 from __future__ import annotations

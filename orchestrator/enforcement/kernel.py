@@ -1,7 +1,7 @@
 """What the kernel was told last, so that a change writes one producer's part of it, not the whole table.
 
-Flows in: lists of rules by producer. Flows out: transactions of `nft`. Where one is not taken, the whole table is written:
-somebody may have changed it behind our back.
+Flows in: lists of rules by producer. Flows out: transactions of `nft`. Where one is not taken, the whole table is
+written: somebody may have changed it behind our back.
 """
 
 from __future__ import annotations

@@ -1,8 +1,8 @@
 """How one producer's list lies in chains: so that a change writes what lies beside it, and not thousands of rules.
 
-Flows in: a list, top-down. Flows out: its `Layout`: a spine, and blocks of rules that deny. A packet that a block does not
-drop comes back to the spine behind it, so the order is that of the list; rules that allow lie in the spine itself, as
-they end the whole list. Blocks go by number, so that a rule put in or taken out moves no other block. Pure.
+Flows in: a list, top-down. Flows out: its `Layout`: a spine, and blocks of rules that deny. A packet that a block does
+not drop comes back to the spine behind it, so the order is that of the list; rules that allow lie in the spine itself,
+as they end the whole list. Blocks go by number, so that a rule put in or taken out moves no other block. Pure.
 """
 
 from __future__ import annotations

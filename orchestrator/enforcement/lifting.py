@@ -1,7 +1,7 @@
 """Lift the rules of a producer for its owner: of one that has left the token file, or that cannot lift them itself.
 
-Flows in: the state file of an enforcement point that does not run. Flows out: the file without these rules, and the kernel
-too where our table stands in it; both or neither.
+Flows in: the state file of an enforcement point that does not run. Flows out: the file without these rules, and the
+kernel too where our table stands in it; both or neither.
 """
 
 from __future__ import annotations

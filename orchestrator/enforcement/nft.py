@@ -1,8 +1,8 @@
 """The table in nftables JSON, whole or what changes of it, and the one place that runs `nft`.
 
-Flows in: lists of rules by producer. Flows out: one transaction, so that what the kernel holds is either the old lists or
-the new. Every producer's rules are chains of their own, and a packet has to pass all of them. Values travel as JSON on
-standard input, never as words of a command line. Source: the manual pages nft(8) and libnftables-json(5), nftables 1.0.
+Flows in: lists of rules by producer. Flows out: one transaction, so that what the kernel holds is either the old lists
+or the new. Every producer's rules are chains of their own, and a packet has to pass all of them. Values travel as JSON
+on standard input, never as words of a command line. Source: the manual pages nft(8), libnftables-json(5), nftables 1.0.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ def transaction(lists: Mapping[str, Sequence[Rule]], place: Place) -> dict[str, 
 
 
 def whole(laid: Mapping[int, Layout], place: Place) -> Commands:
-    """Give the commands that make the table anew, with these lists; a producer is a number, as its name may be any text."""
+    """Give the commands that make the table anew with these lists; by number, as a producer's name may be any text."""
     table = {"family": FAMILY, "name": place.table}
     commands: Commands = [{"add": {"table": table}}, {"delete": {"table": table}}, {"add": {"table": table}}]
     for hook in HOOKS:

@@ -30,7 +30,8 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS done_at ON done (at)",
     "CREATE TABLE IF NOT EXISTS place (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), content TEXT NOT NULL)",
 )
-_OF_RULES = "SELECT content FROM {} ORDER BY number"
+_OF_LISTS = "SELECT content FROM lists ORDER BY producer, number"
+_OF_RULES = "SELECT content FROM rules ORDER BY number"  # of an earlier release
 
 
 class StoreError(ValueError):
@@ -56,7 +57,7 @@ class RuleStore:
             for statement in SCHEMA:
                 self._file.execute(statement)
             _take_over(self._file)
-            found = _grouped(_read(row[0]) for row in self._file.execute(_OF_RULES.format("lists")))
+            found = _grouped(_read(row[0]) for row in self._file.execute(_OF_LISTS))
         except sqlite3.Error as error:
             raise StoreError(f"--state {path}: {error}; name a file that can be written, or a new one") from None
         self._lists: dict[str, tuple[Rule, ...]] = found
@@ -181,7 +182,7 @@ def read_rules(path: Path) -> list[Rule]:
     try:
         file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            rows = file.execute(_OF_RULES.format("lists" if _has(file, "lists") else "rules")).fetchall()
+            rows = file.execute(_OF_LISTS if _has(file, "lists") else _OF_RULES).fetchall()
         finally:
             file.close()
     except sqlite3.Error as error:
@@ -195,7 +196,7 @@ def _take_over(file: sqlite3.Connection) -> None:
         return
     file.execute("BEGIN IMMEDIATE")
     row = file.execute("SELECT lowest FROM numbers").fetchone() if _has(file, "numbers") else None
-    for rule in [_read(one[0]) for one in file.execute(_OF_RULES.format("rules"))]:
+    for rule in [_read(one[0]) for one in file.execute(_OF_RULES)]:
         file.execute("INSERT INTO lists VALUES (?, ?, ?)", (rule.producer, rule.number, json.dumps(asdict(rule))))
         if row is not None:  # so that its next rule goes on top of those that it has
             file.execute("INSERT OR REPLACE INTO lowest VALUES (?, ?)", (rule.producer, row[0]))

@@ -2,7 +2,8 @@
 
 Flows in: requests (untrusted). Flows out: responses, with the HTTP status that the OpenC2 status names (transfer
 specification v1.1, 4.2.1; 102 travels as 200). The order of refusals: token, content type, size, JSON, message,
-command, repeated request, profile and pair, the enforcer's own. Commands are carried out one at a time, producers in turn.
+command, repeated request, profile and pair, the enforcer's own. Commands are carried out one at a time, producers in
+turn.
 """
 
 from __future__ import annotations

@@ -1,7 +1,7 @@
 """Whose command is next: producers in turn, each with one at a time, so that nobody keeps another waiting for long.
 
-Flows in: names of producers. Flows out: turns. Locks of asyncio are first come, first served; as each producer stands in
-the common queue once at most, it waits for one command of every other, however many those send.
+Flows in: names of producers. Flows out: turns. Locks of asyncio are first come, first served; as each producer stands
+in the common queue once at most, it waits for one command of every other, however many those send.
 """
 
 from __future__ import annotations

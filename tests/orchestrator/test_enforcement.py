@@ -72,10 +72,10 @@ def names(tmp_path: Path) -> NameMap:
     return read_map(path)
 
 
-def bench_on(store: RuleStore, names: NameMap, **settings: Any) -> Bench:
+def bench_on(store: RuleStore, names: NameMap | None = None, *, write: Any = None, **settings: Any) -> Bench:
     kernel = Kernel()
     reaches = dict.fromkeys(("node", "a", "b", "a b"), EVERYWHERE)
-    bench = Bench(EnforcementPoint(store, kernel.write, names, reaches, **settings), kernel)
+    bench = Bench(EnforcementPoint(store, write or kernel.write, names or NameMap(), reaches, **settings), kernel)
     bench.point.clock = lambda: bench.now
     bench.point.start()
     return bench

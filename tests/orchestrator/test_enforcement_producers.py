@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from ipaddress import ip_address, ip_network
 from pathlib import Path
@@ -191,12 +191,17 @@ LISTS = st.lists(st.tuples(st.sampled_from(["deny", "allow"]), FLOWS), max_size=
 
 
 def passes(rules: Sequence[Rule], source: str, target: str) -> bool:
-    """Whether a packet is forwarded."""
+    """Whether a packet is forwarded, where the kernel was told rules."""
     chains: dict[str, list[list[dict[str, Any]]]] = {}
     for command in transaction(by_producer(rules), Place())["nftables"]:
         rule = command.get("add", {}).get("rule")
         if rule:
             chains.setdefault(rule["chain"], []).append(rule["expr"])
+    return walked(chains, source, target)
+
+
+def walked(chains: Mapping[str, list[list[dict[str, Any]]]], source: str, target: str) -> bool:
+    """Whether a packet is forwarded by these chains: `return` leads back to behind the jump."""
 
     def walk(chain: str) -> str:
         for expressions in chains.get(chain, []):
