@@ -28,6 +28,7 @@ class StepOrder:
     arguments: Mapping[str, str] = field(default_factory=dict)
     returns: Mapping[str, str] = field(default_factory=dict)
     until: datetime | None = None  # when its step's time is over
+    is_timed: bool = False  # whether the playbook names that time; else it is a bound of ours
     playbook: str = ""  # which one asks for it, id and version; empty: the response's own
     digest: str = ""  # SHA-256 of the content that asks for it
 

@@ -214,6 +214,7 @@ def _order(run: _Run, command: Command) -> StepOrder:
         arguments=command.arguments,
         returns=command.returns,
         until=None if command.until is None else _time(command.until),
+        is_timed=command.is_timed,
         playbook="" if command.playbook == run.program.playbook.id else f"{command.playbook} {command.version}",
         digest=command.digest,
     )

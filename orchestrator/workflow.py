@@ -291,6 +291,8 @@ class Workflow:
             self.advisor.applied(response.proposal, holds=True, since=began)
         elif result.ending is Ending.FAILED:
             self._fail(response, result.reason, shelved.document)
+        elif result.fault is not None:
+            raise result.fault
 
     def _stop(self, response: Response, reason: str) -> None:
         """End a run half-way: nobody vouches for what it did so far, so it is taken back."""
@@ -317,6 +319,7 @@ class Workflow:
             is_active=self.is_active,
             in_flight=self.terms.in_flight,
             undo_s=self.terms.undo_s,
+            order_s=self.terms.order_s,
         )
 
     def _hindrance_of_undo(self, _conn: sa.Connection, _response: Response) -> str:
@@ -416,6 +419,8 @@ class Workflow:
             with writing(self.engine, response.id, self.clock) as conn:
                 note_person_called(conn, response.id)
                 self._call_person(conn, response, f"it could not be undone yet, and is tried on: {result.reason}")
+        if result.fault is not None:
+            raise result.fault
 
     def _undo_overdue(self, response: Response, reason: str) -> None:
         """Say, once, that an undo takes too long; call a person if none was called for it before."""

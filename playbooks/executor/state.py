@@ -243,6 +243,7 @@ class Command:
     playbook: str = ""  # id of the playbook that asks for it
     version: str = ""  # its `modified`
     digest: str = ""  # SHA-256 of its content
+    is_timed: bool = False  # whether its step, or one around it, names a time; else `until` is a bound of ours
     is_undo: bool = False
 
 

@@ -7,12 +7,13 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
+from tocsin.orchestrator import audit
 from tocsin.orchestrator.clock import SystemClock
 from tocsin.orchestrator.competing import living
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.script import CacaoScript
 from tocsin.orchestrator.shelf import Vetting, active_by_signatures, of_version
-from tocsin.orchestrator.store import open_store, playbooks, sqlite_url
+from tocsin.orchestrator.store import open_store, playbooks, responses, sqlite_url
 from tocsin.orchestrator.versions import Versions
 from tocsin.playbooks.actions import load_library
 from tocsin.playbooks.cacao import Playbook, digest
@@ -297,3 +298,23 @@ def test_what_holds_is_judged_by_the_version_that_was_carried_out(tmp_path: Path
     with home.engine.begin() as conn:
         held = living(conn, home.node.pinned.of, home.node.clock.now())
     assert [row.id for row in held] == [only(home).id] and list(home.advisor.recalls) == [(GATEWAY,)]
+
+
+def test_the_log_says_which_contents_were_run(tmp_path: Path) -> None:
+    """The response's own, each order's, and what was called by then; a row that says otherwise is seen."""
+    world, old = World(), _called(2025, 3)
+    home = node(tmp_path, CALLER, world, old)
+    propose(home, CALLER)
+    home.tick(11)
+    met = [f"{digest(old)} {OTHER}"]
+    with home.engine.begin() as conn:
+        records = [(one.kind, one.content) for one in audit.read(conn)]
+    assert [one["digest"] for kind, one in records if kind == "proposed"] == [digest(CALLER)]
+    told = [(one["playbook"], one["met"]) for kind, one in records if kind == "order"]
+    assert told == [(digest(old), met), (digest(CALLER), met)]
+    with home.engine.begin() as conn:
+        run = conn.execute(sa.select(responses.c.run)).scalar_one()
+        run["do"][0]["met"] = [f"{digest(_called(2025, 4))} {OTHER}"]
+        conn.execute(sa.update(responses).values(run=run))
+        found = audit.verify(conn)
+    assert not found.is_whole and "its run is not what its records say" in found.reason
