@@ -28,6 +28,7 @@ from .interpreting import Script
 from .lease import Lease
 from .lifecycle import IllegalTransition, State, UnknownResponse
 from .naming import check_ids
+from .office import Office
 from .pinned import Pinned
 from .proposals import Advisor, BeliefRow, Proposal, SeenFinding
 from .proposing import ProposalRefused, Repeats, note_refusal, propose
@@ -122,19 +123,21 @@ class Node:
             self._waiting = inbox.count(conn)
         self.pinned = Pinned(self.shelf, self.versions)
         self._workflow = Workflow(
-            twin=self.twin,
-            shelf=self.shelf,
-            pinned=self.pinned,
-            is_active=self.is_active,
-            terms=self.terms,
-            trust=self.trust,
-            engine=self.engine,
-            clock=self.clock,
-            advisor=self._advisor,
-            actuator=self.actuator,
-            script=self.script,
-            lease=self.lease,
-            watcher=self.watcher,
+            Office(
+                twin=self.twin,
+                shelf=self.shelf,
+                pinned=self.pinned,
+                is_active=self.is_active,
+                terms=self.terms,
+                trust=self.trust,
+                engine=self.engine,
+                clock=self.clock,
+                advisor=self._advisor,
+                actuator=self.actuator,
+                script=self.script,
+                lease=self.lease,
+                watcher=self.watcher,
+            )
         )
         self._repeats = Repeats(self.terms.repropose_s)
         self._workflow.recall()

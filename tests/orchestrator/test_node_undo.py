@@ -8,7 +8,7 @@ from typing import Any
 
 import pytest
 import sqlalchemy as sa
-from tocsin.orchestrator import workflow
+from tocsin.orchestrator import executing
 from tocsin.orchestrator.actuators.base import Order, Outcome, Unavailable
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.proposals import Verification
@@ -182,19 +182,19 @@ def test_a_node_that_dies_when_a_run_fails_takes_it_back_all_the_same(
     class PowerCutError(Exception):
         pass
 
-    told = workflow.update_response
+    told = executing.update_response
 
     def torn(conn: Any, response: str, **changed: Any) -> None:
         if "undo_wanted" in changed:
             raise PowerCutError
         told(conn, response, **changed)
 
-    monkeypatch.setattr(workflow, "update_response", torn)
+    monkeypatch.setattr(executing, "update_response", torn)
     with pytest.raises(ExceptionGroup):
         home.tick()
     assert only(home).state is State.EXECUTING
     assert home.actuator.actions == ["deny"]
-    monkeypatch.setattr(workflow, "update_response", told)
+    monkeypatch.setattr(executing, "update_response", told)
     home.advisor.proposals = []
     home.tick()
     assert only(home).state is State.UNDONE
