@@ -1,7 +1,8 @@
 """The door of the interpreter: begin a run of a playbook, take events, say what is due, take it back.
 
 Flows in: a `Program` (a playbook, and how others and abstract targets are found), events. Flows out: states and orders.
-All of it is pure; it is made in `executor`: `running` (the verbs), `walking` and `stepping` (the workflow), `state`,
+All of it is pure; it is made in `executor`: `running` (the verbs), `walking` and `stepping` (the workflow), `asking`,
+`ending`, `giving_up` and `taking_back` (what becomes of commands, steps and runs), `state`,
 `values` and `evaluating` (variables, conditions), `filling` and `commanding` (commands), `checking` (before a run).
 """
 
