@@ -6,9 +6,7 @@ Flows in: the walker, a frame at an action. Flows out: commands in the state, va
 from __future__ import annotations
 
 from ..cacao import ActionStep
-from .commanding import (
-    command_now,
-)
+from .commanding import command_now
 from .ending import fail
 from .state import Failure, Frame
 from .values import StepFault

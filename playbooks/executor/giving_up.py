@@ -6,10 +6,7 @@ Flows in: the walker, a frame. Flows out: the state without it, with keys of com
 from __future__ import annotations
 
 from ..cacao import ActionStep, PlaybookError
-from .commanding import (
-    key_now,
-    scope_when_asked,
-)
+from .commanding import key_now, scope_when_asked
 from .state import Done, Frame
 from .walker import Walker
 

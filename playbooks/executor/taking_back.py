@@ -5,10 +5,7 @@ Flows in: the walker. Flows out: its phase, and how many undo commands have succ
 
 from __future__ import annotations
 
-from .commanding import (
-    undo_command,
-    undo_count,
-)
+from .commanding import undo_command, undo_count
 from .giving_up import give_up_all
 from .state import Answered, Fact, Phase
 from .walker import Walker

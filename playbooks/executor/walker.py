@@ -9,10 +9,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..cacao import AnyStep, Playbook
-from .commanding import (
-    playbook_of,
-    scope_of,
-)
+from .commanding import playbook_of, scope_of
 from .program import Program
 from .state import Answered, Fact, Frame, Pinned, ScopeState, State
 from .values import Scope, StepFault, Value

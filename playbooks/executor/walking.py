@@ -13,11 +13,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 from ..cacao import ActionStep, AnyStep
-from .commanding import (
-    deadline_of,
-    under_way,
-    wake_of,
-)
+from .commanding import deadline_of, under_way, wake_of
 from .ending import abort, fail
 from .giving_up import note
 from .state import UNKNOWN, Answered, Fact, Failure, Frame, Phase
