@@ -15,7 +15,7 @@ from tocsin.orchestrator.enforcement.nft import NftError, Place
 from tocsin.orchestrator.enforcement.rules import Flow, Rule, key_of
 from tocsin.orchestrator.enforcement.serving import InUse, take
 from tocsin.orchestrator.enforcement.store import RuleStore, StoreError, read_rules
-from tocsin.tests.orchestrator.test_enforcement import NET, bench_on, by_producer
+from tocsin.tests.orchestrator.filter_bench import NET, bench_on, by_producer
 from typer.testing import CliRunner
 
 PLACE = Place("mine", "edge", ("lan0",))

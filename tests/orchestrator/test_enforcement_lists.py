@@ -16,7 +16,7 @@ from tocsin.orchestrator.enforcement.kernel import Kernel
 from tocsin.orchestrator.enforcement.nft import NftError, Place
 from tocsin.orchestrator.enforcement.rules import Flow, Rule, key_of
 from tocsin.orchestrator.enforcement.store import RuleStore
-from tocsin.tests.orchestrator.test_enforcement import COMPLETE, NET, bench_on, by_producer
+from tocsin.tests.orchestrator.filter_bench import COMPLETE, NET, bench_on, by_producer
 from tocsin.tests.orchestrator.test_enforcement_producers import FLOWS, HOSTS, _is_in, walked
 
 PLACE = Place()

@@ -23,7 +23,7 @@ from tocsin.orchestrator.enforcement.rules import Flow, Rule, key_of
 from tocsin.orchestrator.enforcement.tokens import read_token_file
 from tocsin.orchestrator.openc2.consumer import create_consumer
 from tocsin.orchestrator.openc2.message import CONTENT_TYPE, ENDPOINT
-from tocsin.tests.orchestrator.test_enforcement import by_producer
+from tocsin.tests.orchestrator.filter_bench import by_producer
 
 COMPLETE = {"response_requested": "complete"}
 EDGE, SHOP = "token-of-the-edge-owner", "token-of-the-shop-owner"
