@@ -138,16 +138,16 @@ class Program:
             self._pins[id(playbook)] = (playbook, Pinned(playbook.id, playbook.modified, digest(playbook)))
         return self._pins[id(playbook)][1]
 
-    def met(self, name: str) -> Playbook:
-        """A playbook that a run has met, by its id; the last version of it.
+    def met(self, name: str, version: str) -> Playbook:
+        """A playbook that a run has met, by its id and version.
 
         Raises:
             KeyError: no run has.
         """
-        found = [playbook for playbook, pin in self._pins.values() if pin.id == name]
-        if not found:
-            raise KeyError(f"no run has met playbook {name}")
-        return found[-1]
+        for playbook, pin in self._pins.values():
+            if (pin.id, pin.modified) == (name, version):
+                return playbook
+        raise KeyError(f"no run has met playbook {name}, version {version}")
 
     def pinned(self, pin: Pinned) -> Playbook:
         """The playbook that a run has met before.

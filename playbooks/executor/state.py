@@ -272,3 +272,4 @@ class Fact:
     path: str = ""
     text: str = ""
     playbook: str = ""  # id
+    version: str = ""  # its `modified`

@@ -37,7 +37,9 @@ def undone(walker: Walker, event: Answered) -> None:
     state.now = max(state.now, walker.at)
     command = undo_command(walker.program, state, state.undone)
     told = event.text or ("taken back" if event.succeeded else "not taken back")
-    walker.facts.append(Fact(state.now, "answered", command.step, command.path, told, command.playbook))
+    walker.facts.append(
+        Fact(state.now, "answered", command.step, command.path, told, command.playbook, command.version)
+    )
     if not event.succeeded:
         state.phase = Phase.STUCK
         return

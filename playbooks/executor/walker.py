@@ -45,7 +45,8 @@ class Walker:
 
     def tell(self, what: str, frame: Frame, text: str = "") -> None:
         """Add to the facts."""
-        self.facts.append(Fact(self.state.now, what, frame.step, frame.path, text, self.playbook(frame).id))
+        playbook = self.playbook(frame)
+        self.facts.append(Fact(self.state.now, what, frame.step, frame.path, text, playbook.id, playbook.modified))
 
     def enter(self, frame: Frame, branches: Sequence[tuple[str, str | int]]) -> None:
         """Begin branches of the step where a frame stands.
