@@ -37,7 +37,7 @@ class Versions:
         A row whose content is not what its digest says is passed over: nothing is run or undone by it. It is written
         anew where the content is there, so that putting a file back mends the store.
         """
-        self._all |= {digest(playbook): playbook for playbook in more}
+        self._all = {digest(playbook): playbook for playbook in more} | self._all
         with reading(engine) as conn:
             rows = conn.execute(sa.select(playbooks.c.digest, playbooks.c.body)).all()
         found = {row.digest: _read(row.digest, row.body) for row in rows}
@@ -52,7 +52,7 @@ class Versions:
             with engine.begin() as conn:
                 conn.execute(sa.delete(playbooks).where(playbooks.c.digest.in_(wanted)))
                 conn.execute(sa.insert(playbooks), new)
-        self._all |= {name: playbook for name, playbook in found.items() if playbook is not None}
+        self._all = {name: playbook for name, playbook in found.items() if playbook is not None} | self._all
         self._spoiled = spoiled - set(self._all)
 
     def of(self, name: str) -> Playbook | None:
