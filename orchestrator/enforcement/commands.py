@@ -19,6 +19,7 @@ if TYPE_CHECKING:
 DEFAULT_LISTEN = "127.0.0.1:8450"
 JsonFlag = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 StateFlag = Annotated[Path, typer.Option("--state", help="SQLite file of rules and answers; made where it is not.")]
+KeptFlag = Annotated[Path, typer.Option("--state", help="State file that the actuator was started with.")]
 
 actuator = typer.Typer(help="Actuators on the owner's side: an OpenC2 packet filter on nftables.", no_args_is_help=True)
 
@@ -72,7 +73,7 @@ def nftables(
 
 
 @actuator.command(epilog="Example: tocsin actuator rules --state filter.db --json")
-def rules(state: StateFlag, as_json: JsonFlag = False) -> None:
+def rules(state: KeptFlag, as_json: JsonFlag = False) -> None:
     """List the rules that an enforcement point keeps, top-down."""
     from dataclasses import asdict
 
@@ -91,7 +92,7 @@ def rules(state: StateFlag, as_json: JsonFlag = False) -> None:
 
 @actuator.command(epilog="Example: tocsin actuator lift --state filter.db --producer edge --json")
 def lift(
-    state: StateFlag,
+    state: KeptFlag,
     producer: Annotated[str, typer.Option(help="Whose rules; also one that has left the token file.")],
     as_json: JsonFlag = False,
 ) -> None:

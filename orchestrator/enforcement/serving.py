@@ -7,6 +7,7 @@ written.
 from __future__ import annotations
 
 import fcntl
+import os
 from pathlib import Path
 from typing import IO
 
@@ -25,14 +26,15 @@ class InUse(ValueError):  # noqa: N818
 
 
 def take(state: Path) -> IO[bytes]:
-    """Take the state file for this process; it is given back when the process ends, however it ends.
+    """Take the state file, by whatever name, for this process; it is given back when that ends, however it ends.
 
     Raises:
         InUse: another process has it.
         StoreError: there is no such folder, or it may not be written.
     """
     try:
-        lock = state.with_name(state.name + ".lock").open("ab")
+        real = Path(os.path.realpath(state))
+        lock = real.with_name(real.name + ".lock").open("ab")
     except OSError as error:
         raise StoreError(f"--state {state}: {error.strerror}; name a file in a folder that can be written") from None
     try:

@@ -16,11 +16,13 @@ from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
+
+from pydantic import TypeAdapter
 
 from ..openc2.memory import KEPT_S
 from .nft import Place
-from .rules import TOP, Flow, Rule
+from .rules import TOP, Rule
 
 SCHEMA = (
     "CREATE TABLE IF NOT EXISTS lists (producer TEXT, number INTEGER, content TEXT NOT NULL,"
@@ -30,6 +32,10 @@ SCHEMA = (
     "CREATE INDEX IF NOT EXISTS done_at ON done (at)",
     "CREATE TABLE IF NOT EXISTS place (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), content TEXT NOT NULL)",
 )
+EVERYBODY: Final = ""  # in `lowest`: of producers without a number there; no producer has this name
+USED_UP: Final = 10_000  # who has no lower numbers left than so many begins anew when its rules are lifted; assumed
+_RULE: Final = TypeAdapter(Rule)
+_PLACE: Final = TypeAdapter(Place)
 _OF_LISTS = "SELECT content FROM lists ORDER BY producer, number"
 _OF_RULES = "SELECT content FROM rules ORDER BY number"  # of an earlier release
 
@@ -72,19 +78,18 @@ class RuleStore:
         """
         with self._lock:
             before = dict(self._lists), dict(self._ends)
-            self._file.execute("BEGIN IMMEDIATE")
             try:
+                self._file.execute("BEGIN IMMEDIATE")
                 yield
-            except BaseException:
-                self._lists, self._ends = before
-                self._file.execute("ROLLBACK")
-                raise
-            try:
                 self._file.execute("COMMIT")
-            except sqlite3.Error as error:
+            except BaseException as error:
                 self._lists, self._ends = before
-                self._file.execute("ROLLBACK")
-                raise StoreError(f"the state file: {error}; make room, then try again") from None
+                if self._file.in_transaction:  # some faults, as a full disk, end it by themselves
+                    self._file.execute("ROLLBACK")
+                if not isinstance(error, sqlite3.Error):
+                    raise
+                told = "make room, or end who else writes to it, then try again"
+                raise StoreError(f"the state file: {error}; {told}") from None
 
     def lists(self) -> Mapping[str, tuple[Rule, ...]]:
         """Every list by its producer, top-down; a list that has not changed is the same object."""
@@ -124,9 +129,13 @@ class RuleStore:
             self._hold(producer, tuple(rule for rule in self.of(producer) if rule.number not in numbers))
 
     def forget(self, producer: str) -> None:
-        """Take out all rules of a producer, and let its numbers begin anew."""
+        """Take out all rules of a producer; its numbers go on, so that a late undo hits no newer rule.
+
+        Only where they are used up they begin anew.
+        """
         self.remove(self.of(producer))
-        self._file.execute("DELETE FROM lowest WHERE producer = ?", (producer,))
+        if self.lowest(producer) <= USED_UP:
+            self.lower(producer, TOP + 1)
 
     def answer(self, key: str) -> dict[str, Any] | None:
         """What was answered to an order; None where it is new."""
@@ -142,8 +151,10 @@ class RuleStore:
 
     def lowest(self, producer: str) -> int:
         """The lowest number ever given to a rule of a producer that came without one."""
-        row = self._file.execute("SELECT number FROM lowest WHERE producer = ?", (producer,)).fetchone()
-        return int(row[0]) if row else TOP + 1
+        found = dict(
+            self._file.execute("SELECT producer, number FROM lowest WHERE producer IN (?, ?)", (producer, EVERYBODY))
+        )
+        return int(found.get(producer, found.get(EVERYBODY, TOP + 1)))
 
     def lower(self, producer: str, number: int) -> None:
         """Remember a number as given."""
@@ -151,11 +162,7 @@ class RuleStore:
 
     def place(self) -> Place | None:
         """Where the rules were written last; None where no actuator has served this file yet."""
-        row = self._file.execute("SELECT content FROM place").fetchone()
-        if row is None:
-            return None
-        content = json.loads(row[0])
-        return Place(**{**content, "inside": tuple(content["inside"])})
+        return _place(self._file)
 
     def note_place(self, place: Place) -> None:
         """Remember where rules are written."""
@@ -179,15 +186,31 @@ def read_rules(path: Path) -> list[Rule]:
     Raises:
         StoreError: it is none.
     """
+    with _only_read(path) as file:  # a file that was not taken over to its end holds both
+        rows = file.execute(_OF_LISTS if not _has(file, "rules") and _has(file, "lists") else _OF_RULES).fetchall()
+    return [_read(row[0]) for row in rows]
+
+
+def read_place(path: Path) -> Place | None:
+    """Give where the rules of a state file were written last, without writing to it; None where it does not say.
+
+    Raises:
+        StoreError: it is none.
+    """
+    with _only_read(path) as file:
+        return _place(file) if _has(file, "place") else None
+
+
+@contextmanager
+def _only_read(path: Path) -> Iterator[sqlite3.Connection]:
     try:
         file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            rows = file.execute(_OF_LISTS if _has(file, "lists") else _OF_RULES).fetchall()
+            yield file
         finally:
             file.close()
     except sqlite3.Error as error:
         raise StoreError(f"--state {path}: {error}; name the file that the actuator was started with") from None
-    return [_read(row[0]) for row in rows]
 
 
 def _take_over(file: sqlite3.Connection) -> None:
@@ -196,10 +219,10 @@ def _take_over(file: sqlite3.Connection) -> None:
         return
     file.execute("BEGIN IMMEDIATE")
     row = file.execute("SELECT lowest FROM numbers").fetchone() if _has(file, "numbers") else None
+    if row is not None:  # numbers below it were given to nobody: none of them is given twice
+        file.execute("INSERT OR REPLACE INTO lowest VALUES (?, ?)", (EVERYBODY, row[0]))
     for rule in [_read(one[0]) for one in file.execute(_OF_RULES)]:
         file.execute("INSERT INTO lists VALUES (?, ?, ?)", (rule.producer, rule.number, json.dumps(asdict(rule))))
-        if row is not None:  # so that its next rule goes on top of those that it has
-            file.execute("INSERT OR REPLACE INTO lowest VALUES (?, ?)", (rule.producer, row[0]))
     file.execute("DROP TABLE rules")
     file.execute("DROP TABLE IF EXISTS numbers")
     file.execute("COMMIT")
@@ -220,10 +243,21 @@ def _end_of(rules: Iterable[Rule]) -> int | None:
     return min((rule.stop_ms for rule in rules if rule.stop_ms is not None), default=None)
 
 
+def _place(file: sqlite3.Connection) -> Place | None:
+    row = file.execute("SELECT content FROM place").fetchone()
+    if row is None:
+        return None
+    try:
+        return _PLACE.validate_json(row[0])
+    except (ValueError, TypeError):
+        told = f"{str(row[0])[:60]!r} is no place of rules; start the actuator with it once"
+        raise StoreError(f"the state file: {told}") from None
+
+
 def _read(text: str) -> Rule:
     try:
-        content = json.loads(text)
-        content["flows"] = tuple(Flow(**flow) for flow in content["flows"])
-        return Rule(**content)
-    except (ValueError, KeyError, TypeError):
+        rule = _RULE.validate_json(text)
+        _ = rule.producer  # its key says whose it is
+    except (ValueError, TypeError, LookupError):
         raise StoreError(f"the state file: {str(text)[:60]!r} is no rule; name another, or start a new one") from None
+    return rule

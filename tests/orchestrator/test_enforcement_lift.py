@@ -76,7 +76,7 @@ def test_where_the_table_was_taken_away_the_file_alone_changes(state: Path, monk
 
 def test_what_cannot_be_lifted_is_named_and_changes_nothing(state: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Nobody's name, a kernel that says no, an actuator that runs, no file: one line each."""
-    assert "edge, gone has" in str(lift(state, "--producer", "gnoe").exception)
+    assert "rules of edge, gone" in str(lift(state, "--producer", "gnoe").exception)
 
     def refuses(_commands: Any, _place: Place) -> None:
         raise NftError("nft refused: no")
@@ -124,3 +124,109 @@ def test_the_list_of_an_earlier_release_is_taken_over(tmp_path: Path) -> None:
     assert [one.number for one in again.of("b")] == [999_989, 999_995] and len(again.of("a")) == 2
     with pytest.raises(StoreError, match="start the actuator"):
         lifting.lift(path, "a")
+
+
+def test_numbers_go_on_after_a_lift(state: Path, told: list[tuple[dict[str, Any], Place]]) -> None:
+    """An undo of what was lifted comes late: it hits no newer rule of its producer."""
+    delete = {"action": "delete", "target": {"slpf:rule_number": 0}, "args": NET["args"]}
+    store = RuleStore(state)
+    lifted = bench_on(store).send(NET, producer="a").results["slpf"]["rule_number"]
+    store.close()
+    assert lift(state, "--producer", "a").exit_code == 0
+    bench = bench_on(RuleStore(state))
+    assert bench.send(NET, key="new", producer="a").results["slpf"]["rule_number"] == lifted - 1
+    with pytest.raises(ValueError, match="has no rule"):
+        bench.send({**delete, "target": {"slpf:rule_number": lifted}}, producer="a")
+
+
+def test_numbers_of_an_earlier_release_are_given_to_nobody(tmp_path: Path) -> None:
+    """Also not to a producer whose rules were over when its list was taken over."""
+    path = old_state(tmp_path / "old.db", rule("a", 999_990), lowest=999_990)
+    assert bench_on(RuleStore(path)).send(NET, producer="b").results == {"slpf": {"rule_number": 999_989}}
+
+
+def test_a_list_that_cannot_be_taken_over_is_still_seen(tmp_path: Path) -> None:
+    """A row that is spoiled is named, after the start failed by it as before."""
+    path = old_state(tmp_path / "old.db", rule("a", 7), lowest=7)
+    file = sqlite3.connect(path)
+    file.execute("INSERT INTO rules VALUES (8, '{}')")
+    file.commit()
+    file.close()
+    for read in (read_rules, RuleStore, read_rules):
+        with pytest.raises(StoreError, match="is no rule"):
+            read(path)
+
+
+@pytest.mark.parametrize("producer", ["gone", "edge"])
+def test_a_lift_leaves_files_of_others_as_they_are(tmp_path: Path, producer: str) -> None:
+    """Another database, an empty one, a list of an earlier release: not a byte is written before all is well."""
+    other, empty = tmp_path / "other.db", tmp_path / "empty.db"
+    file = sqlite3.connect(other)
+    file.execute("CREATE TABLE rules (number, content)")
+    file.commit()
+    file.close()
+    empty.touch()
+    old = old_state(tmp_path / "old.db", rule("edge", 7), lowest=7)
+    before = {path: path.read_bytes() for path in (other, empty, old)}
+    for path in before:
+        assert isinstance(lift(path, "--producer", producer).exception, StoreError)
+    assert {path: path.read_bytes() for path in tmp_path.iterdir()} == before
+
+
+def spoiled(**fields: Any) -> str:
+    return json.dumps({**asdict(rule("gone", 7)), **fields})
+
+
+@pytest.mark.parametrize(
+    ("table", "content"),
+    [
+        *[("place", content) for content in ("{", "[]", '{"table": 7}')],
+        *[("lists", content) for content in (spoiled(key="[x"), spoiled(key=None), spoiled(number="x"))],
+    ],
+)
+def test_a_spoiled_row_is_named(state: Path, table: str, content: str) -> None:
+    """One line with the mend, and nothing is lifted."""
+    file = sqlite3.connect(state)
+    file.execute(f"UPDATE {table} SET content = ?", (content,))  # noqa: S608
+    file.commit()
+    file.close()
+    fault = lift(state, "--producer", "gone").exception
+    assert isinstance(fault, StoreError) and "state file" in str(fault) and "start" in str(fault)
+
+
+def test_a_state_that_another_writes_to_is_named(state: Path, told: list[tuple[dict[str, Any], Place]]) -> None:
+    """A copy under way, a second tool: one line, and the kernel is not touched."""
+    other = sqlite3.connect(state, isolation_level=None)
+    other.execute("BEGIN IMMEDIATE")
+    store = RuleStore(state)
+    store._file.execute("PRAGMA busy_timeout = 1")
+    with pytest.raises(StoreError, match="locked"):
+        lifting._lift(store, PLACE, "gone")
+    other.execute("ROLLBACK")
+    assert len(kept(state)) == 3 and [place for _, place in told] == [PLACE]
+
+
+def test_a_lift_that_cannot_be_kept_is_taken_back_from_the_kernel(
+    state: Path, told: list[tuple[dict[str, Any], Place]]
+) -> None:
+    """The disk fills up after the kernel took it: in both or in neither."""
+    store = RuleStore(state)
+    store._file.execute("CREATE TABLE parent (x PRIMARY KEY)")
+    store._file.execute("CREATE TABLE child (x REFERENCES parent (x) DEFERRABLE INITIALLY DEFERRED)")
+    store._file.execute("PRAGMA foreign_keys = ON")
+    store._file.execute("CREATE TRIGGER late AFTER DELETE ON lists BEGIN INSERT INTO child VALUES (7); END")
+    with pytest.raises(StoreError, match="constraint"):
+        lifting._lift(store, PLACE, "gone")
+    lines = [
+        [one["add"]["rule"]["comment"] for one in sent["nftables"] if "rule" in one.get("add", {})] for sent, _ in told
+    ]
+    assert ["rule 9" in one for one in lines] == [False, True] and len(kept(state)) == 3
+
+
+def test_one_state_has_one_lock_by_any_name(state: Path) -> None:
+    """A link to it is the same file: what an actuator serves is not lifted behind its back."""
+    link = state.with_name("link.db")
+    link.symlink_to(state.name)
+    lock = take(state)
+    assert isinstance(lift(link, "--producer", "gone").exception, InUse)
+    lock.close()
