@@ -18,6 +18,7 @@ from .base import Malformed, Order, Outcome, Refused, Unavailable
 from .private_file import open_private
 
 MADE_NO_SENSE: Final = "malformed"  # in place of an outcome
+NOT_KNOWN: Final = "not known"  # in place of an outcome: why nobody knows it
 
 
 class JournalError(ValueError):
@@ -57,7 +58,8 @@ class Journal:
 
         Raises:
             Refused, Unavailable, Malformed: as `send` does; Refused or Malformed again for what ended so before;
-                Unavailable for what was begun, is not repeatable, and never came to an end.
+                Unavailable for what was begun, is not repeatable, and never came to an end, with the reason where one
+                was told.
         """
         known = self.read(order)
         if known is not None:
@@ -66,23 +68,29 @@ class Journal:
         new = self._file.execute("INSERT OR IGNORE INTO orders (key) VALUES (?) RETURNING 1", (order.key,)).fetchall()
         begun = not new
         if begun and not repeatable:
-            raise Unavailable(f"order {order.key}: sent before, its end is not known; it is not repeated, look there")
+            raise Unavailable(f"{self._why_not_known(order)}; it is not repeated, look there")
         try:
             outcome = send()
         except Refused as error:
             self._file.execute("UPDATE orders SET refusal = ? WHERE key = ?", (str(error), order.key))
             raise
         except Malformed as error:  # an end, but what it did is not known: nobody sends it again
-            self._file.execute(
-                "UPDATE orders SET outcome = ? WHERE key = ?", (json.dumps({MADE_NO_SENSE: str(error)}), order.key)
-            )
+            self._end(order, {MADE_NO_SENSE: str(error)})
             raise
         except NotSent:
             if not begun:
                 self._file.execute("DELETE FROM orders WHERE key = ?", (order.key,))
             raise
+        except Unavailable as error:
+            self._end(order, {NOT_KNOWN: str(error)})
+            raise
         self._end(order, asdict(outcome))
         return outcome
+
+    def _why_not_known(self, order: Order) -> str:
+        row = self._file.execute("SELECT outcome FROM orders WHERE key = ?", (order.key,)).fetchone()
+        told = json.loads(row[0]).get(NOT_KNOWN) if row is not None and row[0] is not None else None
+        return str(told) if told else f"order {order.key}: sent before, its end is not known"
 
     def _end(self, order: Order, content: dict[str, Any]) -> None:
         self._file.execute("UPDATE orders SET outcome = ? WHERE key = ?", (json.dumps(content), order.key))
@@ -99,10 +107,10 @@ class Journal:
             return None
         if row[1] is not None:
             raise Refused(row[1])
-        content = json.loads(row[0]) if row[0] is not None else None
-        if content is not None and MADE_NO_SENSE in content:
+        content = json.loads(row[0]) if row[0] is not None else {NOT_KNOWN: ""}
+        if MADE_NO_SENSE in content:
             raise Malformed(content[MADE_NO_SENSE])
-        return Outcome(**content) if content is not None else None
+        return None if NOT_KNOWN in content else Outcome(**content)
 
     def close(self) -> None:
         """Give the file back."""

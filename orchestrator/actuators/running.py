@@ -79,7 +79,8 @@ def run(words: Sequence[str], environment: Mapping[str, str], *, timeout_s: floa
             code = process.wait(timeout_s)
         except subprocess.TimeoutExpired:
             raise Unavailable(
-                f"{place}: took longer than {timeout_s:g} s and was ended; it may have done a part"
+                f"{place}: took longer than {timeout_s:g} s and was ended; it may have done a part; "
+                "a step that needs longer names a timeout"
             ) from None
         finally:
             with contextlib.suppress(ProcessLookupError):

@@ -92,8 +92,7 @@ class Shell:
             raise Refused(f"{place}: nothing runs here for owner {order.owner!r}; add it to the settings")
         words, values = self._words(order, place)
         environment = {"TOCSIN_ORDER": order.key, "TOCSIN_OWNER": order.owner, **values}
-        timeout = min(order.timeout_s or TIMEOUT_S, 3_600.0)
-        ran = run(words, environment, timeout_s=timeout, limits=self._limits, place=place)
+        ran = run(words, environment, timeout_s=order.timeout_s or TIMEOUT_S, limits=self._limits, place=place)
         if ran.code != 0:  # it ran, and may have done a part before it failed
             raise Malformed(f"{place}: exit code {ran.code}{why_it_failed(ran.errors or ran.output, order)}")
         return Outcome(200, "exit code 0", arguments=returned(ran.output, order.returns))

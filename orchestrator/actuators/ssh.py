@@ -103,7 +103,8 @@ class Ssh:
         except asyncssh.PermissionDenied:
             raise Refused(f"{place}: {host} does not take the key of {owner.username!r}; mend the settings") from None
         except TimeoutError:
-            raise Unavailable(f"{place}: took longer than {timeout:g} s; it may have done a part") from None
+            told = "it may have done a part; a step that needs longer names a timeout"
+            raise Unavailable(f"{place}: took longer than {timeout:g} s; {told}") from None
         except (asyncssh.Error, OSError) as error:
             raise Unavailable(f"{place}: the connection to {host} broke ({type(error).__name__})") from None
 

@@ -13,8 +13,10 @@ from typing import Any
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tocsin.orchestrator.actuators import shell
 from tocsin.orchestrator.actuators.base import Malformed, Order, Outcome, Refused, Unavailable
 from tocsin.orchestrator.actuators.program_text import for_posix, for_powershell, posix_assignments
+from tocsin.orchestrator.actuators.running import Ran
 from tocsin.orchestrator.actuators.setup import Setup, SetupError
 from tocsin.orchestrator.actuators.shell import Shell, make_bash, make_powershell
 
@@ -240,10 +242,24 @@ def test_what_takes_too_long_is_ended_with_its_children_and_not_repeated(tmp_pat
     with pytest.raises(Unavailable, match=r"longer than 0.7 s"):
         shell.carry_out(order(text, timeout_s=0.7))
     assert time.monotonic() - began < 3
-    with pytest.raises(Unavailable, match="not repeated"):
-        bash_for(tmp_path, text).carry_out(order(text))
+    for _ in range(2):  # what the log says in the end still names the reason and the mend
+        with pytest.raises(Unavailable, match=r"longer than 0.7 s .* names a timeout; it is not repeated"):
+            bash_for(tmp_path, text).carry_out(order(text))
     time.sleep(3.2)
     assert (tmp_path / "lines").read_text() == "once\n"
+
+
+def test_a_time_that_the_playbook_names_stands(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where it is longer than an hour."""
+    given: list[float] = []
+
+    def runs(*_: Any, timeout_s: float, **_more: Any) -> Ran:
+        given.append(timeout_s)
+        return Ran(0, "", "")
+
+    monkeypatch.setattr(shell, "run", runs)
+    bash_for(tmp_path, "true").carry_out(order("true", timeout_s=7_200))
+    assert given == [7_200]
 
 
 def test_a_node_that_died_meanwhile_does_not_run_it_again(tmp_path: Path) -> None:
