@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from .layout import Layout, layout_of
-from .nft import NftError, Place, begun, changed, whole
+from .nft import NftError, Place, begun, changed, ours, whole
 from .rules import Rule
 
 Lists = Mapping[str, Sequence[Rule]]  # by producer, each top-down
@@ -44,7 +44,7 @@ class Kernel:
             commands = self._changes(before, laid)
             try:
                 if commands:
-                    self.send({"nftables": commands}, self.place)
+                    self.send({"nftables": [*ours(self.place), *commands]}, self.place)
             except NftError:
                 self._write_whole(laid)
         self._written = laid

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from .nft import NftError, Place, run, stands, transaction
-from .serving import InUse, take
+from .serving import InUse, place_of, take
 from .store import RuleStore, StoreError, read_place, read_rules
 
 
@@ -55,7 +55,7 @@ def _check(state: Path, producer: str) -> Place:
         raise StoreError(f"--producer {producer!r}: has no rules in {state}; {have}, see tocsin actuator rules")
     if place is None:
         raise StoreError(f"--state {state}: does not say where its rules stand; start the actuator with it once")
-    return place
+    return place_of(state, place)
 
 
 def _lift(store: RuleStore, place: Place, producer: str) -> Lifted:

@@ -37,6 +37,7 @@ class Place:
     netns: str = ""  # name of a network namespace; empty: the one of this process
     inside: tuple[str, ...] = ()  # interfaces that lead inside, or LOCAL; empty: directions are not told apart
     management: int | None = None  # TCP port that stays open, so that what was denied can be taken back
+    mark: str = ""  # letters and digits that tell our state file's table from another's; empty: not told apart
 
 
 def transaction(lists: Mapping[str, Sequence[Rule]], place: Place) -> dict[str, Any]:
@@ -54,6 +55,7 @@ def whole(laid: Mapping[int, Layout], place: Place) -> Commands:
         commands.append({"add": {"chain": {**_chain(place.table, hook), **base}}})
         for expression in _way_back(hook, place.management):
             commands.append(_rule(place.table, hook, expression, "management"))
+    commands += [{"add": {"chain": _mark(place)}}] if place.mark else []
     for number, layout in laid.items():
         commands += begun(number, layout, place)
     return commands
@@ -73,6 +75,11 @@ def begun(number: int, layout: Layout, place: Place) -> Commands:
 def changed(number: int, before: Layout, after: Layout, place: Place) -> Commands:
     """Give the commands that make one list of a producer another; none where nothing changes."""
     return [command for hook in HOOKS for command in _changed(number, before, after, hook, place)]
+
+
+def ours(place: Place) -> Commands:
+    """Give a command that does nothing, and fails where the table was written from another state file meanwhile."""
+    return [{"flush": {"chain": _mark(place)}}] if place.mark else []
 
 
 def removal(place: Place) -> dict[str, Any]:
@@ -96,13 +103,17 @@ def stands(place: Place) -> bool:
     """Say whether our table is in the kernel.
 
     Raises:
-        NftError: that cannot be found out.
+        NftError: that cannot be found out, or a table of that name is there which is not of our state file.
     """
-    done = _nft(("-j", "list", "tables", FAMILY), place)
+    done = _nft(("-j", "list", "chains", FAMILY), place)
     if done.returncode != 0:
         raise NftError(f"nft refused: {_said(done)}; run as root, in a namespace that exists")
-    listed = json.loads(done.stdout)["nftables"]
-    return any(one.get("table", {}).get("name") == place.table for one in listed)
+    chains = [one["chain"] for one in json.loads(done.stdout)["nftables"] if "chain" in one]
+    there = {one["name"] for one in chains if one["table"] == place.table}
+    if there and place.mark and _mark(place)["name"] not in there:
+        told = "name that one, or start the actuator with this one first"
+        raise NftError(f"table {place.table} there was written from another state file; {told}")
+    return bool(there)
 
 
 def _nft(words: Sequence[str], place: Place, given: str = "") -> subprocess.CompletedProcess[str]:
@@ -151,6 +162,11 @@ def _lines(rules: Iterable[Rule], table: str, chain: str, hook: str, place: Plac
         for rule in rules
         for line in lines_of(rule, hook, place.inside)
     ]
+
+
+def _mark(place: Place) -> dict[str, Any]:
+    """A chain that no packet comes to; its name says whose the table is."""
+    return _chain(place.table, f"state_{place.mark}")
 
 
 def _chain(table: str, name: str) -> dict[str, Any]:

@@ -7,7 +7,9 @@ written.
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+from dataclasses import replace
 from pathlib import Path
 from typing import IO
 
@@ -23,6 +25,12 @@ from .tokens import read_token_file
 
 class InUse(ValueError):  # noqa: N818
     """Another process serves this state."""
+
+
+def place_of(state: Path, place: Place) -> Place:
+    """A place with the mark of a state file, by its real path: a copy of the file is another one."""
+    mark = hashlib.sha256(os.path.realpath(state).encode("utf-8", "surrogateescape")).hexdigest()[:16]
+    return replace(place, mark=mark)
 
 
 def take(state: Path) -> IO[bytes]:
@@ -52,7 +60,7 @@ def build(place: Place, *, token_file: Path, state: Path, names: Path | None = N
         TokenFileError, MapError, StoreError, NoMemory, InUse, NftError: naming the file or tool and the mend.
     """
     producers = read_token_file(token_file)
-    lock = take(state)
+    lock, place = take(state), place_of(state, place)
     known = read_map(names) if names is not None else NameMap()
     store = RuleStore(state)
     point = EnforcementPoint(

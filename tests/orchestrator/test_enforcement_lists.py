@@ -19,7 +19,7 @@ from tocsin.orchestrator.enforcement.store import RuleStore
 from tocsin.tests.orchestrator.filter_bench import COMPLETE, NET, bench_on, by_producer
 from tocsin.tests.orchestrator.test_enforcement_producers import FLOWS, HOSTS, _is_in, walked
 
-PLACE = Place()
+PLACE = Place(mark="0123456789abcdef")
 MAKERS = ("edge", "shop")
 
 
@@ -126,6 +126,18 @@ def test_a_change_in_a_long_list_tells_the_kernel_little() -> None:
         assert 0 < table.sent.pop() < 600
         kernel.write({"edge": many})
     assert kernel.write({"edge": many}) is None and len(table.sent) <= 4
+
+
+def test_a_table_written_from_another_state_is_not_added_to() -> None:
+    """Two at one table by mistake: the last one's lists stand whole, never a mixture of both."""
+    table, alone = Table(), Table()
+    mine, other = Kernel(PLACE, table.send), Kernel(Place(mark="fedcba9876543210"), table.send)
+    one, two = rule("edge", 1), rule("edge", 2, flow=Flow(4, src=HOSTS[1]))
+    mine.write({"edge": (one,)})
+    other.write({"cloud": (rule("cloud", 7),), "shop": (rule("shop", 8, flow=Flow(4, src=HOSTS[2])),)})
+    mine.write({"edge": (one, two)})
+    Kernel(PLACE, alone.send).write({"edge": (one, two)})
+    assert table.chains == alone.chains
 
 
 def test_one_with_thousands_of_rules_slows_no_other() -> None:

@@ -130,3 +130,17 @@ def test_an_owner_lifts_what_a_producer_left_behind(wall: RealFilter) -> None:
     wall.start()
     wall.delete(mine, token=TOKENS["edge"])
     assert stands(wall.netns)["forward"] == []
+
+
+def test_a_lift_from_a_file_that_is_used_no_more_touches_no_table_of_another(wall: RealFilter) -> None:
+    """The owner began a new state file, and names the old one: the table that stands is left as it is."""
+    wall.stop()
+    old = wall.folder / "old.db"
+    RuleStore(wall.folder / "state.db").close()  # what it wrote last goes from its log into the file
+    (wall.folder / "state.db").rename(old)
+    wall.start()
+    mine = wall.filter("deny", {"ipv4_net": "10.98.0.1"}, token=TOKENS["edge"])
+    lift = [sys.executable, "-m", "tocsin", "actuator", "lift", "--state", str(old), "--producer", "crowd"]
+    refused = subprocess.run(lift, capture_output=True, text=True, cwd="/")
+    assert refused.returncode == 2 and "from another state file" in refused.stderr and len(read_rules(old)) == 300
+    assert stands(wall.netns)["forward"] == [f"rule {mine}"] * 2
