@@ -13,6 +13,7 @@ import networkx as nx
 from .cacao import Playbook
 from .cacao_steps import PlaybookActionStep
 from .lint_words import Finding, Place, found
+from .validity import as_later
 
 
 def together_findings(playbooks: Sequence[Playbook]) -> Iterator[tuple[int, Finding]]:
@@ -50,7 +51,7 @@ def _call(
         yield found("playbook-version", (*place, "playbook_version"), said, "name a version that is there")
     if not pinned:
         return
-    latest = max(pinned, key=lambda one: one.modified)
+    latest = max(pinned, key=lambda one: as_later(one.modified))
     taken = {name for name, variable in latest.playbook_variables.items() if variable.external}
     for index, name in enumerate(step.in_args):
         if name not in taken:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..cacao import ActionStep, AnyCommand, Playbook, PlaybookError, digest
+from ..validity import as_later
 from .checking import SUPPORTED, step_of, undo_of
 from .state import Pinned
 from .values import StepFault, names_in
@@ -54,7 +55,7 @@ def among(playbooks: Iterable[Playbook]) -> Resolve:
 
     def resolve(name: str, version: str | None) -> Playbook | None:
         known = versions.get(name, {})
-        return the_one(known.get(max(known, default="") if version is None else version, ()))
+        return the_one(known.get(max(known, key=as_later, default="") if version is None else version, ()))
 
     return resolve
 

@@ -47,6 +47,14 @@ def test_the_version_that_is_named_runs_else_the_latest(version: str | None, day
     assert [one.modified for one in done.state.playbooks][1:] == [version or NEW]
 
 
+@pytest.mark.parametrize("earlier", ["2026-11-26T00:00:00Z", "2026-11-26T00:00:00.4Z", "2026-11-26T00:00:00.49999Z"])
+def test_the_latest_is_so_by_its_time_not_by_its_digits(earlier: str) -> None:
+    """Three digits are asked for, and others taken."""
+    later = _called(modified="2026-11-26T00:00:00.500Z")
+    done = run(_caller(), resolve=among([later, _called(modified=earlier)]))
+    assert [one.modified for one in done.state.playbooks][1:] == [later.modified]
+
+
 def test_in_args_go_in_and_out_args_come_back() -> None:
     """Only those that are listed; a value that is not handed over is the called playbook's own."""
     resolve = among([_called()])
