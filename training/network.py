@@ -7,7 +7,6 @@ batch. Work is done for filled slots alone, node after node, with one sparse pro
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,6 +28,7 @@ from ..envs.policy_network import (
 )
 from ..twin.rulebook.effects import EffectTable
 from .actor_critic import ILLEGAL
+from .sparse import Sparse, highest, plus_product, starts
 
 WAIT_BIAS = 3.0  # logit by which waiting is preferred at the start, so that exploring does not wreck the chain
 ABSENT = -1e4  # attention to an empty slot, before the softmax
@@ -86,28 +86,28 @@ class PairNetwork(nn.Module):
         """float32[M, HIDDEN] after the rounds."""
         hidden = self.encoder(nodes.seen).relu_()
         for layer in self.rounds:
-            own, around = layer.weight.split([HIDDEN, 2 * HIDDEN], dim=1)  # spares putting the parts side by side
-            gathered = product(nodes.near, nodes.near_back, hidden).view(-1, 2 * HIDDEN)
-            sums = torch.addmm(linear(hidden, own, layer.bias), gathered, around.t())
-            hidden = hidden + sums.relu_()
+            assert isinstance(layer, nn.Linear)
+            own, *around = torch.split(layer.weight, HIDDEN, dim=1)  # weights before means: nothing is put side by side
+            told = linear(hidden, torch.cat(around)).view(-1, HIDDEN)
+            hidden = hidden + plus_product(linear(hidden, own, layer.bias), nodes.near, told).relu_()
         return hidden
 
     def _pooled(self, hidden: torch.Tensor, nodes: Nodes) -> torch.Tensor:
         """float32[B, POOLED]."""
         batch, slots = nodes.filled.shape
         padded = hidden.new_zeros(batch * slots, HIDDEN).index_copy(0, nodes.place, hidden).view(batch, slots, HIDDEN)
-        attention = self.attention(padded).masked_fill(~nodes.filled[:, :, None], ABSENT)
-        attended = torch.bmm(torch.softmax(attention, dim=1).transpose(1, 2), padded).flatten(1)
-        return torch.cat([attended, padded.amax(dim=1)], dim=1)
+        attention = torch.matmul(self.attention.weight, padded.transpose(1, 2))  # [B, HEADS, K]
+        attention = torch.softmax(attention.masked_fill(~nodes.filled[:, None], ABSENT), dim=2)
+        return torch.cat([torch.bmm(attention, padded).flatten(1), highest(padded)], dim=1)
 
     def _logits(
         self, hidden: torch.Tensor, context: torch.Tensor, nodes: Nodes, legal: torch.Tensor | None
     ) -> torch.Tensor:
         """float32[B, 1 + P * K] scores of waiting and of pairs."""
         pairs = Pairs.of(nodes, len(self.playbooks), legal)
-        of_context = product(nodes.world, nodes.world_back, self.pair_context(context))
-        of_node = product(pairs.node, pairs.node_back, self.pair_target(hidden) + of_context)
-        fits = torch.addmm(of_node, pairs.playbook, self.pair_playbook(self.playbooks)).relu_()
+        of_node = plus_product(self.pair_target(hidden), nodes.world, self.pair_context(context))
+        of_playbook = pairs.playbook @ self.pair_playbook(self.playbooks)
+        fits = plus_product(of_playbook, pairs.node, of_node).relu_()
         direct = linear(nodes.seen, self.playbooks @ self.direct.t(), self.prior(self.playbooks)[:, 0])
         scores = self.score(fits)[:, 0] + direct.masked_select(pairs.scored)
         every = scores.new_full((len(context) * pairs.actions,), ILLEGAL)
@@ -121,26 +121,36 @@ class PairNetwork(nn.Module):
 
 
 class Nodes(NamedTuple):
-    """The M filled slots of B worlds one after the other, and the sparse matrices that join them."""
+    """The M filled slots of B worlds one after the other, and what joins them."""
 
     filled: torch.Tensor  # bool[B, K]
     place: torch.Tensor  # int64[M] world * K + slot
     seen: torch.Tensor  # float32[M, INPUTS]
-    near: torch.Tensor  # CSR [2M, M]: rows 2i and 2i + 1 average what steps into node i come from, and lead to
-    near_back: torch.Tensor | None  # CSR [M, 2M], its transpose; transposes are there where gradients are wanted
-    world: torch.Tensor  # CSR [M, B]: 1 at each node's world
-    world_back: torch.Tensor | None  # CSR [B, M]
+    near: Sparse  # [M, 2M]: row i averages columns 2j, where steps into node i come from, and 2j + 1, where they lead
+    world: Sparse  # [M, B]: 1 at each node's world
 
     @classmethod
     def of(cls, rows: torch.Tensor) -> Nodes:
         """Read the nodes off rows uint8[B, K, width]."""
         filled = rows[:, :, PRESENT] > 0
-        place = torch.nonzero(filled.flatten())[:, 0]
-        told, starts = rows.flatten(0, 1).index_select(0, place), _starts(filled.sum(dim=1))
-        world = place // rows.shape[1]
-        near, near_back = _near(told[:, INPUTS:], starts[world])
+        place, counts = torch.nonzero(filled.flatten())[:, 0], filled.sum(dim=1)
+        told, world = rows.flatten(0, 1).index_select(0, place), place // rows.shape[1]
         seen = told[:, :INPUTS].float().mul_(1.0 / 255.0)
-        return cls(filled, place, seen, near, near_back, *_picked(world, starts))
+        near = _near(told[:, INPUTS:].contiguous(), starts(counts)[world])
+        return cls(filled, place, seen, near, Sparse.picking(world, counts))
+
+
+def _near(sides: torch.Tensor, first: torch.Tensor) -> Sparse:
+    """Weighted means over neighbours, from uint8[M, 4D] and the first node of each node's world, int64[M]."""
+    count, most = len(sides), sides.shape[1] // 4
+    slots, odds = sides.view(2 * count, 2, most).unbind(1)  # into and out of each node in turn
+    odds = odds.float()
+    odds = (odds / odds.sum(dim=1, keepdim=True).clamp(min=1.0)).flatten()
+    there = torch.nonzero(odds)[:, 0]
+    side = there // most
+    row = side // 2
+    column = 2 * (first[row] + slots.flatten()[there]) + side % 2
+    return Sparse.of(row, column, odds[there], (count, 2 * count))
 
 
 class Pairs(NamedTuple):
@@ -148,8 +158,7 @@ class Pairs(NamedTuple):
 
     actions: int  # 1 + P * K
     scored: torch.Tensor  # bool[M, P]
-    node: torch.Tensor  # CSR [L, M]: 1 at each pair's node
-    node_back: torch.Tensor | None  # CSR [M, L]
+    node: Sparse  # [L, M]: 1 at each pair's node
     playbook: torch.Tensor  # float32[L, P]: 1 at each pair's playbook
     place: torch.Tensor  # int64[B + L] in logits one after the other: of waiting in each world, then of the pairs
 
@@ -167,60 +176,4 @@ class Pairs(NamedTuple):
         first = nodes.place // slots * actions + 1 + nodes.place % slots
         place = torch.cat([torch.arange(batch, device=at) * actions, first[node] + playbook * slots])
         which = torch.eye(playbooks, device=at).index_select(0, playbook)
-        return cls(actions, scored, *_picked(node, _starts(scored.sum(dim=1))), which, place)
-
-
-def _near(sides: torch.Tensor, first: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The matrix of weighted means over neighbours, and its transpose, from uint8[M, 4D] and int64[M]."""
-    count, most = len(sides), sides.shape[1] // 4
-    sides = sides.view(count, 2, 2, most)  # into or out, slots or odds
-    odds = sides[:, :, 1].float()
-    odds = odds / odds.sum(dim=2, keepdim=True).clamp(min=1.0)
-    there = torch.nonzero(odds.flatten())[:, 0]
-    row, value = there // most, odds.flatten()[there]
-    column = first[row // 2] + sides[:, :, 0].flatten()[there]
-    near = _csr(_starts(torch.bincount(row, minlength=2 * count)), column, value, count)
-    if not torch.is_grad_enabled():
-        return near, None
-    order, starts = torch.argsort(column), _starts(torch.bincount(column, minlength=count))
-    return near, _csr(starts, row[order], value[order], 2 * count)
-
-
-def _picked(column: torch.Tensor, starts: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor | None]:
-    """The matrix with a 1 in each row at an ascending column, and its transpose, whose rows begin at `starts`."""
-    rows = torch.arange(len(column) + 1, device=column.device)
-    ones = torch.ones(len(column), device=column.device)
-    there = _csr(rows, column, ones, len(starts) - 1)
-    return there, _csr(starts, rows[:-1], ones, len(column)) if torch.is_grad_enabled() else None
-
-
-def _starts(counts: torch.Tensor) -> torch.Tensor:
-    """int64[n + 1]: where each of n rows begins, and where the last ends."""
-    return torch.nn.functional.pad(counts.cumsum(0), (1, 0))
-
-
-def _csr(start: torch.Tensor, column: torch.Tensor, value: torch.Tensor, columns: int) -> torch.Tensor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-        return torch.sparse_csr_tensor(start, column, value, (len(start) - 1, columns), check_invariants=False)
-
-
-def product(matrix: torch.Tensor, transpose: torch.Tensor | None, dense: torch.Tensor) -> torch.Tensor:
-    """A sparse matrix [R, C] times a dense one [C, H]; the transpose is for the gradient."""
-    result: torch.Tensor = Product.apply(matrix, transpose, dense)  # type: ignore[no-untyped-call]
-    return result
-
-
-class Product(torch.autograd.Function):
-    """A sparse matrix times a dense one; its gradient is the transpose's product, which torch would sort for."""
-
-    @staticmethod
-    def forward(ctx: Any, matrix: torch.Tensor, transpose: torch.Tensor | None, dense: torch.Tensor) -> torch.Tensor:
-        """matrix @ dense."""
-        ctx.transpose = transpose
-        return matrix @ dense
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, None, torch.Tensor]:
-        """The gradient of `dense`."""
-        return None, None, ctx.transpose @ gradients[0].contiguous()
+        return cls(actions, scored, Sparse.picking(node, scored.sum(dim=1)), which, place)
