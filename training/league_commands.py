@@ -7,13 +7,15 @@ stand inside the functions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..envs.policy_file import NumpyPolicy
     from ..envs.scenario import Scenario
     from .league import League
@@ -111,6 +113,7 @@ def as_dict(played: League, settings: LeagueSettings) -> dict[str, Any]:
             for (attacker, defender), loss in played.losses.items()
         ],
         **played.exploitability,
+        "by_round": played.by_round,
     }
 
 
@@ -136,6 +139,21 @@ def _print(played: League, told: dict[str, Any]) -> None:
         f"of that {_with_ends(told['by_tempo'])} by tempo (a script as fast: {told['as_fast_loss']:.2f}), "
         f"{_with_ends(told['by_choice'])} by choice of steps"
     )
+    if len(told["by_round"]) > 1:
+        console.print(_rounds(told["by_round"]))
+
+
+def _rounds(told: Sequence[Mapping[str, Any]]) -> Table:
+    """What can be taken from each defender."""
+    from rich.table import Table
+
+    table = Table(title="The best response found against each defender", title_justify="left")
+    for name in ("defender", "best response", "takes", "less than from the first", "exploitability", "by choice"):
+        table.add_column(name)
+    for one in told:
+        gaps = [_with_ends(one[name]) for name in ("less_than_first", "exploitability", "by_choice")]
+        table.add_row(one["defender"], one["best_response"], f"{one['best_response_loss']:.2f}", *gaps)
+    return table
 
 
 def _with_ends(gap: Mapping[str, float]) -> str:
