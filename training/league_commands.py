@@ -41,6 +41,7 @@ def league(
     attacks: Annotated[int | None, typer.Option(help="Attacks of each pair in the table.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights and sampling; default: 0.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the league in the folder.")] = False,
+    submit: Annotated[str | None, typer.Option(help="Dashboard of a Ray cluster, http://head:8265: run there.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Print all settings with their meaning, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -50,6 +51,9 @@ def league(
     settings = read_league(config, rounds=rounds, tempo=tempo, workers=workers, attacks=attacks, seed=seed)
     if show:
         typer.echo(league_yaml(settings), nl=False)
+        return
+    if submit is not None:
+        _submit(settings, scenario, policy or [], out, submit, resume=resume, as_json=as_json)
         return
     from ..envs.scenario import read_scenario
     from .chains import kept_for_judging
@@ -70,6 +74,24 @@ def league(
         typer.echo(json.dumps(told))
     else:
         _print(played, told)
+
+
+def _submit(
+    settings: LeagueSettings,
+    scenario: Path | None,
+    policies: list[str],
+    out: Path,
+    address: str,
+    *,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    from .jobs import league_job
+    from .submit import submit
+
+    job = league_job(settings, scenario, policies, out, resume=resume)
+    sent = submit(job, address, say=lambda text: typer.echo(text, nl=False, err=as_json))
+    typer.echo(json.dumps({"job": sent, "out": str(out)}) if as_json else f"{sent}: done, see {out}")
 
 
 def _play(
