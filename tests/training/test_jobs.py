@@ -16,10 +16,12 @@ from tocsin.envs.scenario import read_scenario
 from tocsin.orchestrator.cli import BAD_INPUT, main
 from tocsin.training import submit as submitting
 from tocsin.training.chains import HELD_OUT
-from tocsin.training.jobs import league_job, training_job
+from tocsin.training.jobs import league_job, sweep_job, training_job
 from tocsin.training.league_settings import LeagueSettings, read_league
 from tocsin.training.settings import TrainSettings, read_settings
 from tocsin.training.submit import Job, entry
+from tocsin.training.sweep import parse_sweep, read_sweep
+from tocsin.training.sweep_commands import write_best
 
 SCENARIO = "name: short\nhorizon_ticks: 20\n"
 POLICY = next((Path(envs.__file__).parent / "data" / "policies").glob("*.tocsin"))
@@ -64,6 +66,56 @@ def test_a_league_job_reads_its_own_files(tmp_path: Path, monkeypatch: pytest.Mo
     assert [name for name, _ in policies] == ["the first", POLICY.stem]
     assert [load_policy(Path(file)).card for _, file in policies] == 2 * [load_policy(POLICY).card]
     assert not {"--resume", "--scenario", "--policy"} & set(league_job(LEAGUE, None, [], out, resume=False).arguments)
+
+
+SEARCH = {
+    "settings": {"iterations": 6, "worlds": 4, "steps": 6, "scenario": "mine.yaml"},
+    "every": 2,
+    "search": {"learning_rate": {"loguniform": [1e-5, 1e-2]}, "minibatches": {"choice": [2, 4]}},
+}
+
+
+def test_a_sweep_job_reads_its_own_files(tmp_path: Path) -> None:
+    """The sweep in the job's folder searches what was given; its best settings name a scenario that stays."""
+    scenario, out, there = tmp_path / "mine.yaml", tmp_path / "out", tmp_path / "there"
+    scenario.write_text(SCENARIO)
+    sweep = parse_sweep(SEARCH, "sweep.yaml", folder=tmp_path)
+    given: dict[str, Any] = {"scheduler": "asha", "samples": 3, "concurrent": 2, "seed": 7}
+    job = sweep_job(sweep, out, **given, resume=True)
+    _unpacked(job, there)
+    scenario.unlink()
+    told = dict(zip(job.arguments, job.arguments[1:], strict=False))
+    assert job.arguments[0] == "sweep" and {"--resume", "--json"} <= set(job.arguments)
+    assert {name: told[f"--{name}"] for name in given} == {name: str(one) for name, one in given.items()}
+    read = read_sweep(there / told["--config"])
+    assert Path(read.settings.scenario) == there / "scenario.yaml" and told["--out"] == str(out)
+    assert replace(read, settings=sweep.settings) == sweep
+    assert replace(read.settings, scenario="") == replace(sweep.settings, scenario="")
+    out.mkdir()
+    best = write_best(out, read.best({"learning_rate": 1e-3, "minibatches": 4}))
+    (there / "scenario.yaml").unlink()
+    assert read_scenario(Path(read_settings(best).scenario)).name == "short"
+
+
+@pytest.mark.parametrize(
+    ("more", "named"),
+    [
+        (["--out", "mine", "--concurrent", "2"], "--out mine: a job's own folder goes with it"),
+        (["--out", "/shared/mine"], "say how many trials the cluster runs at once; give --concurrent"),
+        (["--out", "/shared/mine", "--concurrent", "2"], "--submit head: give the dashboard's address"),
+    ],
+)
+def test_a_sweep_that_cannot_run_there_is_refused(
+    more: list[str], named: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """In one line with the mend and exit code 2, before anything is sent."""
+    config = tmp_path / "sweep.yaml"
+    (tmp_path / "mine.yaml").write_text(SCENARIO)
+    config.write_text(json.dumps(SEARCH))
+    with pytest.raises(SystemExit) as left:
+        main(["sweep", "--config", str(config), "--submit", "head", *more])
+    printed, err = capsys.readouterr()
+    assert left.value.code == BAD_INPUT and printed == "" and named in err and len(err.strip().splitlines()) == 1
 
 
 def test_the_command_sends_a_league(
