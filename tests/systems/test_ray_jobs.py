@@ -35,8 +35,15 @@ validation_worlds: 4
 validations: 2
 scenario: short.yaml
 """
-SIDE = "{iterations: 1, worlds: 4, steps: 6, minibatches: 2, validation_worlds: 4, validations: 2}"
-LEAGUE = f"rounds: 1\ntempo: unbound\nattacks: 2\npresets_of_attackers: ''\nattackers: {SIDE}\ndefenders: {SIDE}\n"
+SIDE = "iterations: 1, worlds: 4, steps: 6, minibatches: 2, validation_worlds: 4, validations: 2"
+LEAGUE = f"""
+rounds: 1
+tempo: unbound
+attacks: 2
+presets_of_attackers: ''
+attackers: {{{SIDE}}}
+defenders: {{{SIDE}, imitation_worlds: 2, imitation_passes: 1}}
+"""
 SCENARIO = "name: short\nhorizon_ticks: 20\n"
 UP_S = 120.0
 
@@ -133,7 +140,7 @@ def _submitted(
     command = [sys.executable, "-m", "tocsin", verb, *given]
     here = {**os.environ, **{name: cluster.environment[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}}
     return subprocess.run(
-        command, env=here | environment, capture_output=True, text=True, timeout=500, check=False, cwd=config.parent
+        command, env=here | environment, capture_output=True, text=True, timeout=900, check=False, cwd=config.parent
     )
 
 
