@@ -72,5 +72,6 @@ def build(place: Place, *, token_file: Path, state: Path, names: Path | None = N
         has_inside=bool(place.inside),
     )
     point.start()
-    store.note_place(place)
+    with store.change():
+        store.note_place(place)
     return Gate(point, producers.tokens, Memory(state), name=asset_id or place.table, held=lock)

@@ -279,6 +279,19 @@ def test_a_spoiled_version_is_named_and_mended_by_its_file(tmp_path: Path, which
     assert world.words[len(done) :] == [f"-{done[0]}"] and only(home).state is State.UNDONE
 
 
+def test_another_content_of_the_same_name_takes_nothing_back(tmp_path: Path) -> None:
+    """What was called was spoiled in the store, and an edited file has its id and version: the undo stops by name."""
+    world, old, edited = World(), _called(2025, 3), _called(2025, 4)
+    home = node(tmp_path, CALLER, world, old)
+    propose(home, CALLER)
+    home.tick(11)
+    _spoil(home, digest(old))
+    home = node(tmp_path, CALLER, world, edited)
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    assert world.words == ["a3", "a8"] and only(home).state is State.FAILED and digest(old) in calls(home)[-1]
+
+
 def _holding(year: int, hold_s: float, *, undoable: bool) -> Playbook:
     """A version that says how long it holds."""
     ((name, effect),) = DECLARED["playbook_extensions"].items()
