@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from tocsin.orchestrator.enforcement import layout
 from tocsin.orchestrator.enforcement.kernel import Kernel
 from tocsin.orchestrator.enforcement.nft import NftError, Place
-from tocsin.orchestrator.enforcement.rules import Flow, Rule, key_of
+from tocsin.orchestrator.enforcement.rules import TOP, Flow, Rule, key_of
 from tocsin.orchestrator.enforcement.store import RuleStore
 from tocsin.tests.orchestrator.filter_bench import COMPLETE, NET, bench_on, by_producer
 from tocsin.tests.orchestrator.test_enforcement_producers import FLOWS, HOSTS, _is_in, walked
@@ -160,6 +160,13 @@ def test_one_with_thousands_of_rules_slows_no_other() -> None:
         for number in range(3_000):
             crowded.add(rule("a", 20_000 + number))
     assert took(crowded) < 5 * took(RuleStore()) + 0.005
+
+
+def test_a_number_in_use_is_passed_over() -> None:
+    """A producer gave it to a rule itself: the next one without a number goes on top of that."""
+    bench = bench_on(RuleStore())
+    given = {**NET, "args": {**COMPLETE, "slpf": {"insert_rule": TOP}}}
+    assert bench.number(given) == TOP and bench.number(NET) == TOP - 1
 
 
 def test_numbers_are_each_producers_own(monkeypatch: pytest.MonkeyPatch) -> None:

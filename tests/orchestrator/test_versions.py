@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,6 +11,7 @@ import sqlalchemy as sa
 from tocsin.orchestrator import audit
 from tocsin.orchestrator.clock import SystemClock
 from tocsin.orchestrator.competing import living
+from tocsin.orchestrator.interpreting import Due
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.script import CacaoScript
 from tocsin.orchestrator.shelf import Vetting, active_by_signatures, of_version
@@ -226,6 +228,28 @@ def test_a_called_playbook_stays_the_content_that_was_met(tmp_path: Path, callin
     home.tick()
     assert world.words == ["a3", "a8", "-a3"] and only(home).state is State.UNDONE
     assert digest(_called(2025, 4)) not in asked
+
+
+@pytest.mark.parametrize("calling", [CALLER, BY_VERSION], ids=["the latest", "by version"])
+def test_a_run_that_an_earlier_release_began_stays_with_what_it_called(
+    tmp_path: Path, calling: Playbook, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """That one wrote down the digests alone of what was called."""
+    world, due = World(), CacaoScript.due
+
+    def as_before(*given: Any) -> Due:
+        found = due(*given)
+        return replace(found, met=tuple(one.partition(" ")[0] for one in found.met))
+
+    with monkeypatch.context() as patched:
+        patched.setattr(CacaoScript, "due", as_before)
+        home = node(tmp_path, calling, world, _called(2025, 3))
+        propose(home, calling)
+    home = node(tmp_path, calling, world, _called(2025, 4), _called(2026, 5))
+    home.tick(11)
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    assert world.words == ["a3", "a8", "-a3"] and only(home).state is State.UNDONE
 
 
 @pytest.mark.parametrize("calling", [CALLER, BY_VERSION], ids=["the latest", "by version"])
