@@ -86,6 +86,13 @@ def under_way(home: House) -> None:
 
 SENT = [{"step": f"step-{i}:{GATEWAY}", "succeeded": True, "text": "done", "perhaps": False} for i in (0, 1)]
 RUN = json.dumps({"do": SENT, "undo": [], "begun": "", "tries": 0})
+
+
+def in_run(old: str, new: str) -> str:
+    """A statement that changes a word of what is kept of a run."""
+    return f"UPDATE responses SET run = replace(CAST(run AS TEXT), '{old}', '{new}')"
+
+
 SLOW = ConsentRule("edge", ConsentClass.CONTAIN, Proposer.OWN, ConsentMode.VETO_WINDOW, latency_s=3000.0)
 Case = tuple[ConsentRule | None, Callable[[House], None], str, str]
 FORGED: dict[str, Case] = {
@@ -99,6 +106,8 @@ FORGED: dict[str, Case] = {
     ),
     "veto window": (SLOW, waiting, "UPDATE transitions SET time = '2020-01-01T00:00:00.000000Z'", "history"),
     "orders not sent": (at_once("edge"), under_way, f"UPDATE responses SET run = '{RUN}'", "run"),
+    "times sent": (at_once("edge"), under_way, in_run('"tries": 1', '"tries": 0'), "run"),
+    "playbooks called": (at_once("edge"), under_way, in_run('"met": []', '"met": ["x"]'), "run"),
     "undo wanted": (at_once("edge"), waiting, "UPDATE responses SET undo_wanted = 'edge'", "undo_wanted"),
 }
 
