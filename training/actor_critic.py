@@ -2,6 +2,9 @@
 
 Flows in: observations and masks. Flows out: actions, values, log probabilities. Networks stand in `network` and
 `attack_network`; whoever derives from this makes `self.network` and its optimizer in `_build`.
+
+Probabilities are those of SB3's masked distribution. That one is made only where SB3 asks for it: it normalises the
+scores twice, which took longer than some layers of the network.
 """
 
 from __future__ import annotations
@@ -12,36 +15,49 @@ import torch
 from sb3_contrib.common.maskable.distributions import MaskableCategoricalDistribution
 from sb3_contrib.common.maskable.policies import MaskableActorCriticPolicy
 
+ILLEGAL = -1e8  # score of what is not legal; SB3's
+
 
 class OnePassPolicy(MaskableActorCriticPolicy):
     """A policy whose network maps observations to (scores float32[B, actions], values float32[B, 1])."""
 
     network: torch.nn.Module
 
-    def _distribution(self, obs: torch.Tensor, masks: Any) -> tuple[MaskableCategoricalDistribution, torch.Tensor]:
-        logits, values = self.network(obs)
-        distribution = MaskableCategoricalDistribution(logits.shape[1])
-        distribution.proba_distribution(action_logits=logits)
-        if masks is not None:
-            distribution.apply_masking(masks)
-        return distribution, values
+    def scored(self, obs: torch.Tensor, legal: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores and values; what is not legal, bool[B, actions], has `ILLEGAL`."""
+        scores, values = self.network(obs)
+        return scores if legal is None else scores.masked_fill(~legal, ILLEGAL), values
+
+    def _scored(self, obs: torch.Tensor, masks: Any) -> tuple[torch.Tensor, torch.Tensor]:
+        legal = None if masks is None else torch.as_tensor(masks, dtype=torch.bool, device=self.device)
+        return self.scored(obs, legal)
 
     def forward(self, obs: torch.Tensor, deterministic: bool = False, action_masks: Any = None) -> Any:
         """(actions, values, log probabilities)."""
-        distribution, values = self._distribution(obs, action_masks)
-        actions = distribution.get_actions(deterministic=deterministic)
-        return actions, values, distribution.log_prob(actions)
+        scores, values = self._scored(obs, action_masks)
+        chances = torch.log_softmax(scores, dim=1)
+        actions = chances.argmax(dim=1) if deterministic else torch.softmax(scores, dim=1).multinomial(1)[:, 0]
+        return actions, values, _at(chances, actions)
 
     def evaluate_actions(self, obs: torch.Tensor, actions: torch.Tensor, action_masks: Any = None) -> Any:
         """(values, log probabilities, entropy) of given actions."""
-        distribution, values = self._distribution(obs, action_masks)
-        return values, distribution.log_prob(actions), distribution.entropy()
+        scores, values = self._scored(obs, action_masks)
+        chances = torch.log_softmax(scores, dim=1)
+        return values, _at(chances, actions), -(chances * torch.softmax(scores, dim=1)).sum(dim=1)
 
     def get_distribution(self, obs: torch.Tensor, action_masks: Any = None) -> MaskableCategoricalDistribution:
         """The action distribution."""
-        return self._distribution(obs, action_masks)[0]
+        scores, _ = self._scored(obs, action_masks)
+        distribution = MaskableCategoricalDistribution(scores.shape[1]).proba_distribution(action_logits=scores)
+        if action_masks is not None:
+            distribution.apply_masking(action_masks)
+        return distribution
 
     def predict_values(self, obs: torch.Tensor) -> torch.Tensor:
         """float32[B, 1] values."""
         values: torch.Tensor = self.network(obs)[1]
         return values
+
+
+def _at(chances: torch.Tensor, actions: torch.Tensor) -> torch.Tensor:
+    return chances.gather(1, actions.long()[:, None])[:, 0]

@@ -7,12 +7,12 @@ batch. Work is done for filled slots alone, node after node, with one sparse pro
 
 from __future__ import annotations
 
-import warnings
 from typing import Any, NamedTuple
 
 import numpy as np
 import torch
 from torch import nn
+from torch.nn.functional import linear
 
 from ..envs.active import INPUTS, PRESENT
 from ..envs.policy_network import (
@@ -27,9 +27,10 @@ from ..envs.policy_network import (
     playbook_features,
 )
 from ..twin.rulebook.effects import EffectTable
+from .actor_critic import ILLEGAL
+from .sparse import Sparse, highest, plus_product, starts
 
 WAIT_BIAS = 3.0  # logit by which waiting is preferred at the start, so that exploring does not wreck the chain
-ILLEGAL = -1e8
 ABSENT = -1e4  # attention to an empty slot, before the softmax
 VALUE_HIDDEN = 64
 
@@ -65,16 +66,14 @@ class PairNetwork(nn.Module):
 
         Args:
             rows: uint8[B, K, width]; filled slots come first.
-            legal: bool[B, 1 + P * K]; what is not legal scores `ILLEGAL`. Left out: all pairs on filled slots are.
+            legal: bool[B, 1 + P * K]; other pairs are not scored, they have `ILLEGAL`. Left out: all pairs on filled
+                slots are. Waiting is always legal.
         """
         nodes = Nodes.of(rows)
         hidden = self._encoded(nodes)
         pooled = self._pooled(hidden, nodes)
         context = torch.relu(self.context(pooled))
-        logits = torch.cat([self.wait(context), self._pairs(hidden, context, nodes)], dim=1)
-        if legal is not None:
-            logits = logits.masked_fill(~legal, ILLEGAL)
-        return logits, self.value(torch.tanh(self.value_hidden(pooled)))
+        return self._logits(hidden, context, nodes, legal), self.value(torch.tanh(self.value_hidden(pooled)))
 
     def values(self, rows: torch.Tensor) -> torch.Tensor:
         """float32[B, 1] values alone: what a situation is worth, without a score for any response."""
@@ -85,30 +84,35 @@ class PairNetwork(nn.Module):
 
     def _encoded(self, nodes: Nodes) -> torch.Tensor:
         """float32[M, HIDDEN] after the rounds."""
-        hidden = torch.relu(self.encoder(nodes.seen))
+        hidden = self.encoder(nodes.seen).relu_()
         for layer in self.rounds:
-            gathered = product(nodes.near, nodes.near_back, hidden).reshape(-1, 2 * HIDDEN)
-            hidden = hidden + torch.relu(layer(torch.cat([hidden, gathered], dim=1)))
+            assert isinstance(layer, nn.Linear)
+            own, *around = torch.split(layer.weight, HIDDEN, dim=1)  # weights before means: nothing is put side by side
+            told = linear(hidden, torch.cat(around)).view(-1, HIDDEN)
+            hidden = hidden + plus_product(linear(hidden, own, layer.bias), nodes.near, told).relu_()
         return hidden
 
     def _pooled(self, hidden: torch.Tensor, nodes: Nodes) -> torch.Tensor:
         """float32[B, POOLED]."""
         batch, slots = nodes.filled.shape
         padded = hidden.new_zeros(batch * slots, HIDDEN).index_copy(0, nodes.place, hidden).view(batch, slots, HIDDEN)
-        attention = self.attention(padded).masked_fill(~nodes.filled[:, :, None], ABSENT)
-        attended = torch.bmm(torch.softmax(attention, dim=1).transpose(1, 2), padded).flatten(1)
-        return torch.cat([attended, padded.amax(dim=1)], dim=1)
+        attention = torch.matmul(self.attention.weight, padded.transpose(1, 2))  # [B, HEADS, K]
+        attention = torch.softmax(attention.masked_fill(~nodes.filled[:, None], ABSENT), dim=2)
+        return torch.cat([torch.bmm(attention, padded).flatten(1), highest(padded)], dim=1)
 
-    def _pairs(self, hidden: torch.Tensor, context: torch.Tensor, nodes: Nodes) -> torch.Tensor:
-        """float32[B, P * K] scores; on empty slots `ILLEGAL`."""
-        of_context = product(nodes.world, nodes.world_back, self.pair_context(context))
-        of_node, of_playbook = self.pair_target(hidden) + of_context, self.pair_playbook(self.playbooks)
-        pairs = torch.relu(of_node[:, None] + of_playbook)
-        direct = nodes.seen @ (self.direct @ self.playbooks.T) + self.prior(self.playbooks)[:, 0]
-        scores = self.score(pairs)[:, :, 0] + direct
-        batch, slots = nodes.filled.shape
-        every = scores.new_full((batch * slots, len(self.playbooks)), ILLEGAL).index_copy(0, nodes.place, scores)
-        return every.view(batch, slots, -1).transpose(1, 2).flatten(1)
+    def _logits(
+        self, hidden: torch.Tensor, context: torch.Tensor, nodes: Nodes, legal: torch.Tensor | None
+    ) -> torch.Tensor:
+        """float32[B, 1 + P * K] scores of waiting and of pairs."""
+        pairs = Pairs.of(nodes, len(self.playbooks), legal)
+        of_node = plus_product(self.pair_target(hidden), nodes.world, self.pair_context(context))
+        of_playbook = pairs.playbook @ self.pair_playbook(self.playbooks)
+        fits = plus_product(of_playbook, pairs.node, of_node).relu_()
+        direct = linear(nodes.seen, self.playbooks @ self.direct.t(), self.prior(self.playbooks)[:, 0])
+        scores = self.score(fits)[:, 0] + direct.masked_select(pairs.scored)
+        every = scores.new_full((len(context) * pairs.actions,), ILLEGAL)
+        told = torch.cat([self.wait(context)[:, 0], scores])
+        return every.index_copy(0, pairs.place, told).view(-1, pairs.actions)
 
     def numpy_weights(self) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
         """The actor's weights by the policy file's names."""
@@ -117,76 +121,59 @@ class PairNetwork(nn.Module):
 
 
 class Nodes(NamedTuple):
-    """The M filled slots of B worlds one after the other, and the sparse matrices that join them."""
+    """The M filled slots of B worlds one after the other, and what joins them."""
 
     filled: torch.Tensor  # bool[B, K]
     place: torch.Tensor  # int64[M] world * K + slot
     seen: torch.Tensor  # float32[M, INPUTS]
-    near: torch.Tensor  # CSR [2M, M]: rows 2i and 2i + 1 average what steps into node i come from, and lead to
-    near_back: torch.Tensor  # CSR [M, 2M], its transpose
-    world: torch.Tensor  # CSR [M, B]: 1 at each node's world
-    world_back: torch.Tensor  # CSR [B, M], its transpose
+    near: Sparse  # [M, 2M]: row i averages columns 2j, where steps into node i come from, and 2j + 1, where they lead
+    world: Sparse  # [M, B]: 1 at each node's world
 
     @classmethod
     def of(cls, rows: torch.Tensor) -> Nodes:
         """Read the nodes off rows uint8[B, K, width]."""
         filled = rows[:, :, PRESENT] > 0
-        place = torch.nonzero(filled.flatten())[:, 0]
-        told, counts = rows.flatten(0, 1)[place], filled.sum(dim=1)
-        ends = torch.cat([counts.new_zeros(1), counts.cumsum(0)])
-        world = place // rows.shape[1]
-        near, near_back = _near(told[:, INPUTS:], ends[world])
-        at = rows.device
-        ones, each = torch.ones(len(place), device=at), torch.arange(len(place) + 1, device=at)
-        return cls(
-            filled,
-            place,
-            told[:, :INPUTS].float() * (1.0 / 255.0),
-            near,
-            near_back,
-            _csr(each, world, ones, len(rows)),
-            _csr(ends, each[:-1], ones, len(place)),
-        )
+        place, counts = torch.nonzero(filled.flatten())[:, 0], filled.sum(dim=1)
+        told, world = rows.flatten(0, 1).index_select(0, place), place // rows.shape[1]
+        seen = told[:, :INPUTS].float().mul_(1.0 / 255.0)
+        near = _near(told[:, INPUTS:].contiguous(), starts(counts)[world])
+        return cls(filled, place, seen, near, Sparse.picking(world, counts))
 
 
-def _near(sides: torch.Tensor, first: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The matrix of weighted means over neighbours, and its transpose, from uint8[M, 4D] and int64[M]."""
+def _near(sides: torch.Tensor, first: torch.Tensor) -> Sparse:
+    """Weighted means over neighbours, from uint8[M, 4D] and the first node of each node's world, int64[M]."""
     count, most = len(sides), sides.shape[1] // 4
-    sides = sides.view(count, 2, 2, most)  # into or out, slots or odds
-    odds = sides[:, :, 1].float()
-    odds = odds / odds.sum(dim=2, keepdim=True).clamp(min=1.0)
-    there = odds.flatten() > 0
-    column = (first[:, None, None] + sides[:, :, 0].long()).flatten()[there]
-    value, each = odds.flatten()[there], there.view(-1, most).sum(dim=1)
-    start = torch.cat([each.new_zeros(1), each.cumsum(0)])
-    row = torch.repeat_interleave(torch.arange(2 * count, device=sides.device), each)
-    order = torch.argsort(column, stable=True)
-    back = torch.searchsorted(column[order], torch.arange(count + 1, device=sides.device))
-    return _csr(start, column, value, count), _csr(back, row[order], value[order], 2 * count)
+    slots, odds = sides.view(2 * count, 2, most).unbind(1)  # into and out of each node in turn
+    odds = odds.float()
+    odds = (odds / odds.sum(dim=1, keepdim=True).clamp(min=1.0)).flatten()
+    there = torch.nonzero(odds)[:, 0]
+    side = there // most
+    row = side // 2
+    column = 2 * (first[row] + slots.flatten()[there]) + side % 2
+    return Sparse.of(row, column, odds[there], (count, 2 * count))
 
 
-def _csr(start: torch.Tensor, column: torch.Tensor, value: torch.Tensor, columns: int) -> torch.Tensor:
-    with warnings.catch_warnings():
-        warnings.filterwarnings("ignore", message="Sparse CSR tensor support is in beta state")
-        return torch.sparse_csr_tensor(start, column, value, (len(start) - 1, columns), check_invariants=False)
+class Pairs(NamedTuple):
+    """The L (playbook, node) pairs that are scored, node after node, and where their scores belong."""
 
+    actions: int  # 1 + P * K
+    scored: torch.Tensor  # bool[M, P]
+    node: Sparse  # [L, M]: 1 at each pair's node
+    playbook: torch.Tensor  # float32[L, P]: 1 at each pair's playbook
+    place: torch.Tensor  # int64[B + L] in logits one after the other: of waiting in each world, then of the pairs
 
-def product(matrix: torch.Tensor, transpose: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
-    """A sparse matrix [R, C] times a dense one [C, H]; the transpose is for the gradient."""
-    result: torch.Tensor = Product.apply(matrix, transpose, dense)  # type: ignore[no-untyped-call]
-    return result
-
-
-class Product(torch.autograd.Function):
-    """A sparse matrix times a dense one; its gradient is the transpose's product, which torch would sort for."""
-
-    @staticmethod
-    def forward(ctx: Any, matrix: torch.Tensor, transpose: torch.Tensor, dense: torch.Tensor) -> torch.Tensor:
-        """matrix @ dense."""
-        ctx.transpose = transpose
-        return matrix @ dense
-
-    @staticmethod
-    def backward(ctx: Any, *gradients: torch.Tensor) -> tuple[None, None, torch.Tensor]:
-        """The gradient of `dense`."""
-        return None, None, ctx.transpose @ gradients[0].contiguous()
+    @classmethod
+    def of(cls, nodes: Nodes, playbooks: int, legal: torch.Tensor | None) -> Pairs:
+        """Those that are legal, bool[B, 1 + P * K], on filled slots; all on these where nothing is said."""
+        (batch, slots), count, at = nodes.filled.shape, len(nodes.place), nodes.place.device
+        actions = 1 + playbooks * slots
+        if legal is None:
+            scored = torch.ones(count, playbooks, dtype=torch.bool, device=at)
+        else:
+            of_slot = legal[:, 1:].reshape(batch, playbooks, slots).transpose(1, 2).reshape(-1, playbooks)
+            scored = of_slot.index_select(0, nodes.place)
+        node, playbook = torch.nonzero(scored).unbind(1)
+        first = nodes.place // slots * actions + 1 + nodes.place % slots
+        place = torch.cat([torch.arange(batch, device=at) * actions, first[node] + playbook * slots])
+        which = torch.eye(playbooks, device=at).index_select(0, playbook)
+        return cls(actions, scored, Sparse.picking(node, scored.sum(dim=1)), which, place)

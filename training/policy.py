@@ -39,7 +39,12 @@ class PairPolicy(OnePassPolicy):
 
     def _build(self, lr_schedule: Callable[[float], float]) -> None:
         self.network = PairNetwork(self.game.effects)
-        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), **self.optimizer_kwargs)
+        self.optimizer = self.optimizer_class(self.parameters(), lr=lr_schedule(1), fused=True, **self.optimizer_kwargs)
+
+    def scored(self, obs: torch.Tensor, legal: torch.Tensor | None) -> tuple[torch.Tensor, torch.Tensor]:
+        """Scores and values; no work is done for what is not legal."""
+        found: tuple[torch.Tensor, torch.Tensor] = self.network(obs, legal)
+        return found
 
     def predict_values(self, obs: torch.Tensor) -> torch.Tensor:
         """float32[B, 1] values, without scores."""

@@ -91,7 +91,7 @@ class GroupPPO(MaskablePPO):
 
     def _sum_gradients(self, *_: Any) -> None:
         """Between SB3's backward pass and Adam's step."""
-        parameters = [one for one in self.policy.parameters() if one.requires_grad]
+        parameters = self.policy.optimizer.param_groups[0]["params"]
         if self.group.size > 1:
             parts = [torch.zeros_like(one) if one.grad is None else one.grad for one in parameters]
             flat = torch.cat([part.reshape(-1) for part in parts]) * self.rollout_buffer.share

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+
 import numpy as np
 import pytest
 import torch
@@ -10,7 +12,7 @@ from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import Generator, Scenario, read_scenario
 from tocsin.envs.vector import ResponseWorlds
-from tocsin.training.network import Nodes, PairNetwork, product
+from tocsin.training.network import ILLEGAL, PairNetwork
 from tocsin.training.settings import TrainSettings
 from tocsin.training.train import make_learner
 
@@ -69,19 +71,58 @@ def test_the_order_of_neighbours_does_not_matter(game: Game) -> None:
     assert (first - third).abs().max() > 1e-4
 
 
-def test_gradients_are_those_of_dense_products(game: Game) -> None:
-    """The sparse product's gradient equals torch's own through a dense matrix."""
+def test_scoring_only_what_is_legal_changes_no_score(game: Game) -> None:
+    """Legal pairs have the scores, and weights the gradients, that they have when all are scored and then masked."""
+    seen = ActiveWorlds(ResponseWorlds(game, range(6)))
+    for _ in range(20):
+        seen.step(np.zeros(6, np.int64))
+    rows, legal = torch.from_numpy(seen.active.rows), torch.from_numpy(seen.active.legal)
+    network = _network(game)
+    every, _ = network(rows)
+    expected = every.masked_fill(~legal, ILLEGAL)
+    logits, _ = network(rows, legal)
+    assert 1 < legal.sum() / len(legal) < legal.shape[1] / 2 and (every > ILLEGAL).sum() > legal.sum()
+    torch.testing.assert_close(logits, expected, rtol=1e-5, atol=1e-5)
+    for name, wanted, found in _gradients(network, expected, logits):
+        torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_chances_are_those_of_sb3(game: Game) -> None:
+    """Log probabilities, entropies, and their gradients, are those of the masked distribution of sb3-contrib."""
+    policy = make_learner(game, TrainSettings(worlds=4, steps=2)).policy
+    seen = ActiveWorlds(ResponseWorlds(game, range(8)))
+    rows, masks = torch.from_numpy(seen.active.rows), seen.masks()
+    theirs = policy.get_distribution(rows, masks)
+    actions = theirs.sample()
+    _, chances, entropy = policy.evaluate_actions(rows, actions, action_masks=masks)
+    torch.testing.assert_close(chances, theirs.log_prob(actions), rtol=1e-6, atol=1e-6)
+    torch.testing.assert_close(entropy, theirs.entropy(), rtol=1e-6, atol=1e-6)
+    (expected,) = torch.autograd.grad((theirs.log_prob(actions) + theirs.entropy()).sum(), policy.network.wait.weight)
+    (found,) = torch.autograd.grad((chances + entropy).sum(), policy.network.wait.weight)
+    assert expected.abs().max() > 1e-4
+    torch.testing.assert_close(found, expected, rtol=1e-4, atol=1e-6)
+
+
+def _network(game: Game) -> PairNetwork:
     torch.manual_seed(0)
-    matrix = torch.rand(6, 4) * (torch.rand(6, 4) < 0.5)
-    dense = torch.rand(4, 3, requires_grad=True)
-    (product(matrix.to_sparse_csr(), matrix.T.to_sparse_csr(), dense) ** 2).sum().backward()
-    expected = dense.detach().clone().requires_grad_()
-    ((matrix @ expected) ** 2).sum().backward()
-    torch.testing.assert_close(dense.grad, expected.grad)
-    rows = ActiveWorlds(ResponseWorlds(game, range(4))).active.rows
-    nodes = Nodes.of(torch.from_numpy(rows))
-    torch.testing.assert_close(nodes.near.to_dense().T, nodes.near_back.to_dense())
-    torch.testing.assert_close(nodes.world.to_dense().T, nodes.world_back.to_dense())
+    network = PairNetwork(game.effects)
+    with torch.no_grad():
+        for one in network.parameters():  # what starts at nought must count too
+            one.add_(0.1 * torch.randn_like(one))
+    return network
+
+
+def _gradients(
+    network: PairNetwork, expected: torch.Tensor, found: torch.Tensor
+) -> Iterator[tuple[str, torch.Tensor, torch.Tensor]]:
+    names, parameters = zip(*network.named_parameters(), strict=True)
+    both = [
+        torch.autograd.grad(torch.log_softmax(one, dim=1)[:, 1:9].sum(), parameters, allow_unused=True)
+        for one in (expected, found)
+    ]
+    for name, one, other in zip(names, *both, strict=True):
+        if one is not None:
+            yield name, one, other
 
 
 def test_an_untrained_policy_mostly_waits(game: Game) -> None:

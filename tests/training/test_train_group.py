@@ -213,8 +213,8 @@ def _equal(expected: Rollout, found: Rollout) -> None:
 
 
 class _PolicyOfParts(PairPolicy):
-    def _distribution(self, obs: Any, masks: Any) -> Any:
-        return super()._distribution(obs["rows"], masks)
+    def scored(self, obs: Any, legal: Any) -> Any:
+        return super().scored(obs["rows"], legal)
 
 
 def test_a_group_of_one_changes_nothing() -> None:
