@@ -52,6 +52,10 @@ class Coming:
         return np.ascontiguousarray(mean.T)
 
 
-def soon(held: Float64, per_minute: Float64, minutes: float) -> Float64:
-    """float64[B, N] odds that an asset is held now or gained within so many minutes: gains are a Poisson process."""
-    return 1.0 - (1.0 - held) * np.exp(-minutes * per_minute)
+def soon(held: Float64, per_minute: Float64, minutes: float | Float64) -> Float64:
+    """float64[B, N] odds that an asset is held now or gained within so many minutes, one or [B, 1] each.
+
+    Gains are taken for a Poisson process.
+    """
+    odds: Float64 = 1.0 - (1.0 - held) * np.exp(-minutes * per_minute)
+    return odds

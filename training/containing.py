@@ -37,6 +37,7 @@ Weight = float | Float64  # of one rule; [B, 1]: of rules that play side by side
 Bools = npt.NDArray[np.bool_]
 
 USUAL_TEMPO, USUAL_IMPACT = 210, 128  # of `threat_features`: exponents below are of octaves over these
+USUAL_ASSETS = 100  # the same, of doublings
 PULL = 0.5  # gain of looking closer where belief is e times `watched`, and of opening what is surely clean; for lessons
 AFTER = 1.0  # gain by which what is due goes before what comes after it; for lessons
 
@@ -62,10 +63,10 @@ class RuleNumbers:
     cut_stake: Weight = _number("the same, for S", 0.0, 1e3)
     cut_impact: Weight = _number("doublings of both per octave of taste for impact", -4.0, 4.0)
     cut_tempo: Weight = _number("the same per octave of tempo", -4.0, 4.0)
+    cut_size: Weight = _number("halvings of both per doubling of the chain's assets over 100", -4.0, 4.0)
     cut_always: Weight = _number("cost of cutting off, for S; from a gain of 1 on it is done", 0.0, 1e3)
     cut_wrong: Weight = _number("cost of cutting off what is not held, for S", 0.0, 1e3)
-    ahead: Weight = _number("minutes ahead in which what is gained counts as held, for evicting", 0.0, 1440.0)
-    cut_ahead: Weight = _number("the same, for cutting off", 0.0, 1440.0)
+    cut_ahead: Weight = _number("minutes ahead in which what is gained counts as held, for cutting off", 0.0, 1440.0)
     look_ahead: Weight = _number("the same, for looking closer", 0.0, 1440.0)
     cut_room: Weight = _number("share of a world's places for responses that cutting off leaves free", 0.0, 1.0)
     look_room: Weight = _number("the same of looking closer", 0.0, 1.0)
@@ -151,7 +152,8 @@ class Containing:
         tempo, _, impact, _ = threat_features(game.compiled, game.assumed).astype(float)
         tempo, impact = (tempo - USUAL_TEMPO) / OCTAVE, (impact - USUAL_IMPACT) / OCTAVE
         level = numbers.level / 2.0 ** (numbers.level_impact * impact + numbers.level_tempo * tempo)
-        eager = 2.0 ** (numbers.cut_impact * impact + numbers.cut_tempo * tempo)
+        size = np.log2(len(asset) / USUAL_ASSETS)
+        eager = 2.0 ** (numbers.cut_impact * impact + numbers.cut_tempo * tempo - numbers.cut_size * size)
         cut, opening, look = (_on_assets(game, name) for name in (ISOLATE, RELEASE, MONITOR))
         actions = np.concatenate([cut, evicting(game), opening, look])
         return _Told(np.asarray(asset["toward"], np.float64), stake_of(game), level, eager, actions)
@@ -174,15 +176,15 @@ class Containing:
         """float64[B, 4 * N] gain of each of `actions`, in no unit; -inf where it is not legal."""
         return self.gains_of(worlds.held(), worlds.legal, worlds.worlds.state)
 
-    def gains_of(self, held: npt.NDArray[np.floating[Any]], may: Bools, state: WorldState) -> Float64:
+    def gains_of(self, belief: npt.NDArray[np.floating[Any]], may: Bools, state: WorldState) -> Float64:
         """As `gains`, of belief [B, N], legal actions bool[B, 1 + P * T] and public state."""
         numbers, told = self.numbers, self._told
-        held, legal = held.astype(np.float64), may[:, told.actions] & (told.actions > 0)
+        held, legal = belief.astype(np.float64), may[:, told.actions] & (told.actions > 0)
         cuts, evicts, opens, looks = np.split(legal, 4, axis=1)
         blocked = (np.asarray(state.asset["modes"]) & BLOCKING) != 0
         coming = self._coming.per_minute(held, blocked)
         cost = (numbers.always + (1.0 - held) * numbers.wrong) * told.stake
-        evict = soon(held, coming, numbers.ahead) * (1.0 + numbers.toward * told.toward + numbers.stake * told.stake)
+        evict = held * (1.0 + numbers.toward * told.toward + numbers.stake * told.stake)
         evict -= cost * np.where(blocked, numbers.relief, 1.0)
         worth = numbers.cut + numbers.cut_toward * told.toward + numbers.cut_stake * told.stake
         cut = soon(held, coming, numbers.cut_ahead) * worth * told.eager
