@@ -1,7 +1,7 @@
 """What a response is judged by: its case for the guard, and the answers that owners' consent tables give by rule.
 
 Flows in: a response, its owners' answers, the twin and the terms. Flows out: a `Case` for the guard, rule-based
-consents, and whether all owners have answered. Pure; the store is read and written by `workflow.py`.
+consents, and whether all owners have answered. Pure; the store is read and written by `starting.py`.
 """
 
 from __future__ import annotations

@@ -15,10 +15,9 @@ import sqlalchemy as sa
 
 from .clock import iso
 from .guard import MIN_SOURCES
-from .holding import is_in_force
+from .holding import PinnedOf, is_in_force
 from .lifecycle import State
 from .records import BY_NODE, Response, list_responses
-from .shelf import Shelf
 from .store import responses
 
 WAITING = (State.PROPOSED, State.REHEARSED, State.AWAITING_CONSENT, State.APPROVED)
@@ -52,9 +51,9 @@ def is_own(proposer: str, owner: str) -> bool:
     return proposer in (owner, BY_NODE)
 
 
-def living(conn: sa.Connection, shelf: Shelf, now: datetime, *states: State) -> list[Response]:
+def living(conn: sa.Connection, pinned: PinnedOf, now: datetime, *states: State) -> list[Response]:
     """Give the responses in the given states and those started, without those that no longer hold anything."""
-    return [row for row in list_responses(conn, *states, *STARTED) if is_in_force(row, shelf, now)]
+    return [row for row in list_responses(conn, *states, *STARTED) if is_in_force(row, pinned, now)]
 
 
 def proposed_lately(conn: sa.Connection, proposer: str, now: datetime) -> int:

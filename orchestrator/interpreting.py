@@ -28,7 +28,9 @@ class StepOrder:
     arguments: Mapping[str, str] = field(default_factory=dict)
     returns: Mapping[str, str] = field(default_factory=dict)
     until: datetime | None = None  # when its step's time is over
-    playbook: str = ""  # which one asks for it, as `shelf.version_key` names it; empty: the response's own
+    is_timed: bool = False  # whether the playbook names that time; else it is a bound of ours
+    playbook: str = ""  # which one asks for it, id and version; empty: the response's own
+    digest: str = ""  # SHA-256 of the content that asks for it
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,7 +39,7 @@ class Asked:
 
     step: str
     at: str  # UTC
-    met: tuple[str, ...] = ()  # digests of the called playbooks that the run had met by then
+    met: tuple[str, ...] = ()  # playbooks that it had called by then, see `Due.met`
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +54,7 @@ class StepOutcome:
     at: str = ""  # when that became of it, UTC
     arguments: Mapping[str, str] = field(default_factory=dict)  # values of variables that it brought
     after: int = -1  # how many outcomes were known when it was first sent; -1: all that stand before it
-    met: tuple[str, ...] = ()  # digests of the called playbooks that the run had met by then
+    met: tuple[str, ...] = ()  # playbooks that it had called by then, see `Due.met`
 
 
 RunEvent = Asked | StepOutcome
@@ -75,7 +77,7 @@ class Due:
 
     orders: tuple[StepOrder, ...] = ()  # all that are not answered, sent before or not
     until: datetime | None = None  # when something happens by itself; None: never
-    met: tuple[str, ...] = ()  # digests of the playbooks that the run has called
+    met: tuple[str, ...] = ()  # playbooks that the run has called: DIGEST ID [VERSION], as the call asked for it
     is_over: bool = False  # the playbook has ended, well or not
 
 

@@ -28,6 +28,8 @@ from .interpreting import Script
 from .lease import Lease
 from .lifecycle import IllegalTransition, State, UnknownResponse
 from .naming import check_ids
+from .office import Office
+from .pinned import Pinned
 from .proposals import Advisor, BeliefRow, Proposal, SeenFinding
 from .proposing import ProposalRefused, Repeats, note_refusal, propose
 from .records import (
@@ -99,6 +101,7 @@ class Node:
     versions: Versions = field(default_factory=Versions)  # of playbooks, also of those that left the shelf
     may_propose: Callable[[str], bool] = lambda playbook: True  # whether the policy in use was evaluated with it
     watcher: Watcher | None = None
+    pinned: Pinned = field(init=False, repr=False)  # the playbooks of responses, as they were proposed
     _advisor: InTurn = field(init=False, repr=False)
     _ticking: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)
     _lock: threading.Lock = field(default_factory=threading.Lock, init=False, repr=False)  # of callers that write
@@ -118,20 +121,23 @@ class Node:
         self._intake = {owner.id: threading.Lock() for owner in self.twin.owners}
         with reading(self.engine) as conn:
             self._waiting = inbox.count(conn)
+        self.pinned = Pinned(self.shelf, self.versions)
         self._workflow = Workflow(
-            twin=self.twin,
-            shelf=self.shelf,
-            versions=self.versions,
-            is_active=self.is_active,
-            terms=self.terms,
-            trust=self.trust,
-            engine=self.engine,
-            clock=self.clock,
-            advisor=self._advisor,
-            actuator=self.actuator,
-            script=self.script,
-            lease=self.lease,
-            watcher=self.watcher,
+            Office(
+                twin=self.twin,
+                shelf=self.shelf,
+                pinned=self.pinned,
+                is_active=self.is_active,
+                terms=self.terms,
+                trust=self.trust,
+                engine=self.engine,
+                clock=self.clock,
+                advisor=self._advisor,
+                actuator=self.actuator,
+                script=self.script,
+                lease=self.lease,
+                watcher=self.watcher,
+            )
         )
         self._repeats = Repeats(self.terms.repropose_s)
         self._workflow.recall()
@@ -215,6 +221,7 @@ class Node:
                 proposal,
                 twin=self.twin,
                 shelf=self.shelf,
+                pinned=self.pinned.of,
                 terms=self.terms,
                 is_active=self.is_active,
                 now=self.clock.now(),
@@ -265,8 +272,10 @@ class Node:
                 raise PermissionError(f"{caller.owner!r} owns no target of it; its owners are {', '.join(row.owners)}")
             if row.state not in UNDOABLE:
                 raise IllegalTransition(f"response {response} is {row.state}; only what was carried out can be undone")
-            shelved = self._workflow.pinned(row) or self.shelf.get(row.playbook)
-            if shelved is None or not shelved.effect.undoable:
+            shelved = self.pinned.of(row) or self.shelf.get(row.playbook)
+            if shelved is None:
+                raise IllegalTransition(self.pinned.why_not(row))
+            if not shelved.effect.undoable:
                 raise IllegalTransition(f"playbook {row.playbook} cannot be undone; propose one that mends its effect")
             if not row.undo_wanted or hears_of_wish(conn, row):
                 update_response(conn, response, undo_wanted=caller.owner)
@@ -356,6 +365,7 @@ class Node:
                         proposal,
                         twin=self.twin,
                         shelf=self.shelf,
+                        pinned=self.pinned.of,
                         terms=self.terms,
                         is_active=self.is_active,
                         now=now,

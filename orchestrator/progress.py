@@ -38,7 +38,7 @@ class Sent:
     pending: bool = False  # the other side has taken it and works on it
     tried: str = ""  # when it was last sent, UTC
     after: int = -1  # how many outcomes were known when it was first sent
-    met: tuple[str, ...] = ()  # digests of the called playbooks that the run had met by then
+    met: tuple[str, ...] = ()  # playbooks that it had called by then, see `interpreting.Due`
 
     @property
     def step(self) -> str:

@@ -17,6 +17,7 @@ from .asking import case_of
 from .clock import iso
 from .competing import MAX_PROPOSED, WAITING, in_the_way, living, proposed_lately
 from .guard import refusal_before_asking
+from .holding import PinnedOf
 from .lifecycle import State
 from .proposals import Proposal
 from .records import BY_NODE, Response, insert_response, new_id
@@ -39,6 +40,7 @@ def propose(
     *,
     twin: Twin,
     shelf: Shelf,
+    pinned: PinnedOf,
     terms: Terms,
     is_active: IsActive,
     now: datetime,
@@ -63,7 +65,7 @@ def propose(
     resolved = resolve(twin, proposal.targets, shelved.effect)
     _check_kinds(twin, shelved, resolved)
     response = response_of(proposal, shelved, resolved, terms=terms, now=now, proposer=proposer, person=person)
-    _refuse_needless(conn, response, shelf, now)
+    _refuse_needless(conn, response, pinned, now)
     case = case_of(
         response, (), twin=twin, shelf=shelf, terms=terms, is_active=is_active, spent={}, kill_switch=False, now=now
     )
@@ -111,8 +113,8 @@ def _check_kinds(twin: Twin, shelved: Shelved, resolved: Resolved) -> None:
             )
 
 
-def _refuse_needless(conn: sa.Connection, response: Response, shelf: Shelf, now: datetime) -> None:
-    other = in_the_way(response, living(conn, shelf, now, *WAITING))
+def _refuse_needless(conn: sa.Connection, response: Response, pinned: PinnedOf, now: datetime) -> None:
+    other = in_the_way(response, living(conn, pinned, now, *WAITING))
     if other is not None:
         raise ProposalRefused("already_there", f"response {other.id} does the same to the same; see it or undo it")
     if response.proposer != BY_NODE and proposed_lately(conn, response.proposer, now) >= MAX_PROPOSED:

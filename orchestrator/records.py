@@ -93,6 +93,7 @@ def insert_response(conn: sa.Connection, response: Response) -> None:
     body = {
         "response": response.id,
         "playbook": response.playbook,
+        "digest": response.playbook_digest,
         "targets": list(response.targets),
         "proposer": response.proposer,
         "person": response.person,

@@ -36,14 +36,14 @@ class Replay:
     )
     history: list[tuple[Any, ...]] = field(default_factory=list)
     run: dict[str, list[dict[str, Any]]] = field(default_factory=lambda: {"do": [], "undo": []})
-    begun: dict[str, int] = field(default_factory=dict)  # keys of orders whose outcome is not known -> their tries
+    begun: dict[str, dict[str, Any]] = field(default_factory=dict)  # by key, of orders whose outcome is not known
 
     def note(self, time: str, kind: str, body: Mapping[str, Any]) -> str:
         """Take one record in; give why it cannot follow those before it, empty: it can."""
         if kind == "transition":
             return self._transition(time, body)
         if kind == "order":
-            self.begun[body["key"]] = body["try"]
+            self.begun[body["key"]] = {"tries": body["try"], **_met(body)}
         elif kind == "outcome":
             self._outcome(body)
         elif kind == "undo_wanted":
@@ -80,11 +80,14 @@ class Replay:
     def _outcome(self, body: Mapping[str, Any]) -> None:
         _response, phase, rest = body["key"].split("/", 2)
         told = {name: body[name] for name in _TOLD if name in body}
-        self.run[phase].append({"step": rest.rpartition("/")[0], **told})
-        self.begun.pop(body["key"], None)
+        sent = self.begun.pop(body["key"], {})
+        self.run[phase].append({"step": rest.rpartition("/")[0], **told, **_met(sent)})
 
     def _is_run(self, row: Mapping[str, Any]) -> bool:
-        if {one["key"]: one.get("tries", 0) for one in begun_of(row)} != self.begun:
+        begun = {one["key"]: {"tries": 0, **one} for one in begun_of(row)}
+        if begun.keys() != self.begun.keys():
+            return False
+        if not all(begun[key].items() >= told.items() for key, told in self.begun.items()):
             return False
         for phase, told in self.run.items():
             kept = row.get(phase, [])
@@ -94,6 +97,11 @@ class Replay:
             ):
                 return False
         return True
+
+
+def _met(body: Mapping[str, Any]) -> dict[str, Any]:
+    """The playbooks that the run had called by then; earlier releases did not write them down."""
+    return {"met": list(body["met"])} if "met" in body else {}
 
 
 def returned_digest(arguments: Mapping[str, str]) -> str:

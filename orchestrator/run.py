@@ -33,6 +33,7 @@ from .writing import writing
 
 POLL_S = 1.0  # how long a turn waits for an order before it looks whether something else is due
 UNDO_S = 3_600.0  # an undo that takes longer is overdue; assumed
+ORDER_S = 300.0  # that a call of an actuator may take where the playbook says nothing; assumed
 
 
 class Ending(StrEnum):
@@ -51,10 +52,11 @@ class Result:
     reason: str = ""
     is_stuck: bool = False  # an undo found nobody several times, it is tried on, and no person was called yet
     is_overdue: bool = False  # an undo has taken too long, it is tried on, and this was not said yet
+    fault: Exception | None = None  # what an actuator raised that it may not; it is tried on
 
 
 Hindrance = Callable[[sa.Connection, Response], str]  # why no order may go out now; empty: it may
-IsActive = Callable[[str, str], bool]  # (playbook id, owner)
+IsActive = Callable[[str, str], bool]  # (SHA-256 of a content, owner)
 
 
 def carry_out(
@@ -70,6 +72,7 @@ def carry_out(
     is_active: IsActive,
     in_flight: int = IN_FLIGHT,
     undo_s: float = UNDO_S,
+    order_s: float = ORDER_S,
 ) -> Result:
     """Send the orders of a response that are still due, in the given direction, until it ends, fails or must wait.
 
@@ -85,9 +88,12 @@ def carry_out(
         is_active: asked of playbooks that the response's own one calls, for every owner that they act on.
         in_flight: how many orders may be sent at the same time; those that others work on are not counted.
         undo_s: seconds after which an undo is overdue.
+        order_s: seconds that a call of an actuator may take where no step names a time.
     """
     with Sending(actuator, in_flight) as sending:
-        turn = _Turn(engine, clock, actuator, script, document, response, phase, hindrance, is_active, undo_s, sending)
+        turn = _Turn(
+            engine, clock, actuator, script, document, response, phase, hindrance, is_active, undo_s, order_s, sending
+        )
         return turn.to_its_end()
 
 
@@ -111,7 +117,7 @@ def give_up_orders(engine: sa.Engine, clock: Clock, actuator: Actuator, response
     with reading(engine) as conn:
         row = read_response(conn, response)
     for sent in Progress.of(row).begun:
-        _write_unknown(engine, clock, actuator, response, sent.key)
+        _write_unknown(engine, clock, lambda key: give_up(actuator, key), response, sent.key)
 
 
 def note_person_called(conn: sa.Connection, response: str) -> None:
@@ -163,6 +169,7 @@ class _Turn:
     hindrance: Hindrance
     is_active: IsActive
     undo_s: float
+    order_s: float
     sending: Sending
     tried: set[str] = field(default_factory=set)  # keys: each goes out once in a turn
     pending: set[str] = field(default_factory=set)  # keys of those that others work on: asked about while we wait
@@ -173,11 +180,7 @@ class _Turn:
     fault: Exception | None = None  # of an actuator
 
     def to_its_end(self) -> Result:
-        """Go on until nothing more can be sent, and all that was has come back.
-
-        Raises:
-            Exception: what an actuator raised that it may not; the outcomes of other orders were written before.
-        """
+        """Go on until nothing more can be sent, and all that was has come back."""
         while True:
             for key, future in self.sending.ended():
                 self._take(key, future)
@@ -188,9 +191,7 @@ class _Turn:
                 if not self.sending.wait(self.patience_s):
                     self.tried -= self.pending
                 continue
-            if self.fault is not None:
-                raise self.fault
-            return result
+            return result if self.fault is None else self._broken(result, self.fault)
 
     def _next(self) -> Result | None:
         """Write or send one thing; a result where there is nothing to do but to wait."""
@@ -217,7 +218,7 @@ class _Turn:
                 or (is_asked_anew and not self.sending.is_running(sent.key))
             ):
                 self.sending.forget(sent.key)
-                _write_unknown(self.engine, self.clock, self.actuator, self.response, sent.key)
+                _write_unknown(self.engine, self.clock, self.sending.give_up, self.response, sent.key)
                 return None
         for order in due.orders:
             if self._key(progress, order) not in self.tried and not self.sending.is_full:
@@ -227,6 +228,12 @@ class _Turn:
             return self._ended(row, progress, moment)
         self.patience_s = POLL_S if due.until is None else min(max((due.until - now).total_seconds(), 0.05), POLL_S)
         return self._waiting(progress, due, now)
+
+    def _broken(self, result: Result, fault: Exception) -> Result:
+        """An actuator raised what it may not: an undo grows late by that as by any other hindrance."""
+        with reading(self.engine) as conn:
+            progress = Progress.of(read_response(conn, self.response))
+        return replace(result, fault=fault, is_overdue=self._is_overdue(progress, self.clock.now()))
 
     def _due(self, row: Response, progress: Progress, moment: Moment) -> Due:
         if self.phase is Phase.DO:
@@ -240,11 +247,13 @@ class _Turn:
         waits = self.waits
         if not due.orders and due.until is not None:
             waits = Result(Ending.UNAVAILABLE, f"waits until {iso(due.until)}")
+        return replace(waits, is_overdue=self._is_overdue(progress, now))
+
+    def _is_overdue(self, progress: Progress, now: datetime) -> bool:
         since = progress.undo_since
         if self.phase is Phase.DO or progress.overdue or not since:
-            return waits
-        is_overdue = (now - parse_iso(since)).total_seconds() >= self.undo_s
-        return replace(waits, is_overdue=is_overdue)
+            return False
+        return (now - parse_iso(since)).total_seconds() >= self.undo_s
 
     def _ended(self, row: Response, progress: Progress, moment: Moment) -> Result:
         given = (self.document, row, progress.events(), moment)
@@ -263,11 +272,11 @@ class _Turn:
             told = f"its order goes to owner {due.owner!r}, who was not asked; mend the playbook"
             self.stopped = Result(Ending.FAILED, told)
             return
-        if self.phase is Phase.DO and due.playbook and not self.is_active(due.playbook, due.owner):
+        if self.phase is Phase.DO and due.playbook and not self.is_active(due.digest, due.owner):
             told = f"playbook {due.playbook}, which it calls, is not active for {due.owner!r}"
             self.stopped = Result(Ending.FAILED, told)
             return
-        order = _order(self._key(progress, due), due, now)
+        order = _order(self._key(progress, due), due, now, self.order_s)
         self.tried.add(order.key)
         self.returns[order.key] = frozenset(due.returns)
         before = progress.sent(order.key)
@@ -279,7 +288,8 @@ class _Turn:
             progress = progress.with_begun(order.key, iso(now), self.phase, met)
             sent = progress.sent(order.key)
             assert sent is not None  # it was just begun
-            self._write(progress, "order", {"key": order.key, "owner": order.owner, "try": sent.tries})
+            body = {"key": order.key, "owner": order.owner, "try": sent.tries, "playbook": due.digest}
+            self._write(progress, "order", body | {"met": list(sent.met)})
         self.sending.send(order, was_sent=before is not None)
 
     def _take(self, key: str, future: Future[Outcome]) -> None:
@@ -312,7 +322,9 @@ class _Turn:
                 return
             step = StepOutcome(sent.step, succeeded=False, text=str(error), perhaps=True)
         except Exception as error:  # noqa: BLE001  (raised again when the other orders have come back)
-            self.fault, self.stopped = error, Result(Ending.UNAVAILABLE, str(error))
+            is_late = self.phase is Phase.UNDO and sent.again_at is not None and not progress.told
+            told = str(error) or type(error).__name__
+            self.fault, self.stopped = error, Result(Ending.UNAVAILABLE, told, is_late)
             return
         step = replace(step, asked=sent.asked, at=iso(self.clock.now()), after=sent.after, met=sent.met)
         _write_outcome(self.engine, self.clock, self.response, progress, sent, step)
@@ -324,8 +336,10 @@ class _Turn:
             _write(conn, self.clock, self.response, progress, kind, body)
 
 
-def _order(key: str, due: StepOrder, now: datetime) -> Order:
+def _order(key: str, due: StepOrder, now: datetime, order_s: float) -> Order:
     left = None if due.until is None else max((due.until - now).total_seconds(), 0.0)
+    if not due.is_timed and due.type != "manual":  # a tick waits for it, and with the tick everybody
+        left = order_s if left is None else min(left, order_s)
     return Order(
         key=key,
         owner=due.owner,
@@ -339,12 +353,14 @@ def _order(key: str, due: StepOrder, now: datetime) -> Order:
     )
 
 
-def _write_unknown(engine: sa.Engine, clock: Clock, actuator: Actuator, response: str, key: str) -> None:
+def _write_unknown(
+    engine: sa.Engine, clock: Clock, give_up_order: Callable[[str], bool], response: str, key: str
+) -> None:
     """Nobody waits any more for what becomes of an order: its time is over, it is taken back, or goes out anew.
 
     A task that a person has for it is withdrawn first: a crash between the two lets this be done again.
     """
-    is_withdrawn = give_up(actuator, key)
+    is_withdrawn = give_up_order(key)
     with reading(engine) as conn:
         progress = Progress.of(read_response(conn, response))
     sent = progress.sent(key)

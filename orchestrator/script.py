@@ -8,25 +8,28 @@ here of runs saves work and may be lost at any time.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from urllib.parse import quote
 
-from ..playbooks.cacao import Playbook
+from ..playbooks.cacao import Playbook, PlaybookError, digest
 from ..playbooks.execute import (
     SUPPORTED,
     Advance,
     Answered,
     Command,
     Expand,
+    Kept,
     Phase,
     Program,
     Resolve,
     Time,
     advance,
     begin,
+    call_name,
+    keeps_none,
     knows_none,
     undo_commands,
     without_twin,
@@ -60,7 +63,7 @@ class CacaoScript:
     resolve: Resolve = knows_none  # playbooks that others call
     expand: Expand = without_twin  # abstract targets
     supported: frozenset[str] = SUPPORTED  # command types that the node's actuators carry out
-    kept: Callable[[str], Playbook | None] = lambda _digest: None  # every version that the node has met, by digest
+    kept: Kept = keeps_none  # every version that the node has met
     _programs: dict[tuple[int, tuple[str, ...]], Program] = field(
         default_factory=dict, init=False, repr=False, compare=False
     )
@@ -75,7 +78,8 @@ class CacaoScript:
             return Due(is_over=True)
         orders = [_order(run, one) for one in run.reached.orders if isinstance(one, Command)]
         waits = [_time(one.until) for one in run.reached.orders if not isinstance(one, Command)]
-        met = tuple(pin.digest for pin in run.reached.state.playbooks[1:])
+        state = run.reached.state
+        met = tuple(f"{state.playbooks[number].digest} {asked}" for asked, number in state.called.items())
         return Due(tuple(orders), min(waits, default=None), met)
 
     def succeeded(
@@ -110,7 +114,7 @@ class CacaoScript:
         self, document: Playbook, response: Response, events: Sequence[RunEvent], moment: Moment
     ) -> Iterator[_Run]:
         """Runs of the targets in their order, up to the first that goes on or has failed."""
-        met = {digest: None for one in events if isinstance(one, Asked) for digest in one.met}
+        met = {pin: None for one in events if isinstance(one, Asked) for pin in one.met}
         program, began = self._program(document, tuple(met)), _ms(moment.began)
         for number, target in enumerate(response.targets):
             own = [one for one in events if one.step.startswith(f"{number}.")]
@@ -148,17 +152,38 @@ class CacaoScript:
         if found is None:
             while len(self._programs) >= MAX_KEPT:
                 del self._programs[next(iter(self._programs))]
-            found = Program(document, self._resolve_as(met), self.expand, self.supported)
+            found = Program(document, self._resolve_as(met), self.expand, self.supported, self.kept)
             self._programs[id(document), met] = found
         return found
 
     def _resolve_as(self, met: tuple[str, ...]) -> Resolve:
-        pinned = {one.id: one for one in map(self.kept, reversed(met)) if one is not None}
+        """Each call finds the content that answered it before, by digest: name and version do not say enough."""
+        pins = self._pins(met)
 
         def resolve(name: str, version: str | None) -> Playbook | None:
-            return pinned[name] if version is None and name in pinned else self.resolve(name, version)
+            pin = pins.get(call_name(name, version))
+            if pin is None:
+                return self.resolve(name, version)
+            found = self.kept(pin) or self.resolve(name, version)
+            if found is None or digest(found) != pin:
+                raise PlaybookError(
+                    f"playbook {name}: the content that this run has called (SHA-256 {pin}) is not here as it was; "
+                    "put its file back into HOME/vetting/playbooks, and start the node again"
+                )
+            return found
 
         return resolve
+
+    def _pins(self, met: tuple[str, ...]) -> dict[str, str]:
+        pins: dict[str, str] = {}
+        for one in met:
+            pin, _, asked = one.partition(" ")
+            if asked:
+                pins.setdefault(asked, pin)
+            elif (known := self.kept(pin)) is not None:  # an earlier release began the run, and wrote digests alone
+                for asked in (known.id, call_name(known.id, known.modified)):
+                    pins.setdefault(asked, pin)
+        return pins
 
 
 def owner_of_target(target: str) -> str:
@@ -189,7 +214,9 @@ def _order(run: _Run, command: Command) -> StepOrder:
         arguments=command.arguments,
         returns=command.returns,
         until=None if command.until is None else _time(command.until),
+        is_timed=command.is_timed,
         playbook="" if command.playbook == run.program.playbook.id else f"{command.playbook} {command.version}",
+        digest=command.digest,
     )
 
 

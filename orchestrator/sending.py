@@ -13,7 +13,7 @@ from dataclasses import dataclass, field
 from threading import Lock
 from typing import Any
 
-from .actuators.base import Actuator, Order, Outcome, Unavailable, may_be_shared
+from .actuators.base import Actuator, Order, Outcome, Unavailable, give_up, may_be_shared
 
 IN_FLIGHT = 8  # orders of one response that are sent at the same time; assumed
 
@@ -63,6 +63,13 @@ class Sending:
         if left is not None:
             self._given_up.add(key)
             self._forgotten.append(left)
+
+    def give_up(self, key: str) -> bool:
+        """Tell the actuator that nobody waits for an order, see `actuators.base`; alone, where it wants to be alone."""
+        if may_be_shared(self.actuator):
+            return give_up(self.actuator, key)
+        with self._lock:
+            return give_up(self.actuator, key)
 
     def is_running(self, key: str) -> bool:
         """Whether an order is on its way."""

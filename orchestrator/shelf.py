@@ -11,9 +11,9 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from ..playbooks.actions import Library
-from ..playbooks.cacao import Playbook
+from ..playbooks.cacao import Playbook, digest
 from ..playbooks.effects import effect_of
-from ..playbooks.execute import SUPPORTED
+from ..playbooks.execute import SUPPORTED, Kept, keeps_none
 from ..playbooks.vetting import Signatory, refusal
 from ..twin.rulebook.effects import Effect
 from .clock import Clock
@@ -32,7 +32,8 @@ class Shelved:
 
 
 Shelf = Mapping[str, Shelved]
-IsActive = Callable[[str, str], bool]  # (playbook id, owner): signed by somebody the owner trusts, and active there
+# (playbook id, or SHA-256 of a content, owner): signed by somebody the owner trusts, and active there
+IsActive = Callable[[str, str], bool]
 
 
 def shelf_of(library: Library) -> Shelf:
@@ -66,18 +67,13 @@ class Vetting:
     trusted: Mapping[str, Mapping[str, Signatory]] = field(default_factory=dict)  # owner -> key thumbprint -> signatory
 
 
-def version_key(playbook: Playbook) -> str:
-    """Name one version of a playbook, as orders of playbooks that others call do."""
-    return f"{playbook.id} {playbook.modified}"
-
-
 def active_by_signatures(
     library: Library,
     vetting: Callable[[], Vetting],
     clock: Clock,
     versions: Sequence[Playbook] = (),
     supported: frozenset[str] = SUPPORTED,
-    kept: Callable[[str], Playbook | None] = lambda _key: None,
+    kept: Kept = keeps_none,
 ) -> IsActive:
     """Give the function that says whether a playbook is active for an owner, at the node's time.
 
@@ -86,11 +82,12 @@ def active_by_signatures(
         vetting: asked at every use, as signatures and keys may be taken back; an owner that trusts nobody has nothing
             active.
         clock: the node's.
-        versions: playbooks that those of the library may call; asked for by `version_key`.
+        versions: playbooks that those of the library may call; asked for by digest, as id and version may stand for
+            several contents.
         supported: command types that the node's actuators carry out.
-        kept: finds a version that is gone by its `version_key`; a run that began with it asks whether it may go on.
+        kept: finds a version that is gone by its digest; a run that began with it asks whether it may go on.
     """
-    playbooks = {version_key(playbook): playbook for playbook in (*versions, *library.playbooks)}
+    playbooks = {digest(playbook): playbook for playbook in (*versions, *library.playbooks)}
     playbooks |= {playbook.id: playbook for playbook in library.playbooks}
 
     def is_active(playbook: str, owner: str) -> bool:

@@ -64,7 +64,7 @@ def supply(twin: Twin, home: Home, policy: PolicyChoice, clock: Clock) -> Supply
     return Supply(
         shelf=shelf_of(library),
         is_active=active_by_signatures(
-            library, live_vetting(home.path / "vetting"), clock, called, carried_out, versions.of_key
+            library, live_vetting(home.path / "vetting"), clock, called, carried_out, versions.of
         ),
         script=CacaoScript(versions.resolve, expand_in(twin), carried_out, versions.of),
         versions=versions,

@@ -46,6 +46,7 @@ class Terms:
     verify_s: float = 900.0  # no telemetry confirms by then, after the playbook's own work: failed; assumed, 15 ticks
     fresh_s: float = 300.0  # a forecast older than this is made anew before acting; assumed
     undo_s: float = 3600.0  # an undo that takes longer is overdue, and a person is called; assumed
+    order_s: float = 300.0  # a call of an actuator, where no step around it names a time; not of a person; assumed
     in_flight: int = 8  # orders of one response that are sent at the same time; assumed
     repropose_s: float = 600.0  # the node does not repeat a proposal that came to nothing before; assumed
 
@@ -72,6 +73,7 @@ class _TermsFile(BaseModel):
     verify_s: float = Field(Terms().verify_s, gt=0)
     fresh_s: float = Field(Terms().fresh_s, gt=0)
     undo_s: float = Field(Terms().undo_s, gt=0)
+    order_s: float = Field(Terms().order_s, ge=1, le=86_400)
     in_flight: int = Field(Terms().in_flight, ge=1, le=64)
     repropose_s: float = Field(Terms().repropose_s, ge=0)
 

@@ -72,7 +72,9 @@ class Order:
     target: Mapping[str, Any] = field(default_factory=dict)  # definition of what it is for; empty: the step names none
     arguments: Mapping[str, str] = field(default_factory=dict)  # variables by name (`__name__`), checked by their types
     returns: Mapping[str, str] = field(default_factory=dict)  # out_args: name -> CACAO type, for `Outcome.arguments`
-    timeout_s: float | None = None  # what is left of the step's time; None: the actuator's own bound
+    # What this call may take: what is left of the step's time; where no step names one, the node's `order_s`, and for a
+    # task of a person what is left of a day. None: the actuator's own bound.
+    timeout_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,7 +92,8 @@ class Actuator(Protocol):
 
     It is used by one thread at a time, unless it has an attribute `is_shared` that is true: then orders with different
     keys come from several threads at once, so that a slow one holds up no other. One that hands orders to people, or
-    keeps them waiting, may have `give_up(key)`, see `give_up` below.
+    keeps them waiting, may have `give_up(key)`, see `give_up` below; it comes in another thread than a `carry_out` of
+    that key which may be under way, and after it nobody must be asked for that key.
     """
 
     @property
@@ -131,3 +134,8 @@ def give_up(actuator: Actuator, key: str) -> bool:
     """
     told = getattr(actuator, "give_up", None)
     return bool(told(key)) if told is not None else False
+
+
+def waits_for_others(actuator: Actuator) -> bool:
+    """Whether it wants to be told what nobody waits for any more."""
+    return getattr(actuator, "give_up", None) is not None

@@ -10,20 +10,22 @@ import json
 import sqlite3
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
+from threading import Lock
 from typing import Final, Literal
 
 from pydantic import Field
 
 from ...playbooks.variable_values import fault_of_value
-from .base import Malformed, Order, Outcome, Pending, Refused
+from .base import Malformed, Order, Outcome, Pending, Refused, Unavailable
 from .private_file import open_private
 from .setup import Part, Setup
 
 MAX_NAME: Final = 200  # characters
 DAY_S: Final = 86_400.0
 LONGEST_S: Final = 366 * DAY_S  # that a task may stay open; assumed
+MAX_GIVEN_UP: Final = 1_000  # keys remembered; more orders are never under way at once; assumed
 State = Literal["open", "done", "declined", "expired", "withdrawn"]
 
 
@@ -167,6 +169,8 @@ class Manual:
     tasks: Tasks
     settings: ManualSettings
     clock: Callable[[], float] = time.time
+    _lock: Lock = field(default_factory=Lock, init=False, repr=False)
+    _given_up: dict[str, None] = field(default_factory=dict, init=False, repr=False)  # keys, the latest last
 
     @property
     def is_shared(self) -> bool:
@@ -185,10 +189,14 @@ class Manual:
             Pending: nobody has answered yet.
             Refused: the person declined.
             Malformed: nobody answered in time; a person may have done it all the same.
+            Unavailable: it was given up before anybody was asked.
         """
         now = self.clock()
         due = now + min(order.timeout_s if order.timeout_s is not None else self.settings.deadline_s, LONGEST_S)
-        self.tasks.put(Task(order.key, order.owner, str(order.command.get("text", "")), order.returns, due))
+        with self._lock:  # a task that was given up meanwhile must not appear after it
+            if order.key in self._given_up:
+                raise Unavailable(f"order {order.key}: nobody waits for it any more; nobody was asked")
+            self.tasks.put(Task(order.key, order.owner, str(order.command.get("text", "")), order.returns, due))
         task = self.tasks.get(order.key)
         if task is not None and task.is_over(now):
             self.tasks.expire(order.key)
@@ -219,7 +227,12 @@ class Manual:
 
     def give_up(self, key: str) -> bool:
         """Withdraw the task: its step or run has ended, and nobody waits for the person."""
-        return self.tasks.withdraw(key)
+        with self._lock:
+            while len(self._given_up) >= MAX_GIVEN_UP:
+                del self._given_up[next(iter(self._given_up))]
+            if self.tasks.get(key) is None:  # the thread that asks may come later
+                self._given_up[key] = None
+            return self.tasks.withdraw(key)
 
 
 def _read(row: tuple[str, str, str, str, float, State, str, str | None, str]) -> Task:

@@ -15,7 +15,7 @@ from pathlib import Path
 from threading import Lock
 from typing import Any, Final
 
-from .base import Actuator, Order, Outcome, Refused, give_up, may_be_shared
+from .base import Actuator, Order, Outcome, Refused, give_up, may_be_shared, waits_for_others
 from .setup import Setup, SetupError, read_settings
 
 GROUP: Final = "tocsin.actuators"
@@ -81,8 +81,12 @@ class Router:
 
     def give_up(self, key: str) -> bool:
         """Tell all: a key does not say whose it is."""
-        told = [give_up(actuator, key) for actuator in self.actuators.values()]
-        return any(told)
+        told = False
+        for name, actuator in self.actuators.items():
+            if waits_for_others(actuator):
+                with self._locks.get(name, nullcontext()):
+                    told = give_up(actuator, key) or told
+        return told
 
 
 def why_not(command_type: str, usable: Iterable[str]) -> str:

@@ -89,6 +89,27 @@ def rules(state: StateFlag, as_json: JsonFlag = False) -> None:
         typer.echo(f"{rule.number:>9} {rule.producer} {rule.verb:<5} {flows} {rule.subject}".rstrip())
 
 
+@actuator.command(epilog="Example: tocsin actuator lift --state filter.db --producer edge --json")
+def lift(
+    state: StateFlag,
+    producer: Annotated[str, typer.Option(help="Whose rules; also one that has left the token file.")],
+    as_json: JsonFlag = False,
+) -> None:
+    """Take away all rules of one producer, here and in the kernel, while the actuator does not run. Needs root."""
+    from dataclasses import asdict
+
+    from .lifting import lift as lift_of
+
+    if not state.is_file():
+        raise ArgumentError(f"--state {state}: no such file; name the one that the actuator was started with")
+    done = lift_of(state, producer)
+    if as_json:
+        typer.echo(json.dumps(asdict(done)))
+        return
+    kernel = "and from the kernel" if done.kernel else "our table is not in the kernel"
+    typer.echo(f"lifted {len(done.rules)} rules of {done.producer}, {kernel}")
+
+
 @actuator.command(epilog="Example: tocsin actuator remove --netns edge")
 def remove(
     netns: Annotated[str, typer.Option(help="Network namespace; default: this process's.")] = "",

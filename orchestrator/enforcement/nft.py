@@ -1,10 +1,8 @@
-"""Rules as nftables JSON, and the one place that runs `nft`.
+"""The table in nftables JSON, whole or what changes of it, and the one place that runs `nft`.
 
-Flows in: rules. Flows out: one transaction that replaces our own table whole, so that what the kernel holds is either
-the old list or the new. Every producer's rules are a chain of their own, and a packet has to pass all of them. Values
-travel as JSON on standard input, never as words of a command line. Start and stop are matched by the kernel itself
-(`meta time`), so that a rule ends on time even where this process is gone. Source: the manual pages nft(8) and
-libnftables-json(5), nftables 1.0.
+Flows in: lists of rules by producer. Flows out: one transaction, so that what the kernel holds is either the old lists
+or the new. Every producer's rules are chains of their own, and a packet has to pass all of them. Values travel as JSON
+on standard input, never as words of a command line. Source: the manual pages nft(8), libnftables-json(5), nftables 1.0.
 """
 
 from __future__ import annotations
@@ -12,18 +10,19 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-from .rules import Flow, Rule
+from .expressions import equals, lines_of, meta, payload
+from .layout import Layout, layout_of
+from .rules import Rule
 
 FAMILY: Final = "inet"
 PRIORITY: Final = -10  # before the usual filter tables: what we deny, nobody allows after us
 HOOKS: Final = ("input", "forward", "output")
-LOCAL: Final = "local"  # as an inside: this machine itself
-TIMEOUT_S: Final = 10.0
-PORTED: Final = ("tcp", "udp", "sctp")
+TIMEOUT_S: Final = 60.0  # the longest lists that may stand, written whole, take some 10 s
+Commands = list[dict[str, Any]]
 
 
 class NftError(ValueError):
@@ -40,33 +39,40 @@ class Place:
     management: int | None = None  # TCP port that stays open, so that what was denied can be taken back
 
 
-def transaction(rules: Sequence[Rule], place: Place) -> dict[str, Any]:
-    """Give the nft commands that make the table hold these rules and nothing else."""
+def transaction(lists: Mapping[str, Sequence[Rule]], place: Place) -> dict[str, Any]:
+    """Give the nft commands that make the table hold these lists, by producer, and nothing else."""
+    laid = {number: layout_of(lists[name]) for number, name in enumerate(sorted(lists), 1)}
+    return {"nftables": whole(laid, place)}
+
+
+def whole(laid: Mapping[int, Layout], place: Place) -> Commands:
+    """Give the commands that make the table anew with these lists; by number, as a producer's name may be any text."""
     table = {"family": FAMILY, "name": place.table}
-    commands: list[dict[str, Any]] = [
-        {"add": {"table": table}},
-        {"delete": {"table": table}},
-        {"add": {"table": table}},
-    ]
-    makers = {name: number for number, name in enumerate(sorted({rule.producer for rule in rules}), 1)}
+    commands: Commands = [{"add": {"table": table}}, {"delete": {"table": table}}, {"add": {"table": table}}]
     for hook in HOOKS:
-        for number in makers.values():
-            commands.append({"add": {"chain": _chain(place.table, _list_of(hook, number))}})
         base = {"type": "filter", "hook": hook, "prio": PRIORITY, "policy": "accept"}
         commands.append({"add": {"chain": {**_chain(place.table, hook), **base}}})
         for expression in _way_back(hook, place.management):
             commands.append(_rule(place.table, hook, expression, "management"))
-        for number in makers.values():
-            commands.append(_rule(place.table, hook, [{"jump": {"target": _list_of(hook, number)}}], "producer"))
-    for rule in sorted(rules, key=lambda one: one.number):
-        for hook in HOOKS:
-            for side in _sides(rule, hook, place.inside):
-                for flow in rule.flows:
-                    body = [*_time(rule), *side, *_match(flow), _verdict(rule)]
-                    commands.append(
-                        _rule(place.table, _list_of(hook, makers[rule.producer]), body, f"rule {rule.number}")
-                    )
-    return {"nftables": commands}
+    for number, layout in laid.items():
+        commands += begun(number, layout, place)
+    return commands
+
+
+def begun(number: int, layout: Layout, place: Place) -> Commands:
+    """Give the commands that bring the list of a producer into a table that has none of it."""
+    commands: Commands = []
+    for hook in HOOKS:
+        spine = f"{hook}_{number}"
+        commands.append({"add": {"chain": _chain(place.table, spine)}})
+        commands += _changed(number, Layout(), layout, hook, place)
+        commands.append(_rule(place.table, hook, [{"jump": {"target": spine}}], "producer"))
+    return commands
+
+
+def changed(number: int, before: Layout, after: Layout, place: Place) -> Commands:
+    """Give the commands that make one list of a producer another; none where nothing changes."""
+    return [command for hook in HOOKS for command in _changed(number, before, after, hook, place)]
 
 
 def removal(place: Place) -> dict[str, Any]:
@@ -81,28 +87,74 @@ def run(commands: dict[str, Any], place: Place) -> None:
     Raises:
         NftError: it was not taken.
     """
+    done = _nft(("-j", "-f", "-"), place, json.dumps(commands))
+    if done.returncode != 0:
+        raise NftError(f"nft refused: {_said(done)}; run as root, in a namespace that exists")
+
+
+def stands(place: Place) -> bool:
+    """Say whether our table is in the kernel.
+
+    Raises:
+        NftError: that cannot be found out.
+    """
+    done = _nft(("-j", "list", "tables", FAMILY), place)
+    if done.returncode != 0:
+        raise NftError(f"nft refused: {_said(done)}; run as root, in a namespace that exists")
+    listed = json.loads(done.stdout)["nftables"]
+    return any(one.get("table", {}).get("name") == place.table for one in listed)
+
+
+def _nft(words: Sequence[str], place: Place, given: str = "") -> subprocess.CompletedProcess[str]:
     nft = shutil.which("nft") or shutil.which("nft", path="/usr/sbin:/sbin")
     if nft is None:
         raise NftError("nft is not installed; install the package nftables")
-    words = [nft, "-j", "-f", "-"]
-    if place.netns:
-        words = ["ip", "netns", "exec", place.netns, *words]
+    into = ["ip", "netns", "exec", place.netns] if place.netns else []
     try:
-        done = subprocess.run(words, input=json.dumps(commands), capture_output=True, text=True, timeout=TIMEOUT_S)
+        return subprocess.run([*into, nft, *words], input=given, capture_output=True, text=True, timeout=TIMEOUT_S)
     except (OSError, subprocess.TimeoutExpired) as error:
         raise NftError(f"nft did not run ({type(error).__name__}); is iproute2 there, is the machine busy?") from None
-    if done.returncode != 0:
-        told = " ".join((done.stderr or done.stdout).split())[:300]
-        raise NftError(f"nft refused: {told}; run as root, in a namespace that exists")
+
+
+def _said(done: subprocess.CompletedProcess[str]) -> str:
+    return " ".join((done.stderr or done.stdout).split())[:300]
+
+
+def _changed(number: int, before: Layout, after: Layout, hook: str, place: Place) -> Commands:
+    """First blocks that are new, then what changed, at last what is gone: nothing is named before it is there."""
+    commands: Commands = []
+    prefix, table = f"{hook}_{number}", place.table
+    for name, rules in after.blocks.items():
+        chain = f"{prefix}_{name}"
+        if name not in before.blocks:
+            commands.append({"add": {"chain": _chain(table, chain)}})
+        if before.blocks.get(name) != rules:
+            commands += [] if name not in before.blocks else [{"flush": {"chain": _chain(table, chain)}}]
+            commands += _lines(rules, table, chain, hook, place)
+    if before.spine != after.spine:
+        commands += [{"flush": {"chain": _chain(table, prefix)}}] if before.spine else []
+        for one in after.spine:
+            if isinstance(one, str):
+                commands.append(_rule(table, prefix, [{"jump": {"target": f"{prefix}_{one}"}}], "block"))
+            else:
+                commands += _lines((one,), table, prefix, hook, place)
+    for name in before.blocks:
+        if name not in after.blocks:
+            gone = _chain(table, f"{prefix}_{name}")
+            commands += [{"flush": {"chain": gone}}, {"delete": {"chain": gone}}]
+    return commands
+
+
+def _lines(rules: Iterable[Rule], table: str, chain: str, hook: str, place: Place) -> Commands:
+    return [
+        _rule(table, chain, line, f"rule {rule.number}")
+        for rule in rules
+        for line in lines_of(rule, hook, place.inside)
+    ]
 
 
 def _chain(table: str, name: str) -> dict[str, Any]:
     return {"family": FAMILY, "table": table, "name": name}
-
-
-def _list_of(hook: str, producer: int) -> str:
-    """The chain of one producer's rules at a hook; numbers, as its name may be any text."""
-    return f"{hook}_{producer}"
 
 
 def _rule(table: str, chain: str, expression: list[dict[str, Any]], comment: str) -> dict[str, Any]:
@@ -114,82 +166,9 @@ def _way_back(hook: str, port: int | None) -> list[list[dict[str, Any]]]:
     """Loopback and the port of our own consumer stay open: who cuts them could never undo it."""
     accept: dict[str, Any] = {"accept": None}
     if hook == "input":
-        mine = [_equals(_payload("tcp", "dport"), port), accept]
-        return [[_equals(_meta("iifname"), "lo"), accept], *([mine] if port else [])]
+        mine = [equals(payload("tcp", "dport"), port), accept]
+        return [[equals(meta("iifname"), "lo"), accept], *([mine] if port else [])]
     if hook == "output":
-        mine = [_equals(_payload("tcp", "sport"), port), accept]
-        return [[_equals(_meta("oifname"), "lo"), accept], *([mine] if port else [])]
+        mine = [equals(payload("tcp", "sport"), port), accept]
+        return [[equals(meta("oifname"), "lo"), accept], *([mine] if port else [])]
     return []
-
-
-def _sides(rule: Rule, hook: str, inside: tuple[str, ...]) -> list[list[dict[str, Any]]]:
-    """The matches of a direction at a hook; no list at all where the rule says nothing there."""
-    if rule.direction == "both":
-        return [[]]
-    if hook == ("output" if rule.direction == "ingress" else "input"):
-        return []
-    if hook != "forward":
-        return [[]]
-    interfaces = sorted(name for name in inside if name != LOCAL)
-    if not interfaces:
-        return []
-    members = {"set": interfaces}
-    to_inside = [_compares("!=", _meta("iifname"), members), _equals(_meta("oifname"), members)]
-    to_outside = [_equals(_meta("iifname"), members), _compares("!=", _meta("oifname"), members)]
-    return [to_inside if rule.direction == "ingress" else to_outside]
-
-
-def _time(rule: Rule) -> list[dict[str, Any]]:
-    """Whole seconds since 1970, outwards: a rule is never shorter than asked for."""
-    found = []
-    if rule.start_ms > 0:
-        found.append(_compares(">=", _meta("time"), rule.start_ms // 1000))
-    if rule.stop_ms is not None:
-        found.append(_compares("<", _meta("time"), -(-rule.stop_ms // 1000)))
-    return found
-
-
-def _match(flow: Flow) -> list[dict[str, Any]]:
-    family = "ip" if flow.family == 4 else "ip6"
-    found = [_equals(_meta("nfproto"), "ipv4" if flow.family == 4 else "ipv6")]
-    for word, address in (("saddr", flow.src), ("daddr", flow.dst)):
-        if address is not None:
-            found.append(_equals(_payload(family, word), _network(address)))
-    if flow.protocol is not None:
-        name = "ipv6-icmp" if flow.protocol == "icmp" and flow.family == 6 else flow.protocol
-        found.append(_equals(_meta("l4proto"), name))
-    elif flow.sport is not None or flow.dport is not None:
-        found.append(_equals(_meta("l4proto"), {"set": list(PORTED)}))
-    for word, port in (("sport", flow.sport), ("dport", flow.dport)):
-        if port is not None:
-            found.append(_equals(_payload("th", word), port))
-    return found
-
-
-def _network(text: str) -> Any:
-    address, _, length = text.partition("/")
-    if not length or length == ("128" if ":" in address else "32"):
-        return address
-    return {"prefix": {"addr": address, "len": int(length)}}
-
-
-def _verdict(rule: Rule) -> dict[str, Any]:
-    if rule.verb == "allow":
-        return {"return": None}  # to the lists of the other producers: it lifts nothing of theirs
-    return {"reject": {"type": "icmpx", "expr": "host-unreachable"}} if rule.reject else {"drop": None}
-
-
-def _meta(key: str) -> dict[str, Any]:
-    return {"meta": {"key": key}}
-
-
-def _payload(protocol: str, name: str) -> dict[str, Any]:
-    return {"payload": {"protocol": protocol, "field": name}}
-
-
-def _equals(left: dict[str, Any], right: Any) -> dict[str, Any]:
-    return _compares("==", left, right)
-
-
-def _compares(operator: str, left: dict[str, Any], right: Any) -> dict[str, Any]:
-    return {"match": {"op": operator, "left": left, "right": right}}

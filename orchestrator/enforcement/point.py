@@ -8,15 +8,15 @@ kernel took it, and an order with a known key changes nothing.
     x-tocsin   contain an asset: nothing from or to it; deny a link; allow takes either back (the undo of a response
                takes its own rules, a release takes all); query an asset: the numbers of the rules on it
 
-A rule is its producer's: others do not see, lift or override it, and a producer decides only on packets from or to the
-addresses that the owner lists for it.
+A rule is its producer's, and so is its number: others do not see, lift or override it, and a producer decides only on
+packets from or to the addresses that the owner lists for it.
 """
 
 from __future__ import annotations
 
 import hashlib
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Final
@@ -27,13 +27,14 @@ from ..openc2.packet_filter import FILTERED, RULE_NUMBER, SLPF
 from ..openc2.profiles import Profile
 from ..openc2.reading import NOT_IMPLEMENTED, OpenC2Error
 from ..openc2.tocsin_profile import ASSET, LINK, TOCSIN, TocsinArgs
+from .kernel import Lists
 from .names import NameMap
 from .nft import NftError
 from .reach import NOWHERE, Reach
 from .rules import Flow, Rule, filter_args, flows_of, key_of, maker_of, next_number, window_of
 from .store import RuleStore, StoreError
 
-MAX_RULES: Final = 10_000  # assumed; each change writes the whole list, a tenth of a second at this length
+MAX_RULES: Final = 10_000  # of all producers together, in equal parts; assumed, the kernel is told them whole in 10 s
 PAIRS: Final[Mapping[str, tuple[str, ...]]] = {
     "deny": (*sorted(FILTERED), LINK),
     "allow": (*sorted(FILTERED), ASSET, LINK),
@@ -48,7 +49,7 @@ class EnforcementPoint:
     """One packet filter; lives as long as its server."""
 
     store: RuleStore
-    write: Callable[[Sequence[Rule]], None]  # makes the kernel hold these rules; raises NftError
+    write: Callable[[Lists], None]  # makes the kernel hold these lists; raises NftError
     names: NameMap = field(default_factory=NameMap)
     reaches: Mapping[str, Reach] = field(default_factory=dict)  # by producer; who is not there may decide nothing
     asset_id: str = ""  # by which producers may name this filter
@@ -73,9 +74,8 @@ class EnforcementPoint:
         """
         now = self._now()
         with self.store.change():
-            gone = [rule.number for rule in self.store.rules() if not rule.persistent or rule.is_over(now)]
-            self.store.remove(gone)
-            self.write(self.store.rules())
+            self.store.remove([rule for rule in self.store.rules() if not rule.persistent or rule.is_over(now)])
+            self.write(self.store.lists())
 
     def is_meant(self, command: Command) -> bool:
         """Whether a command's specifiers leave this filter in: by asset id; groups and host names are not kept here."""
@@ -101,20 +101,20 @@ class EnforcementPoint:
             with self.store.change():
                 response = self._change(command, key)
                 self.store.keep(key, {**response.as_json(), "digest": digest_of(command)})
-                self.write(self.store.rules())
+                self.write(self.store.lists())
         except NftError as error:
             with suppress(NftError):  # one that was ended by its time may have been taken: back to what is kept
-                self.write(self.store.rules())
+                self.write(self.store.lists())
             raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
         except StoreError as error:
             with suppress(NftError):
-                self.write(self.store.rules())  # the kernel took what cannot be kept: back to what is
+                self.write(self.store.lists())  # the kernel took what cannot be kept: back to what is
             raise OpenC2Error("", f"Rule not updated: {error}", 500) from None
         return response
 
     def _change(self, command: Command, key: str) -> Response:
         now = self._now()
-        self.store.remove([rule.number for rule in self.store.rules() if rule.is_over(now)])
+        self.store.remove(self.store.over(now))
         if command.target_type == RULE_NUMBER:
             return self._delete(command.target, key)
         if command.target_type in FILTERED:
@@ -147,14 +147,11 @@ class EnforcementPoint:
         return Response(200, STATUSES[200], {"slpf": {"rule_number": rule.number}})
 
     def _delete(self, number: int, key: str) -> Response:
-        rule = next((rule for rule in self.store.rules() if rule.number == number), None)
+        rule = next((rule for rule in self.store.of(maker_of(key)) if rule.number == number), None)
         if rule is None:
-            raise OpenC2Error("target", f"firewall rule not removed or updated: there is no rule {number}", 404)
-        if rule.producer != maker_of(key):
-            raise OpenC2Error(
-                "target", f"firewall rule not removed or updated: rule {number} is another producer's", 403
-            )
-        self.store.remove([number])
+            told = f"this producer has no rule {number}; numbers are each producer's own"
+            raise OpenC2Error("target", f"firewall rule not removed or updated: {told}", 404)
+        self.store.remove([rule])
         return Response(200, STATUSES[200])
 
     def _hold(self, command: Command, key: str, flows: tuple[Flow, ...]) -> Response:
@@ -182,18 +179,16 @@ class EnforcementPoint:
         wish = _wish(command)
         held = [rule for rule in self.store.rules() if rule.subject == command.target]
         wanted = [rule for rule in held if not wish.undo or rule.response == wish.response]
-        gone = [rule.number for rule in wanted if rule.producer == maker_of(key)]
+        gone = [rule for rule in wanted if rule.producer == maker_of(key)]
         if wanted and not gone:
             raise OpenC2Error("target", "held by a rule of another producer too; that one has to lift it", 403)
         self.store.remove(gone)
-        return Response(200, STATUSES[200], {"x-tocsin": {"rules": gone}})
+        return Response(200, STATUSES[200], {"x-tocsin": {"rules": [rule.number for rule in gone]}})
 
     def _query(self, command: Command, producer: str) -> Response:
         now = self._now()
         held = [
-            rule.number
-            for rule in self.store.rules()
-            if rule.subject == command.target and rule.producer == producer and not rule.is_over(now)
+            rule.number for rule in self.store.of(producer) if rule.subject == command.target and not rule.is_over(now)
         ]
         return Response(200, STATUSES[200], {"x-tocsin": {"rules": held}})
 
@@ -208,14 +203,14 @@ class EnforcementPoint:
         return flows
 
     def _number(self, wanted: int | None, key: str) -> int:
-        rules = self.store.rules()
-        taken = {rule.number for rule in rules}
-        most = MAX_RULES // max(1, len(self.reaches))  # nobody fills the list of another
-        if sum(rule.producer == maker_of(key) for rule in rules) >= most:
+        producer = maker_of(key)
+        taken = {rule.number for rule in self.store.of(producer)}
+        most = MAX_RULES // max(1, len(self.reaches))  # nobody uses up the part of another
+        if len(taken) >= most:
             raise OpenC2Error("", f"{most} rules of this producer stand already; delete some", 500)
         if wanted is None:
-            number = next_number(taken, self.store.lowest())
-            self.store.lower(number)
+            number = next_number(taken, self.store.lowest(producer))
+            self.store.lower(producer, number)
             return number
         if wanted in taken:
             raise OpenC2Error("args.slpf.insert_rule", "Rule number currently in use", NOT_IMPLEMENTED)

@@ -16,8 +16,8 @@ from ..openc2.language import Command
 from ..openc2.packet_filter import FilterArgs
 from ..openc2.reading import NOT_IMPLEMENTED, OpenC2Error
 
-TOP: Final = 1_000_000  # the first rule without a number of its own gets this; later ones go on top of it
-LARGEST: Final = 999_999_999  # of a number that a producer gives; assumed, far beyond any list
+TOP: Final = 1_000_000_000  # a producer's first rule without a number of its own gets this; later ones go on top of it
+LARGEST: Final = 2_147_483_647  # of a number that a producer gives; assumed, far beyond any list
 LAST_S: Final = 9_223_372_036  # since 1970, in 2262: the kernel counts nanoseconds in 64 bits, one of them the sign
 Verb = Literal["deny", "allow"]
 Direction = Literal["both", "ingress", "egress"]
@@ -37,9 +37,9 @@ class Flow:
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """One rule of the list."""
+    """One rule of a producer's list."""
 
-    number: int
+    number: int  # its producer's own: two producers may have the same
     verb: Verb
     flows: tuple[Flow, ...]  # any of them
     direction: Direction = "both"
@@ -137,17 +137,17 @@ def next_number(taken: set[int], lowest_ever: int) -> int:
     """Give a number for a rule that goes on top of those without numbers of their own; never one used before.
 
     Args:
-        taken: numbers in use.
-        lowest_ever: the lowest number ever given by this function, or TOP + 1.
+        taken: numbers that the producer has in use.
+        lowest_ever: the lowest number ever given to it by this function, or TOP + 1.
 
     Raises:
-        OpenC2Error: 503, all are used up.
+        OpenC2Error: 503, all of this producer are used up: after three years of 600 a minute.
     """
     number = min(lowest_ever, TOP + 1) - 1
     while number in taken:
         number -= 1
     if number < 1:
-        raise OpenC2Error("", "no rule numbers are left; start a new state file", 503)
+        raise OpenC2Error("", "no rule numbers of this producer are left; have the owner lift its rules", 503)
     return number
 
 

@@ -12,8 +12,9 @@ from typing import IO
 
 from ..openc2.consumer import Gate
 from ..openc2.memory import Memory
+from .kernel import Kernel
 from .names import NameMap, read_map
-from .nft import Place, run, transaction
+from .nft import Place, run
 from .point import EnforcementPoint
 from .store import RuleStore, StoreError
 from .tokens import read_token_file
@@ -51,13 +52,15 @@ def build(place: Place, *, token_file: Path, state: Path, names: Path | None = N
     producers = read_token_file(token_file)
     lock = take(state)
     known = read_map(names) if names is not None else NameMap()
+    store = RuleStore(state)
     point = EnforcementPoint(
-        RuleStore(state),
-        lambda rules: run(transaction(rules, place), place),
+        store,
+        Kernel(place, run).write,
         known,
         producers.reaches,
         asset_id,
         has_inside=bool(place.inside),
     )
     point.start()
+    store.note_place(place)
     return Gate(point, producers.tokens, Memory(state), name=asset_id or place.table, held=lock)

@@ -1,7 +1,8 @@
-"""The list of rules, kept in one SQLite file: what was ordered survives restarts of this process and of the machine.
+"""Every producer's list of rules, kept in one SQLite file: what was ordered survives restarts of process and machine.
 
-Flows in: rules and answers. Flows out: the same. One process writes; a change of rules and the answer to the order that
-asked for it are one transaction, which is committed only after the kernel took the rules.
+Flows in: rules and answers. Flows out: the same. One process writes, so the lists are read once and kept as values; a
+change of rules and the answer to the order that asked for it are one transaction, which is committed only after the
+kernel took the rules.
 """
 
 from __future__ import annotations
@@ -10,20 +11,27 @@ import json
 import sqlite3
 import threading
 import time
-from collections.abc import Iterator
+from bisect import insort
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 from ..openc2.memory import KEPT_S
+from .nft import Place
 from .rules import TOP, Flow, Rule
 
 SCHEMA = (
-    "CREATE TABLE IF NOT EXISTS rules (number INTEGER PRIMARY KEY, content TEXT NOT NULL)",
+    "CREATE TABLE IF NOT EXISTS lists (producer TEXT, number INTEGER, content TEXT NOT NULL,"
+    " PRIMARY KEY (producer, number))",
+    "CREATE TABLE IF NOT EXISTS lowest (producer TEXT PRIMARY KEY, number INTEGER NOT NULL)",
     "CREATE TABLE IF NOT EXISTS done (key TEXT PRIMARY KEY, answer TEXT NOT NULL, at REAL NOT NULL)",
-    "CREATE TABLE IF NOT EXISTS numbers (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), lowest INTEGER NOT NULL)",
+    "CREATE INDEX IF NOT EXISTS done_at ON done (at)",
+    "CREATE TABLE IF NOT EXISTS place (only_row INTEGER PRIMARY KEY CHECK (only_row = 1), content TEXT NOT NULL)",
 )
+_OF_LISTS = "SELECT content FROM lists ORDER BY producer, number"
+_OF_RULES = "SELECT content FROM rules ORDER BY number"  # of an earlier release
 
 
 class StoreError(ValueError):
@@ -48,8 +56,12 @@ class RuleStore:
             self._file.execute("PRAGMA synchronous=FULL")
             for statement in SCHEMA:
                 self._file.execute(statement)
+            _take_over(self._file)
+            found = _grouped(_read(row[0]) for row in self._file.execute(_OF_LISTS))
         except sqlite3.Error as error:
             raise StoreError(f"--state {path}: {error}; name a file that can be written, or a new one") from None
+        self._lists: dict[str, tuple[Rule, ...]] = found
+        self._ends = {producer: _end_of(rules) for producer, rules in found.items()}
 
     @contextmanager
     def change(self) -> Iterator[None]:
@@ -59,31 +71,62 @@ class RuleStore:
             StoreError: it cannot be kept, e.g. on a full disk; then nothing of it is.
         """
         with self._lock:
+            before = dict(self._lists), dict(self._ends)
             self._file.execute("BEGIN IMMEDIATE")
             try:
                 yield
             except BaseException:
+                self._lists, self._ends = before
                 self._file.execute("ROLLBACK")
                 raise
             try:
                 self._file.execute("COMMIT")
             except sqlite3.Error as error:
+                self._lists, self._ends = before
                 self._file.execute("ROLLBACK")
                 raise StoreError(f"the state file: {error}; make room, then try again") from None
 
-    def rules(self) -> list[Rule]:
-        """The list, top-down."""
+    def lists(self) -> Mapping[str, tuple[Rule, ...]]:
+        """Every list by its producer, top-down; a list that has not changed is the same object."""
         with self._lock:
-            rows = self._file.execute("SELECT content FROM rules ORDER BY number").fetchall()
-        return [_read(row[0]) for row in rows]
+            return dict(self._lists)
+
+    def of(self, producer: str) -> tuple[Rule, ...]:
+        """The list of one producer, top-down."""
+        with self._lock:
+            return self._lists.get(producer, ())
+
+    def rules(self) -> list[Rule]:
+        """The rules of all, one list after the other."""
+        return [rule for _, rules in sorted(self.lists().items()) for rule in rules]
+
+    def over(self, now_ms: int) -> list[Rule]:
+        """Rules whose time is up."""
+        with self._lock:
+            ended = [producer for producer, end in self._ends.items() if end is not None and end <= now_ms]
+            return [rule for producer in ended for rule in self._lists[producer] if rule.is_over(now_ms)]
 
     def add(self, rule: Rule) -> None:
-        """Put a rule in."""
-        self._file.execute("INSERT INTO rules VALUES (?, ?)", (rule.number, json.dumps(asdict(rule))))
+        """Put a rule in; its producer has no other of that number."""
+        producer = rule.producer
+        self._file.execute("INSERT INTO lists VALUES (?, ?, ?)", (producer, rule.number, json.dumps(asdict(rule))))
+        rules = list(self._lists.get(producer, ()))
+        insort(rules, rule, key=lambda one: one.number)
+        self._hold(producer, tuple(rules))
 
-    def remove(self, numbers: list[int]) -> None:
+    def remove(self, rules: Iterable[Rule]) -> None:
         """Take rules out."""
-        self._file.executemany("DELETE FROM rules WHERE number = ?", [(number,) for number in numbers])
+        for producer, gone in _grouped(rules).items():
+            numbers = {rule.number for rule in gone}
+            self._file.executemany(
+                "DELETE FROM lists WHERE producer = ? AND number = ?", [(producer, number) for number in numbers]
+            )
+            self._hold(producer, tuple(rule for rule in self.of(producer) if rule.number not in numbers))
+
+    def forget(self, producer: str) -> None:
+        """Take out all rules of a producer, and let its numbers begin anew."""
+        self.remove(self.of(producer))
+        self._file.execute("DELETE FROM lowest WHERE producer = ?", (producer,))
 
     def answer(self, key: str) -> dict[str, Any] | None:
         """What was answered to an order; None where it is new."""
@@ -97,22 +140,41 @@ class RuleStore:
         self._file.execute("DELETE FROM done WHERE at < ?", (now - KEPT_S,))
         self._file.execute("INSERT INTO done VALUES (?, ?, ?)", (key, json.dumps(answer), now))
 
-    def lowest(self) -> int:
-        """The lowest number ever given to a rule that came without one."""
-        row = self._file.execute("SELECT lowest FROM numbers").fetchone()
+    def lowest(self, producer: str) -> int:
+        """The lowest number ever given to a rule of a producer that came without one."""
+        row = self._file.execute("SELECT number FROM lowest WHERE producer = ?", (producer,)).fetchone()
         return int(row[0]) if row else TOP + 1
 
-    def lower(self, number: int) -> None:
+    def lower(self, producer: str, number: int) -> None:
         """Remember a number as given."""
-        self._file.execute("INSERT OR REPLACE INTO numbers VALUES (1, ?)", (number,))
+        self._file.execute("INSERT OR REPLACE INTO lowest VALUES (?, ?)", (producer, number))
+
+    def place(self) -> Place | None:
+        """Where the rules were written last; None where no actuator has served this file yet."""
+        row = self._file.execute("SELECT content FROM place").fetchone()
+        if row is None:
+            return None
+        content = json.loads(row[0])
+        return Place(**{**content, "inside": tuple(content["inside"])})
+
+    def note_place(self, place: Place) -> None:
+        """Remember where rules are written."""
+        self._file.execute("INSERT OR REPLACE INTO place VALUES (1, ?)", (json.dumps(asdict(place)),))
 
     def close(self) -> None:
         """Give the file back."""
         self._file.close()
 
+    def _hold(self, producer: str, rules: tuple[Rule, ...]) -> None:
+        if rules:
+            self._lists[producer], self._ends[producer] = rules, _end_of(rules)
+        else:
+            self._lists.pop(producer, None)
+            self._ends.pop(producer, None)
+
 
 def read_rules(path: Path) -> list[Rule]:
-    """Give the rules of a state file, top-down, without writing to it.
+    """Give the rules of a state file, top-down, without writing to it; also of an earlier release's.
 
     Raises:
         StoreError: it is none.
@@ -120,12 +182,42 @@ def read_rules(path: Path) -> list[Rule]:
     try:
         file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:
-            rows = file.execute("SELECT content FROM rules ORDER BY number").fetchall()
+            rows = file.execute(_OF_LISTS if _has(file, "lists") else _OF_RULES).fetchall()
         finally:
             file.close()
     except sqlite3.Error as error:
         raise StoreError(f"--state {path}: {error}; name the file that the actuator was started with") from None
     return [_read(row[0]) for row in rows]
+
+
+def _take_over(file: sqlite3.Connection) -> None:
+    """Make lists of the one list that earlier releases kept, with one space of numbers for all."""
+    if not _has(file, "rules"):
+        return
+    file.execute("BEGIN IMMEDIATE")
+    row = file.execute("SELECT lowest FROM numbers").fetchone() if _has(file, "numbers") else None
+    for rule in [_read(one[0]) for one in file.execute(_OF_RULES)]:
+        file.execute("INSERT INTO lists VALUES (?, ?, ?)", (rule.producer, rule.number, json.dumps(asdict(rule))))
+        if row is not None:  # so that its next rule goes on top of those that it has
+            file.execute("INSERT OR REPLACE INTO lowest VALUES (?, ?)", (rule.producer, row[0]))
+    file.execute("DROP TABLE rules")
+    file.execute("DROP TABLE IF EXISTS numbers")
+    file.execute("COMMIT")
+
+
+def _has(file: sqlite3.Connection, table: str) -> bool:
+    return bool(file.execute("SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?", (table,)).fetchall())
+
+
+def _grouped(rules: Iterable[Rule]) -> dict[str, tuple[Rule, ...]]:
+    found: dict[str, list[Rule]] = {}
+    for rule in rules:
+        found.setdefault(rule.producer, []).append(rule)
+    return {producer: tuple(one) for producer, one in found.items()}
+
+
+def _end_of(rules: Iterable[Rule]) -> int | None:
+    return min((rule.stop_ms for rule in rules if rule.stop_ms is not None), default=None)
 
 
 def _read(text: str) -> Rule:

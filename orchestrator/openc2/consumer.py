@@ -2,7 +2,8 @@
 
 Flows in: requests (untrusted). Flows out: responses, with the HTTP status that the OpenC2 status names (transfer
 specification v1.1, 4.2.1; 102 travels as 200). The order of refusals: token, content type, size, JSON, message,
-command, repeated request, profile and pair, the enforcer's own. Commands are carried out one at a time.
+command, repeated request, profile and pair, the enforcer's own. Commands are carried out one at a time, producers in
+turn.
 """
 
 from __future__ import annotations
@@ -22,6 +23,7 @@ from fastapi.responses import JSONResponse
 from fastapi.responses import Response as HttpResponse
 from starlette.concurrency import run_in_threadpool
 
+from .lanes import Lanes
 from .language import STATUSES, Command, Language, Response, read_command
 from .memory import Memory, ReusedId, digest_of
 from .message import CONTENT_TYPE, ENDPOINT, Unpacked, pack_response, unpack
@@ -181,6 +183,7 @@ class Gate:
 
 def create_consumer(gate: Gate) -> FastAPI:
     """Give the application that serves a gate at `/.well-known/openc2`."""
+    lanes = Lanes()
     app = FastAPI(title="OpenC2 consumer", docs_url=None, redoc_url=None, openapi_url=None)
 
     @app.post(ENDPOINT)
@@ -200,7 +203,11 @@ def create_consumer(gate: Gate) -> FastAPI:
             if len(body) > MAX_BYTES:
                 break  # the reader refuses it, by its size
         try:
-            status, message = await run_in_threadpool(gate.answer, producer, bytes(body), request_id)
+            async with lanes.turn(producer):
+                status, message = await run_in_threadpool(gate.answer, producer, bytes(body), request_id)
+        except OpenC2Error as error:  # its own turn did not come
+            refusal = Response(error.status, str(error)).as_json()
+            return _json(error.status, pack_response(request_id, refusal, gate.name))
         except Exception:
             log.exception("command failed producer=%s", producer)
             return _json(500, pack_response(request_id, Response(500, STATUSES[500]).as_json(), gate.name))

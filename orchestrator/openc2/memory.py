@@ -41,6 +41,7 @@ class Memory:
                 "CREATE TABLE IF NOT EXISTS answers (producer TEXT, request TEXT, digest TEXT, answer TEXT, at REAL,"
                 " PRIMARY KEY (producer, request))"
             )
+            self._file.execute("CREATE INDEX IF NOT EXISTS answers_at ON answers (at)")
             self._file.commit()
         except sqlite3.Error as error:
             raise NoMemory(f"{path}: {error}; name a file that can be written, or a new one") from None

@@ -83,17 +83,13 @@ def command_now(program: Program, state: State, frame: Frame, step: ActionStep, 
     playbook = playbook_of(program, state, frame)
     scope = scope_when_asked(playbook, frame, step)
     filled = fill_command(step.commands[frame.number], scope, tuple(step.in_args))
-    until = [
-        deadline
-        for one in around(state, frame)
-        if (deadline := deadline_of(program, state, one, step_of(playbook_of(program, state, one), one.step)))
-        is not None
-    ]
+    steps = [(one, step_of(playbook_of(program, state, one), one.step)) for one in around(state, frame)]
+    until = [found for one, of in steps if (found := deadline_of(program, state, one, of)) is not None]
     returns = {name: one.type for name in step.out_args if (one := scope.declared(name)) is not None}
     return _command(
         program, playbook, step, filled, scope, frame.targets[slot] or None,
         key=key_now(frame, slot), step_id=frame.step, path=frame.path,
-        returns=returns, until=min(until, default=None),
+        returns=returns, until=min(until, default=None), is_timed=any(one.timeout for _, one in steps),
     )  # fmt: skip
 
 
@@ -197,6 +193,7 @@ def _command(
     path: str,
     returns: Mapping[str, str],
     until: int | None,
+    is_timed: bool = False,
     attempt: int = 1,
     is_undo: bool = False,
 ) -> Command:
@@ -210,8 +207,8 @@ def _command(
     kind = Ask if filled.type == "manual" else Command
     return kind(
         key=key, attempt=attempt, step=step_id, path=path, type=filled.type, command=filled.command, agent=agent,
-        target=whole, arguments=filled.arguments, returns=returns, until=until, is_undo=is_undo,
-        playbook=playbook.id, version=playbook.modified,
+        target=whole, arguments=filled.arguments, returns=returns, until=until, is_timed=is_timed, is_undo=is_undo,
+        playbook=playbook.id, version=playbook.modified, digest=program.pin(playbook).digest,
     )  # fmt: skip
 
 

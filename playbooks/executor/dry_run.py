@@ -10,7 +10,6 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
-from ..cacao import Playbook
 from .program import Program
 from .running import Advance, advance, begin, has_ended
 from .state import Answered, Command, Event, Fact, Phase, State, Time, Withdrawn
@@ -26,6 +25,7 @@ class StepRecord:
     type: str
     name: str
     playbook: str  # id
+    version: str  # its `modified`
     path: str  # branches, iterations and calls that lead to it
     begin_s: float  # seconds since the run began
     end_s: float | None = None
@@ -134,13 +134,13 @@ class _Teller:
 
     def name_of(self, command: Command) -> str:
         """The name of a command's step."""
-        return self._step(command.playbook, command.step)[1]
+        return self._step(command.playbook, command.version, command.step)[1]
 
     def _tell(self, fact: Fact, answered: Command | None) -> None:
         key, seconds = (fact.path, fact.step), (fact.at - self.began) / 1000
         if fact.what == "entered":
-            kind, name = self._step(fact.playbook, fact.step)
-            record = StepRecord(fact.step, kind, name, fact.playbook, fact.path, seconds)
+            kind, name = self._step(fact.playbook, fact.version, fact.step)
+            record = StepRecord(fact.step, kind, name, fact.playbook, fact.version, fact.path, seconds)
             self._open[key] = record
             self.records.append(record)
         record_open = self._open.get(key)
@@ -158,19 +158,19 @@ class _Teller:
 
     def _undone(self, command: Command, fact: Fact, state: State) -> None:
         seconds = (fact.at - self.began) / 1000
-        kind, name = self._step(command.playbook, command.step)
-        record = StepRecord(command.step, kind, name, command.playbook, command.path, seconds, seconds, undo=True)
+        kind, name = self._step(command.playbook, command.version, command.step)
+        record = StepRecord(
+            command.step, kind, name, command.playbook, command.version, command.path, seconds, seconds, undo=True
+        )
         record.outcome = "not taken back" if state.phase is Phase.STUCK else "taken back"
         record.commands.append({**_shown(command), "answer": fact.text})
         self.records.append(record)
 
-    def _step(self, playbook: str, step: str) -> tuple[str, str]:
-        found = self._playbook(playbook).workflow.get(step)
-        return ("missing", "") if found is None else (found.type, found.name)
-
-    def _playbook(self, name: str) -> Playbook:
+    def _step(self, playbook: str, version: str, step: str) -> tuple[str, str]:
         mine = self.program.playbook
-        return mine if name == mine.id else self.program.met(name)
+        is_mine = (playbook, version) == (mine.id, mine.modified)
+        found = (mine if is_mine else self.program.met(playbook, version)).workflow.get(step)
+        return ("missing", "") if found is None else (found.type, found.name)
 
 
 def _shown(command: Command) -> dict[str, Any]:

@@ -17,7 +17,10 @@ from .values import StepFault, names_in
 ABSTRACT = ("security-category", "sector", "group", "location")  # types that a twin makes concrete
 IN_TWIN = (*ABSTRACT, "net-address")  # targets that are looked up where a twin is given
 
-Resolve = Callable[[str, str | None], Playbook | None]  # (playbook id, its `modified` or None for the latest)
+# (playbook id, its `modified` or None for the latest); StepFault: it cannot be said which one, PlaybookError: what the
+# run has called before is not there any more.
+Resolve = Callable[[str, str | None], Playbook | None]
+Kept = Callable[[str], Playbook | None]  # SHA-256 of a content -> the playbook
 Expand = Callable[[Mapping[str, Any]], Sequence[Mapping[str, Any]]]  # a definition with its values -> what it names
 
 
@@ -38,17 +41,38 @@ def knows_none(_name: str, _version: str | None) -> Playbook | None:
     return None
 
 
+def keeps_none(_digest: str) -> Playbook | None:
+    """Keep no playbook."""
+    return None
+
+
 def among(playbooks: Iterable[Playbook]) -> Resolve:
     """Find playbooks among these: the version that is named, else the latest."""
-    versions: dict[str, dict[str, Playbook]] = {}
+    versions: dict[str, dict[str, list[Playbook]]] = {}
     for playbook in playbooks:
-        versions.setdefault(playbook.id, {})[playbook.modified] = playbook
+        versions.setdefault(playbook.id, {}).setdefault(playbook.modified, []).append(playbook)
 
     def resolve(name: str, version: str | None) -> Playbook | None:
         known = versions.get(name, {})
-        return known.get(max(known, default="") if version is None else version)
+        return the_one(known.get(max(known, default="") if version is None else version, ()))
 
     return resolve
+
+
+def the_one(same: Sequence[Playbook]) -> Playbook | None:
+    """The one content of those with one id and version; None: there is none.
+
+    Raises:
+        StepFault: they differ, so that id and version do not say what would be run.
+    """
+    contents = {digest(one): one for one in same} if len(same) > 1 else {}
+    if len(contents) > 1:
+        told = " and ".join(name[:12] for name in sorted(contents))
+        raise StepFault(
+            f"playbook {same[0].id}, version {same[0].modified}: two contents are there ({told}); "
+            "keep one, and give the other a time of its own"
+        )
+    return same[0] if same else None
 
 
 def without_twin(definition: Mapping[str, Any]) -> Sequence[Mapping[str, Any]]:
@@ -78,6 +102,7 @@ class Program:
     resolve: Resolve = knows_none
     expand: Expand = without_twin
     supported: frozenset[str] = SUPPORTED  # command types that actuators are installed for
+    kept: Kept = keeps_none  # contents that a run has met, whatever is found by their names now
     hold_s: float = 0  # time to live: what succeeded is taken back after it; 0: it holds until withdrawn
     bounds: Bounds = field(default_factory=Bounds)
     _pins: dict[int, tuple[Playbook, Pinned]] = field(default_factory=dict, init=False, repr=False, compare=False)
@@ -113,16 +138,16 @@ class Program:
             self._pins[id(playbook)] = (playbook, Pinned(playbook.id, playbook.modified, digest(playbook)))
         return self._pins[id(playbook)][1]
 
-    def met(self, name: str) -> Playbook:
-        """A playbook that a run has met, by its id; the last version of it.
+    def met(self, name: str, version: str) -> Playbook:
+        """A playbook that a run has met, by its id and version.
 
         Raises:
             KeyError: no run has.
         """
-        found = [playbook for playbook, pin in self._pins.values() if pin.id == name]
-        if not found:
-            raise KeyError(f"no run has met playbook {name}")
-        return found[-1]
+        for playbook, pin in self._pins.values():
+            if (pin.id, pin.modified) == (name, version):
+                return playbook
+        raise KeyError(f"no run has met playbook {name}, version {version}")
 
     def pinned(self, pin: Pinned) -> Playbook:
         """The playbook that a run has met before.
@@ -133,12 +158,18 @@ class Program:
         for playbook, known in self._pins.values():
             if known == pin:
                 return playbook
-        found = self.playbook if pin.id == self.playbook.id else self.resolve(pin.id, pin.modified)
+        found = self.playbook if pin.id == self.playbook.id else self._found(pin)
         if found is None or self.pin(found) != pin:
             raise PlaybookError(
                 f"playbook {pin.id}, version {pin.modified}: is not what the run began with; bring that version back"
             )
         return found
+
+    def _found(self, pin: Pinned) -> Playbook | None:
+        try:
+            return self.kept(pin.digest) or self.resolve(pin.id, pin.modified)
+        except StepFault:  # of that name there are several
+            return None
 
 
 def _names_of(playbook: Playbook, name: str) -> Names:

@@ -32,8 +32,10 @@ from .state import (
     Withdrawn,
 )
 from .stepping import BEHAVIOURS
+from .taking_back import undone, withdraw
 from .values import StepFault, initial
-from .walking import Walker
+from .walker import Walker
+from .walking import answer, pass_time, walk
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def begin(program: Program, given: Mapping[str, Any], at: int) -> Advance:
     frame = Frame(0, "", playbook.workflow_start, 0, is_root=True)
     walker = Walker(program, State(Phase.RUNNING, at, at, [program.pin(playbook)], {0: scope}, {0: frame}), at)
     walker.has_turn(frame)
-    walker.walk(BEHAVIOURS)
+    walk(walker, BEHAVIOURS)
     return _advanced(walker)
 
 
@@ -79,18 +81,18 @@ def advance(program: Program, state: State, event: Event) -> Advance:
     walker = Walker(program, state.copied(), event.at)
     match event:
         case Time():
-            walker.pass_time(BEHAVIOURS)
+            pass_time(walker, BEHAVIOURS)
         case Withdrawn(why=why):
-            walker.withdraw(why)
+            withdraw(walker, why)
         case Answered(key=key):
             if state.phase is Phase.UNDOING and key == undo_key(program, state, state.undone):
-                walker.undone(event)
+                undone(walker, event)
             elif key in state.given_up or under_way(state, key) is not None:
-                walker.answer(event, BEHAVIOURS)
+                answer(walker, event, BEHAVIOURS)
             else:
                 due = ", ".join(_keys(program, state)) or "nothing"
                 raise PlaybookError(f"playbook {program.playbook.name}: answer to {key} where {due} is due")
-    walker.walk(BEHAVIOURS)
+    walk(walker, BEHAVIOURS)
     return _advanced(walker)
 
 

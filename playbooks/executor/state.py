@@ -91,6 +91,11 @@ class Pinned:
     digest: str
 
 
+def call_name(name: str, version: str | None) -> str:
+    """What a call asks for: a version of a playbook, or the latest of its id; it is answered once in a run."""
+    return name if version is None else f"{name} {version}"
+
+
 @dataclass(frozen=True, slots=True)
 class Done:
     """Something to take back: a step's work on one target."""
@@ -121,6 +126,7 @@ class State:
     attempt: int = 1  # of undoing; the fence in the keys of undo commands
     until: int = 0  # holding: when it ends
     given_up: dict[str, str] = field(default_factory=dict)  # keys of commands that nobody waits for -> their steps
+    called: dict[str, int] = field(default_factory=dict)  # what calls ask for, see `call_name` -> number of a playbook
     commands: dict[str, Command] = field(default_factory=dict, compare=False, repr=False)  # under way, made before
     wakes: int = field(default=UNKNOWN, compare=False, repr=False)  # when something happens by itself, once looked up
 
@@ -130,7 +136,7 @@ class State:
         scopes = {number: replace(scope, values=dict(scope.values)) for number, scope in self.scopes.items()}
         return replace(
             self, playbooks=self.playbooks[:], scopes=scopes, frames=frames, done=self.done[:],
-            given_up=dict(self.given_up), commands=dict(self.commands),
+            given_up=dict(self.given_up), called=dict(self.called), commands=dict(self.commands),
         )  # fmt: skip
 
     def to_json(self) -> dict[str, Any]:
@@ -236,6 +242,8 @@ class Command:
     until: int | None  # when its step's time is over, ms
     playbook: str = ""  # id of the playbook that asks for it
     version: str = ""  # its `modified`
+    digest: str = ""  # SHA-256 of its content
+    is_timed: bool = False  # whether its step, or one around it, names a time; else `until` is a bound of ours
     is_undo: bool = False
 
 
@@ -264,3 +272,4 @@ class Fact:
     path: str = ""
     text: str = ""
     playbook: str = ""  # id
+    version: str = ""  # its `modified`

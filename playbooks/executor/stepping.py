@@ -22,25 +22,28 @@ from ..cacao_steps import (
 )
 from ..conditions import Condition, ConditionFault, parse_condition
 from ..validity import fault_of_time
+from .asking import ask, take_answers
 from .checking import check_executable
 from .commanding import around
+from .ending import fail, leave, succeed
 from .evaluating import is_true
 from .filling import fill_party
 from .program import IN_TWIN
-from .state import Failure, Frame
+from .state import Failure, Frame, call_name
 from .values import REFERENCE, StepFault, initial
-from .walking import Behaviour, Walker
+from .walker import Walker
+from .walking import Behaviour
 
 
 def start(walker: Walker, frame: Frame, step: StartStep) -> None:
     """Go on."""
-    walker.succeed(frame, step)
+    succeed(walker, frame, step)
 
 
 def end(walker: Walker, frame: Frame, _step: EndStep) -> None:
     """End the branch, or the playbook: it leads nowhere."""
     walker.tell("succeeded", frame)
-    walker.leave(frame, None)
+    leave(walker, frame, None)
 
 
 def action(walker: Walker, frame: Frame, step: ActionStep) -> None:
@@ -48,13 +51,13 @@ def action(walker: Walker, frame: Frame, step: ActionStep) -> None:
     if not frame.targets:
         frame.targets = _targets(walker, frame, step)
     if frame.answers:
-        if not walker.take_answers(frame, step):
+        if not take_answers(walker, frame, step):
             return
         frame.number += 1
     if frame.number == len(step.commands):
-        walker.succeed(frame, step)
+        succeed(walker, frame, step)
     else:
-        walker.ask(frame, step)
+        ask(walker, frame, step)
 
 
 def _targets(walker: Walker, frame: Frame, step: ActionStep) -> list[dict[str, Any]]:
@@ -74,7 +77,7 @@ def playbook_action(walker: Walker, frame: Frame, step: PlaybookActionStep) -> N
     if _branch_failed(walker, frame):
         return
     if frame.number == 1:
-        walker.succeed(frame, step)
+        succeed(walker, frame, step)
         return
     called = _called(walker, frame, step)
     scope = walker.scope(frame, step)
@@ -85,13 +88,18 @@ def playbook_action(walker: Walker, frame: Frame, step: PlaybookActionStep) -> N
     except PlaybookError as fault:
         raise StepFault(str(fault)) from None
     frame.number = 1
-    walker.call(frame, walker.program.pin(called), values, called.workflow_start)
+    asked = call_name(step.playbook_id, step.playbook_version)
+    walker.call(frame, asked, walker.program.pin(called), values, called.workflow_start)
     walker.tell("chose", frame, f"{called.name}, version {called.modified}")
 
 
 def _called(walker: Walker, frame: Frame, step: PlaybookActionStep) -> Playbook:
     wanted = f"playbook {step.playbook_id}, version {step.playbook_version or 'latest'}"
-    called = walker.program.resolve(step.playbook_id, step.playbook_version)
+    before = walker.state.called.get(call_name(step.playbook_id, step.playbook_version))
+    if before is not None:  # once for the run, whatever is the latest by now
+        called: Playbook | None = walker.program.pinned(walker.state.playbooks[before])
+    else:
+        called = walker.program.resolve(step.playbook_id, step.playbook_version)
     if called is None:
         raise StepFault(f"{wanted}: is not known here; bring it, or name a version that is")
     if called.id != step.playbook_id or step.playbook_version not in (None, called.modified):
@@ -115,7 +123,7 @@ def parallel(walker: Walker, frame: Frame, step: ParallelStep) -> None:
         frame.number = 1
         walker.enter(frame, [(first, number) for number, first in enumerate(step.next_steps, 1)])
     elif not _branch_failed(walker, frame):
-        walker.succeed(frame, step)
+        succeed(walker, frame, step)
 
 
 def if_condition(walker: Walker, frame: Frame, step: IfConditionStep) -> None:
@@ -128,7 +136,7 @@ def if_condition(walker: Walker, frame: Frame, step: IfConditionStep) -> None:
         holds = _holds(walker, frame, step)
         branch = step.on_true if holds else step.on_false
     if branch is None:
-        walker.succeed(frame, step)
+        succeed(walker, frame, step)
     else:
         walker.enter(frame, [(branch, "true" if branch == step.on_true else "false")])
 
@@ -138,10 +146,10 @@ def while_condition(walker: Walker, frame: Frame, step: WhileConditionStep) -> N
     if _branch_failed(walker, frame):
         return
     if not _holds(walker, frame, step):
-        walker.succeed(frame, step)
+        succeed(walker, frame, step)
     elif frame.number >= walker.program.bounds.iterations:
         told = f"still true after {frame.number} iterations; bound the loop by a variable"
-        walker.fail(frame, Failure("LIMIT", frame.step, told))
+        fail(walker, frame, Failure("LIMIT", frame.step, told))
     else:
         frame.number += 1
         walker.enter(frame, [(step.on_true, frame.number)])
@@ -162,7 +170,7 @@ def switch_condition(walker: Walker, frame: Frame, step: SwitchConditionStep) ->
         case = value if value in step.cases else "default" if "default" in step.cases else None
         walker.tell("chose", frame, "no case" if case is None else f"case {case}")
     if case is None:
-        walker.succeed(frame, step)
+        succeed(walker, frame, step)
     else:
         walker.enter(frame, [(step.cases[case], list(step.cases).index(case) + 1)])
 
@@ -170,7 +178,7 @@ def switch_condition(walker: Walker, frame: Frame, step: SwitchConditionStep) ->
 def _branch_failed(walker: Walker, frame: Frame) -> bool:
     if not frame.failures:
         return False
-    walker.fail(frame, frame.failures[0])
+    fail(walker, frame, frame.failures[0])
     return True
 
 

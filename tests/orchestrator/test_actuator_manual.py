@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import json
+import threading
 import time
+from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
 import pytest
-from tocsin.orchestrator.actuators.base import Malformed, Order, Pending, Refused
+from tocsin.orchestrator.actuators.base import Malformed, Order, Pending, Refused, Unavailable
 from tocsin.orchestrator.actuators.journal import Journal
 from tocsin.orchestrator.actuators.manual import LONGEST_S, Manual, ManualSettings, Task, TaskError, make_manual
 from tocsin.orchestrator.actuators.setup import Setup
@@ -140,3 +142,31 @@ def test_the_command_line_lists_and_answers(manual: Manual, tmp_path: Path) -> N
     assert len(json.loads(CliRunner().invoke(task, ["list", "--all", *home, "--json"]).output)) == 1
     assert isinstance(CliRunner().invoke(task, ["list", "--home", str(tmp_path / "no")]).exception, TaskError)
     assert not (tmp_path / "no").exists()
+
+
+def test_a_task_that_was_withdrawn_does_not_appear_after_it(manual: Manual) -> None:
+    """The thread that asks came later than the end of the run: nobody is asked, also not when it tries again."""
+    assert manual.give_up("r/1") is False
+    for _ in range(2):
+        with pytest.raises(Unavailable, match="nobody was asked"):
+            manual.carry_out(ORDER)
+    assert manual.tasks.all() == []
+    with pytest.raises(Pending):
+        manual.carry_out(replace(ORDER, key="r/2"))
+    assert manual.give_up("r/2") is True and [one.state for one in manual.tasks.all()] == ["withdrawn"]
+
+
+def test_a_task_and_its_end_in_two_threads_leave_none_open(manual: Manual) -> None:
+    """Whichever comes first, a hundred times."""
+
+    def ask(order: Order) -> None:
+        with suppress(Pending, Unavailable, Malformed):
+            manual.carry_out(order)
+
+    for number in range(100):
+        order = replace(ORDER, key=f"r/{number}")
+        asking = threading.Thread(target=ask, args=(order,))
+        asking.start()
+        manual.give_up(order.key)
+        asking.join()
+    assert not [one for one in manual.tasks.all() if one.state == "open"]

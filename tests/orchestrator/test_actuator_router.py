@@ -6,6 +6,10 @@ import json
 import os
 import subprocess
 import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
 from importlib.metadata import version
 from pathlib import Path
 
@@ -13,8 +17,9 @@ import pytest
 import tocsin
 from tocsin.orchestrator.actuators.base import Order, Outcome, Refused
 from tocsin.orchestrator.actuators.openc2_http import OpenC2Http
-from tocsin.orchestrator.actuators.router import TYPES, build, installed, usable, why_not
+from tocsin.orchestrator.actuators.router import TYPES, Router, build, installed, usable, why_not
 from tocsin.orchestrator.actuators.setup import SetupError
+from tocsin.orchestrator.sending import Sending
 
 ROOT = Path(tocsin.__file__).parent
 EXAMPLE = ROOT / "docs" / "examples" / "tocsin-sigma"
@@ -127,3 +132,51 @@ def test_a_package_of_others_adds_a_type(tmp_path: Path) -> None:
     assert first == again and "no Sigma rule" in refusal
     (rule,) = rules.iterdir()
     assert rule.read_text() == RULE
+
+
+@dataclass
+class Alone:
+    """An actuator for one thread at a time, that notes when two were there."""
+
+    removes_duplicates: bool = True
+    there: int = 0
+    most: int = 0
+    gone: list[str] = field(default_factory=list)
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Take a while."""
+        with self._here():
+            time.sleep(0.2)
+        return Outcome(200)
+
+    def read(self, order: Order) -> Outcome | None:
+        """Know nothing."""
+        return None
+
+    def give_up(self, key: str) -> bool:
+        """Note it."""
+        with self._here():
+            self.gone.append(key)
+        return True
+
+    @contextmanager
+    def _here(self) -> Iterator[None]:
+        self.there += 1
+        self.most = max(self.most, self.there)
+        yield
+        self.there -= 1
+
+
+@pytest.mark.parametrize("routed", [True, False], ids=["behind the router", "by itself"])
+def test_an_actuator_for_one_thread_is_given_up_by_one_at_a_time(routed: bool) -> None:
+    """What nobody waits for is told when the order under way has ended, not into it."""
+    alone = Alone()
+    router = Router({"sigma": alone})
+    order = Order("k", "edge", {"text": "x"}, "sigma")
+    with Sending(router if routed else alone) as sending:
+        sending.send(order, was_sent=False)
+        while not alone.there:
+            time.sleep(0.001)
+        sending.forget("k")
+        assert sending.give_up("k") is True
+    assert (alone.most, alone.gone) == (1, ["k"])

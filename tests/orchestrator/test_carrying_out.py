@@ -21,6 +21,7 @@ from tocsin.playbooks.cacao import Playbook, digest
 from tocsin.playbooks.execute import among
 from tocsin.playbooks.targets import expand_in
 from tocsin.tests.orchestrator.fakes import GATEWAY, FakeActuator, House, at_once, chain, house
+from tocsin.tests.orchestrator.node_steps import caller
 from tocsin.tests.playbooks.flows import PROGRAMS, act, flow, sends, short
 from tocsin.tests.playbooks.makers import step_id
 from tocsin.twin.rulebook.effects import Effect
@@ -275,9 +276,7 @@ def test_a_run_that_fails_late_takes_back_all_of_it(tmp_path: Path) -> None:
 def test_a_called_playbook_acts_only_where_it_is_active_too(tmp_path: Path) -> None:
     """The response's own being active is not enough."""
     world = World()
-    home = node(
-        tmp_path, WHOLE, world, others=(CALLED,), is_active=lambda playbook, _owner: not playbook.startswith(OTHER)
-    )
+    home = node(tmp_path, WHOLE, world, others=(CALLED,), is_active=lambda name, _owner: name != digest(CALLED))
     propose(home, WHOLE)
     assert "a7" not in world.words and world.words[-1] == "-a1" and only(home).state is State.UNDONE
 
@@ -293,6 +292,25 @@ def test_commands_of_other_types_come_with_their_values_beside_them(tmp_path: Pa
     assert (order.type, order.owner, order.timeout_s) == ("bash", "edge", 90.0)
     assert (order.command, order.arguments) == ({"text": "collect __target__:value"}, {"__target__": GATEWAY})
     assert order.agent["address"] == {"url": ["urn:tocsin:actuator:edge"]}
+
+
+def test_an_order_has_a_bounded_time_where_the_playbook_names_none(tmp_path: Path) -> None:
+    """That of the terms, also for an undo: a tick waits for it. A person has longer; a time that is named stands."""
+    bash, task = ({"type": kind, "command": "look"} for kind in ("bash", "manual"))
+    playbook = flow({
+        "a1": act(1, undo=True, on_completion="a2", commands=[bash]), "a2": act(2, on_completion="a3", commands=[task]),
+        "a3": act(3, on_completion="p1", commands=[bash], timeout=7_200_000),
+        "p1": {"type": "parallel", "next_steps": ["a4", "a6"], "on_completion": "a5", "timeout": 1_800_000},
+        "a4": act(4, on_completion="e4", commands=[bash]), "a6": act(6, on_completion="e6", commands=[bash]),
+        "a5": act(5, on_completion="e0", commands=[bash]),
+    })  # fmt: skip
+    world = World()
+    home = node(tmp_path, playbook, world, terms=Terms(order_s=45))
+    propose(home, playbook)
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    assert [order.timeout_s for order in world.sent] == [45, 86_400, 7_200, 1_800, 1_800, 45, 45]
+    assert Terms().order_s == 300
 
 
 def test_what_the_twin_resolves_to_assets_of_others_is_not_acted_on(tmp_path: Path) -> None:

@@ -7,13 +7,14 @@ from typing import Any
 
 import pytest
 from tocsin.orchestrator import audit
+from tocsin.orchestrator.actuators.base import Order, Outcome
 from tocsin.orchestrator.actuators.manual import TaskError
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.response_commands import _state
 from tocsin.orchestrator.terms import Terms
 from tocsin.tests.orchestrator.fakes import GATEWAY, House
 from tocsin.tests.orchestrator.node_steps import caller, calls
-from tocsin.tests.orchestrator.test_carrying_out import World, kinds, node, only, propose
+from tocsin.tests.orchestrator.test_carrying_out import World, kinds, node, only, propose, word
 from tocsin.tests.orchestrator.test_several_orders import TASK, fork, with_people
 from tocsin.tests.playbooks.flows import act, flow
 
@@ -120,3 +121,31 @@ def test_an_undo_that_is_wanted_again_after_it_was_overdue_has_its_time_anew(tmp
     assert shown(home)["undo_overdue"] is None and len(calls(home)) == 1
     home.tick(31)
     assert shown(home)["undo_overdue"] is True and kinds(home).count("undo_overdue") == 2
+
+
+class Breaks(World):
+    """A world whose actuator breaks when it is asked for an undo, after it was under way."""
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Do it; of an undo, raise what no actuator may."""
+        if word(order) == "-a1" and not self.waiting:
+            raise RuntimeError("the driver fell over")
+        return super().carry_out(order)
+
+
+def test_an_undo_whose_actuator_breaks_is_overdue_as_any_other(tmp_path: Path) -> None:
+    """It is said once, a person is called once, every fault is still raised, and the undo goes on."""
+    world = Breaks(removes_duplicates=True, waiting=frozenset({"-a1"}))
+    home = node(tmp_path, SLOW, world, terms=HALF_AN_HOUR)
+    propose(home, SLOW)
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    world.waiting = frozenset()
+    for minutes in (20, 11, 1, 1):
+        with pytest.raises(ExceptionGroup):
+            home.tick(minutes)
+    assert shown(home)["undo_overdue"] is True and kinds(home).count("undo_overdue") == 1
+    assert len(calls(home)) == 1 and "the driver fell over" in calls(home)[0]
+    world.waiting = frozenset({"nothing of this"})
+    home.tick()
+    assert only(home).state is State.UNDONE and len(calls(home)) == 1

@@ -24,7 +24,10 @@ def proposed(path: Path) -> tuple[sa.Engine, str]:
     engine = open_store(sqlite_url(path / "s.sqlite"))
     with engine.begin() as conn:
         is_active = lambda _playbook, _owner: True  # noqa: E731
-        made = propose(conn, isolate(), twin=chain(), shelf=shelf(), terms=Terms(), is_active=is_active, now=START)
+        made = propose(
+            conn, isolate(), twin=chain(), shelf=shelf(), pinned=lambda _response: None, terms=Terms(),
+            is_active=is_active, now=START,
+        )  # fmt: skip
     return engine, made.id
 
 

@@ -113,7 +113,7 @@ def test_an_order_goes_to_owners_who_were_asked_only(tmp_path: Path) -> None:
             due = script.due(*given)
             return replace(due, orders=tuple(replace(order, owner="shop") for order in due.orders))
 
-    object.__setattr__(home.node._workflow, "script", Stray())
+    object.__setattr__(home.node._workflow.office, "script", Stray())
     home.advisor.proposals = [isolate()]
     home.tick()
     assert only(home).state is State.FAILED and home.actuator.sent == []
@@ -235,7 +235,7 @@ def test_what_is_held_back_is_not_rehearsed_at_every_tick(
         home.tick(10)
     assert len(rehearsed) == 2 and home.actuator.sent == []
     home.node.set_kill_switch(caller("edge"), on=False)
-    home.node._workflow.terms.budgets["edge"] = Budget(9, 9.0)  # type: ignore[index]
+    home.node._workflow.office.terms.budgets["edge"] = Budget(9, 9.0)  # type: ignore[index]
     for number in (3, 4):
         home.tick()
         assert len(rehearsed) == number and len(home.actuator.sent) == 2 * (number - 2)

@@ -33,7 +33,7 @@ def test_what_is_being_carried_out_stops_when_its_grounds_are_gone(tmp_path: Pat
         home.advisor.proposals = []
         assert only(home).state is State.EXECUTING
         if not days:
-            object.__setattr__(home.node._workflow, "is_active", lambda _playbook, _owner: False)
+            object.__setattr__(home.node._workflow.office, "is_active", lambda _playbook, _owner: False)
         home.tick(1 + days * 24 * 60)
         assert only(home).state is State.UNDONE and home.actuator.actions == ["allow"]
         assert reason in calls(home)[-1]
@@ -62,7 +62,7 @@ def test_a_playbook_withdrawn_between_two_orders_sends_no_more(tmp_path: Path) -
     """The guard judges before each order, not only before each run; what was done is taken back."""
     actuator = FakeActuator()
     home = house(tmp_path, twin=chain(at_once("edge")), actuator=actuator)
-    object.__setattr__(home.node._workflow, "is_active", lambda _playbook, _owner: not actuator.sent)
+    object.__setattr__(home.node._workflow.office, "is_active", lambda _playbook, _owner: not actuator.sent)
     home.advisor.proposals = [isolate()]
     home.tick()
     assert actuator.actions == ["deny"]

@@ -7,13 +7,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tocsin.orchestrator import workflow
+import sqlalchemy as sa
+from tocsin.orchestrator import executing
 from tocsin.orchestrator.actuators.base import Order, Outcome, Unavailable
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.proposals import Verification
+from tocsin.orchestrator.records import list_responses
+from tocsin.orchestrator.store import READS
 from tocsin.playbooks.cacao import PlaybookError
 from tocsin.tests.orchestrator.fakes import (
     FakeActuator,
+    House,
     ListScript,
     at_once,
     chain,
@@ -178,19 +182,19 @@ def test_a_node_that_dies_when_a_run_fails_takes_it_back_all_the_same(
     class PowerCutError(Exception):
         pass
 
-    told = workflow.update_response
+    told = executing.update_response
 
     def torn(conn: Any, response: str, **changed: Any) -> None:
         if "undo_wanted" in changed:
             raise PowerCutError
         told(conn, response, **changed)
 
-    monkeypatch.setattr(workflow, "update_response", torn)
+    monkeypatch.setattr(executing, "update_response", torn)
     with pytest.raises(ExceptionGroup):
         home.tick()
     assert only(home).state is State.EXECUTING
     assert home.actuator.actions == ["deny"]
-    monkeypatch.setattr(workflow, "update_response", told)
+    monkeypatch.setattr(executing, "update_response", told)
     home.advisor.proposals = []
     home.tick()
     assert only(home).state is State.UNDONE
@@ -214,9 +218,58 @@ def test_a_run_whose_undo_cannot_be_told_calls_a_person(tmp_path: Path) -> None:
 
 
 class LosesDeny(FakeActuator):
-    """An actuator whose answers to `deny` are lost."""
+    """An actuator whose answers to `deny` are lost; it does a key once."""
 
     def carry_out(self, order: Order) -> Outcome:
         """Do it, and lose the answer to `deny`."""
         self.loses = order.command["action"] == "deny"
+        if not self.loses and order.key in self.done:
+            return Outcome(200, "done before")
         return super().carry_out(order)
+
+
+class KilledError(BaseException):
+    """The process is gone: nothing of ours catches it."""
+
+
+@pytest.mark.parametrize("lost", [False, True], ids=["refused", "answers lost"])
+def test_a_node_killed_before_any_write_of_a_failing_run_leaves_nothing_done(tmp_path: Path, lost: bool) -> None:
+    """Killed before its first, second ... commit, and started again: the run fails all the same, and is taken back."""
+    number, was_killed = 0, True
+    while was_killed:
+        number += 1
+        path = tmp_path / str(number)
+        actuator = LosesDeny(removes_duplicates=True) if lost else FakeActuator(refuse=frozenset({"set"}))
+        home = house(path, twin=chain(at_once("edge")), actuator=actuator)
+        home.advisor.proposals = [isolate()]
+        left = number
+
+        def kill(conn: sa.Connection) -> None:
+            nonlocal left
+            left -= not conn.get_execution_options().get(READS)
+            if left == 0:
+                raise KilledError
+
+        sa.event.listen(home.engine, "commit", kill)
+        try:
+            for _ in range(4):
+                home.tick()
+            was_killed = False
+        except KilledError:
+            was_killed = True
+        sa.event.remove(home.engine, "commit", kill)
+        now = home.node.clock.now()
+        home = house(path, twin=chain(at_once("edge")), actuator=actuator)
+        home.advisor.proposals = [isolate()] if not _proposed(home) else []
+        home.node.tick(now + timedelta(minutes=1))
+        home.advisor.proposals = []
+        for _ in range(4):
+            home.tick()
+        assert only(home).state is State.UNDONE and actuator.actions == ["deny", "allow"], f"before commit {number}"
+        assert "undo_wanted" in kinds(home)
+    assert number > 8  # commits: the proposal, its way to the start, each order and outcome, the failure, the undo
+
+
+def _proposed(home: House) -> bool:
+    with home.engine.begin() as conn:
+        return bool(list_responses(conn))

@@ -116,6 +116,8 @@ def test_unknown_owner_is_named(tmp_path: Path, small_chain: None) -> None:
         ("never_touch: [edge/host/none]", "edge/host/none"),
         ("budgets: {edge: {max_responses: -1}}", "budgets.edge.max_responses"),
         ("budgets: {edge: {max_criticality: .nan}}", "max_criticality"),
+        ("order_s: 0", "order_s"),
+        ("order_s: 86401", "order_s"),
         ("colour: red", "colour"),
         ("a: [", "line 2"),
         ("[" * 100_000, "nested too deeply"),

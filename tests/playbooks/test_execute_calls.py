@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import pytest
-from tocsin.playbooks.cacao import Playbook, PlaybookError
-from tocsin.playbooks.execute import Answered, Command, Phase, Program, advance, among, begin
+from tocsin.playbooks.cacao import Playbook, PlaybookError, digest
+from tocsin.playbooks.execute import Answered, Command, Phase, Program, advance, among, begin, state_from_json
 from tocsin.tests.playbooks.flows import PROGRAMS, SMALL, Run, act, bringing, failing, flow, run, sends
 from tocsin.tests.playbooks.makers import VALUES, read, step_id
 
@@ -144,3 +145,26 @@ def test_a_value_that_does_not_fit_does_not_come_back() -> None:
     called = flow({"a7": act(7, on_completion="e7")}, "a7", variables=text, id=OTHER)
     done = run(_caller(out_args=["__count__"]), resolve=among([called]))
     assert done.words == ["a7", "a3"] and done.state.failure is not None and "no integer" in done.state.failure.text
+
+
+def test_a_call_that_is_repeated_is_answered_by_what_answered_it_before() -> None:
+    """Once for the run, whatever is the latest by then; one by its version says nothing of the latest."""
+    answers = {None: [_called(), _called(modified=NEW)], OLD: [_called()]}
+    steps = {
+        f"c{number}": {"type": "playbook-action", "playbook_id": OTHER, "on_completion": f"c{number + 1}", **pin}
+        for number, pin in enumerate(({}, {}, {"playbook_version": OLD}, {}), 1)
+    }
+    steps["c4"]["on_completion"] = "e0"
+    done = run(flow(steps, "c1"), resolve=lambda _name, version: answers[version].pop(0))
+    assert [one.digest for one in done.sent] == [digest(_called())] * 4 and done.state.phase is Phase.SUCCEEDED
+    assert done.state.called == {OTHER: 1, f"{OTHER} {OLD}": 1}
+    assert state_from_json(json.loads(json.dumps(done.state.to_json()))) == done.state
+
+
+@pytest.mark.parametrize("version", [None, OLD])
+def test_two_contents_under_one_id_and_version_are_not_called(version: str | None) -> None:
+    """They do not say which one; twice the same is one."""
+    pin = {} if version is None else {"playbook_version": version}
+    done = run(_caller(**pin), resolve=among([_called(), _called(description="another")]))
+    assert done.words == ["a3"] and done.state.failure is not None and "two contents" in done.state.failure.text
+    assert run(_caller(**pin), resolve=among([_called(), _called()])).words == ["a7", "a2"]

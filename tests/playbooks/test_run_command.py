@@ -101,6 +101,24 @@ def test_loops_branches_and_calls_are_told_with_their_paths(tmp_path: Path) -> N
     assert [row["playbook"] for row in rows if short(row["step"]) == "a7"] == [other]
 
 
+def test_steps_of_two_versions_of_a_playbook_are_told_apart(tmp_path: Path) -> None:
+    """Both are called; each step is told with its type and its version, not with those of the other's."""
+    other, early, late = step_id("playbook", 501), "2025-01-01T00:00:00.000Z", "2026-01-01T00:00:00.000Z"
+    taken = {name: {"type": "string", "value": "x"} for name in ("__target__", "__actuator__", "__response__")}
+    files = [
+        _file(tmp_path, flow({f"a{number}": act(number, on_completion="e7")}, f"a{number}", variables=taken, id=other,
+                             modified=modified), f"{number}.json")
+        for number, modified in ((7, early), (8, late))
+    ]  # fmt: skip
+    steps = {
+        "c1": {"type": "playbook-action", "playbook_id": other, "playbook_version": early, "on_completion": "c2"},
+        "c2": {"type": "playbook-action", "playbook_id": other, "on_completion": "e0"},
+    }
+    told = _run(_file(tmp_path, flow(steps, "c1")), *TARGET, "--with", files[0], "--with", files[1], "--json")
+    rows = {short(row["step"]): (row["type"], row["version"]) for row in _rows(told)}
+    assert (rows["a7"], rows["a8"]) == (("action", early), ("action", late))
+
+
 def test_every_step_and_command_type_of_the_standard_is_walked(tmp_path: Path) -> None:
     """The playbook with all of CACAO in it; the playbook that it calls is not there, so it fails, by its exception."""
     content = full()

@@ -72,9 +72,9 @@ class RealFilter:
         outcome = self.send({"action": action, "target": dict(target), "args": {**COMPLETE, **args}}, token=token)
         return int(outcome.results["slpf"]["rule_number"])
 
-    def delete(self, number: int) -> None:
+    def delete(self, number: int, *, token: str = TOKEN) -> None:
         """Take a rule away."""
-        self.send({"action": "delete", "target": {"slpf:rule_number": number}, "args": COMPLETE})
+        self.send({"action": "delete", "target": {"slpf:rule_number": number}, "args": COMPLETE}, token=token)
 
 
 def library_commands(name: str, target: str, response: str) -> list[dict[str, Any]]:
