@@ -87,6 +87,19 @@ def test_scoring_only_what_is_legal_changes_no_score(game: Game) -> None:
         torch.testing.assert_close(found, wanted, rtol=1e-4, atol=1e-5, msg=name)
 
 
+def test_nothing_legal_and_nothing_there_can_be_learned_from(game: Game) -> None:
+    """Worlds that may only wait, and worlds without a filled slot, have a score for waiting, a value, and gradients."""
+    network, rows = _network(game), torch.from_numpy(ActiveWorlds(ResponseWorlds(game, range(3))).active.rows)
+    legal = torch.zeros(3, 1 + len(game.effects.playbook) * rows.shape[1], dtype=torch.bool)
+    legal[:, 0] = True
+    for shown in (rows, torch.zeros_like(rows)):
+        logits, values = network(shown, legal)
+        assert (logits[:, 0].abs() < 100).all() and (logits[:, 1:] == ILLEGAL).all()
+        network.zero_grad()
+        (logits[:, 0].sum() + values.sum()).backward()
+        assert network.wait.bias.grad == 3 and network.value.bias.grad == 3
+
+
 def test_chances_are_those_of_sb3(game: Game) -> None:
     """Log probabilities, entropies, and their gradients, are those of the masked distribution of sb3-contrib."""
     policy = make_learner(game, TrainSettings(worlds=4, steps=2)).policy
