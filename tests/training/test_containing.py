@@ -14,10 +14,11 @@ from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.tests.envs.games import short_game
-from tocsin.training.containing import Containing, RuleNumbers, read_numbers
+from tocsin.training.containing import USUAL_ASSETS, Containing, RuleNumbers, read_numbers
 from tocsin.training.settings import TrainError
 from tocsin.twin.rulebook.rules import BLOCKING
 from tocsin.twin.rulebook.worlds import STREAM_EVALUATION
+from tocsin.twin.vocabulary import Gain
 
 SHIPPED = RuleNumbers.shipped()
 CUT, EVICT, OPEN, LOOK = range(4)
@@ -108,6 +109,40 @@ def test_who_is_assumed_to_come_decides_how_soon_it_cuts_off() -> None:
         return float(told_gains(rule, worlds, np.full((1, game.compiled.sizes[0]), 0.9))[CUT].max())
 
     assert eager("ransomware") > eager("apt")
+
+
+def test_what_an_attacker_may_reach_soon_is_cut_off_and_looked_at_before_it_is_held() -> None:
+    """Next to a sure hold cutting off and looking gain more the further the rule looks ahead; evicting does not."""
+    game = short_game()
+    worlds, held = played(game, 1, 1), np.zeros((1, game.compiled.sizes[0]))
+    step, taste = np.asarray(game.compiled.arrays.step), np.asarray(game.assumed.weight)[0]
+    source, target = next(
+        (int(one["src"]), int(one["dst"]))
+        for one in step[(taste > 0) & (step["gain"] == Gain.USER)]
+        if worlds.legal[0, Containing(game, SHIPPED).actions[int(one["dst"])]]
+    )
+    held[0, source] = 1.0
+
+    def next_to_it(minutes: float) -> np.ndarray:
+        numbers = replace(SHIPPED, cut_ahead=minutes, look_ahead=minutes, cut_room=0.0, look_room=0.0, level=1e3)
+        return told_gains(Containing(game, numbers), worlds, held)[:, 0, target]
+
+    now, soon, later = next_to_it(0.0), next_to_it(5.0), next_to_it(60.0)
+    assert now[CUT] < soon[CUT] < later[CUT]
+    assert now[LOOK] < soon[LOOK] < later[LOOK]
+    assert now[EVICT] == soon[EVICT] == later[EVICT]
+
+
+def test_the_larger_the_chain_the_less_it_cuts_off() -> None:
+    """At equal belief: each asset is a smaller share of its owner, and decisions are as many."""
+    game = short_game()
+    worlds, held = played(game, 1, 1), np.full((1, game.compiled.sizes[0]), 0.9)
+    size = np.log2(game.compiled.sizes[0] / USUAL_ASSETS)
+    assert size < 0  # a chain of less than the usual size: cut off more
+    some, more = (
+        told_gains(Containing(game, replace(SHIPPED, cut_size=one, level=1e3)), worlds, held)[CUT] for one in (0.0, 0.5)
+    )
+    assert (more[np.isfinite(more)] > some[np.isfinite(some)]).all()
 
 
 def test_where_the_library_cannot_cut_off_the_rest_of_the_rule_is_left() -> None:
