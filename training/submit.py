@@ -41,15 +41,18 @@ def pack(job: Job, folder: Path) -> None:
     """Fill an empty or new folder with what a job needs; `ray job submit --working-dir` takes it.
 
     Raises:
-        TrainError: the folder holds files, or no wheel can be built.
+        TrainError: the folder holds files or cannot be written, or no wheel can be built; nothing is written then.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainError(f"{folder}: holds files; name a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in job.files.items():
-        (folder / name).write_bytes(content)
     with tempfile.TemporaryDirectory() as made, zipfile.ZipFile(build_wheel(Path(made))) as wheel:
-        wheel.extractall(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in job.files.items():
+                (folder / name).write_bytes(content)
+            wheel.extractall(folder)
+        except OSError as error:
+            raise TrainError(f"{folder}: {error.strerror or error}; name a folder that can be written") from None
 
 
 def build_wheel(folder: Path) -> Path:

@@ -100,6 +100,16 @@ def test_nothing_legal_and_nothing_there_can_be_learned_from(game: Game) -> None
         assert network.wait.bias.grad == 3 and network.value.bias.grad == 3
 
 
+def test_a_mask_may_be_of_one_world(game: Game) -> None:
+    """As SB3's own policies take it: `predict` of one situation with the mask of that one."""
+    learner = make_learner(game, TrainSettings(worlds=4, steps=2))
+    seen = ActiveWorlds(ResponseWorlds(game, range(1)))
+    row, mask = seen.active.rows[0].copy(), seen.masks()[0]
+    masks = mask, mask[None], mask[None, None]
+    told = [learner.predict(row, action_masks=one, deterministic=True)[0] for one in masks]
+    assert mask[told[0]] and told[0] == told[1] == told[2]
+
+
 def test_chances_are_those_of_sb3(game: Game) -> None:
     """Log probabilities, entropies, and their gradients, are those of the masked distribution of sb3-contrib."""
     policy = make_learner(game, TrainSettings(worlds=4, steps=2)).policy
