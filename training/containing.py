@@ -9,7 +9,7 @@ stake in the twin and the assumed attacker (`envs.threat`), never hidden truth. 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from functools import cached_property
 from importlib.resources import files
 from pathlib import Path
@@ -99,6 +99,11 @@ class RuleNumbers:
             values = np.array([getattr(rule, one.name) for rule in rules], np.float64)
             columns[one.name] = np.repeat(values, worlds)[:, None]
         return cls(**columns)
+
+    def levelled(self, factor: float) -> RuleNumbers:
+        """As these, with so many times the level, or the end of its range."""
+        of_level = next(one.metadata for one in fields(self) if one.name == "level")
+        return replace(self, level=float(np.clip(self.level * factor, of_level["low"], of_level["high"])))
 
     def as_dict(self) -> dict[str, float]:
         """By name, of one rule."""

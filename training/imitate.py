@@ -135,8 +135,7 @@ def teacher(game: Game, factor: float, settings: TrainSettings) -> Teacher:
     """
     if settings.seats == OWNERS:
         return Watchful(game, IMITATED_LEVEL * factor)
-    numbers = numbers_of(settings)
-    return Containing(game, replace(numbers, level=numbers.level * factor))
+    return Containing(game, numbers_of(settings).levelled(factor))
 
 
 def tuned(chains: Sequence[Chain], settings: TrainSettings) -> float:

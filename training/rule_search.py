@@ -77,10 +77,8 @@ def search(
         progress: called with each generation's number and what its mean candidate loses over what the start loses.
 
     Raises:
-        TrainError: a setting is out of range; SuiteError: no such suite.
+        SuiteError: no such suite.
     """
-    if not read_suite(settings.suite).tuned_on:
-        raise TrainError(f"suite {settings.suite}: has no chains to tune on; name another")
     size = len(fields(RuleNumbers))
     evolution = CMA(np.zeros(size), 1.0, seed=settings.seed, population_size=settings.candidates)
     curve = []

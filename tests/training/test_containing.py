@@ -15,7 +15,8 @@ from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.tests.envs.games import short_game
 from tocsin.training.containing import USUAL_ASSETS, Containing, RuleNumbers, read_numbers
-from tocsin.training.settings import TrainError
+from tocsin.training.imitate import FACTORS, teacher
+from tocsin.training.settings import TrainError, TrainSettings
 from tocsin.twin.rulebook.rules import BLOCKING
 from tocsin.twin.rulebook.worlds import STREAM_EVALUATION
 from tocsin.twin.vocabulary import Gain
@@ -191,6 +192,18 @@ def test_numbers_that_cannot_be_are_named(tmp_path: Path, content: str, named: s
     with pytest.raises(TrainError, match=named) as refused:
         read_numbers(path)
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("level", [1e-3, 1e3])
+def test_a_level_at_an_end_of_its_range_teaches(level: float, tmp_path: Path) -> None:
+    """A search may end there; training tries factors of it, and no factor leads out of the range."""
+    path = tmp_path / "rule.yaml"
+    path.write_text(text(level=level))
+    for factor in FACTORS:
+        rule = teacher(short_game(), factor, TrainSettings(rule=str(path)))
+        assert isinstance(rule, Containing)
+        assert rule.numbers.level == pytest.approx(min(1e3, max(1e-3, level * factor)))
+        assert replace(rule.numbers, level=level) == read_numbers(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -81,6 +81,15 @@ def test_a_folder_is_packed_whole_or_not_at_all(tmp_path: Path, monkeypatch: pyt
         pack(job, folder / "train.yaml" / "below")
 
 
+def test_a_build_that_takes_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `--pack` as by `--submit`; the folder is not made."""
+    monkeypatch.setattr(submitting.shutil, "copytree", lambda *given, **more: None)
+    monkeypatch.setattr(submitting, "BUILD_S", 1e-4)
+    with pytest.raises(TrainError, match="the wheel cannot be built: pip took more than"):
+        pack(Job(("train",), {}), tmp_path / "job")
+    assert not list(tmp_path.iterdir())
+
+
 def test_a_league_job_reads_its_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """Its command is one of `tocsin league`: with equal settings, the scenario, policies by their names, the folder."""
     scenario, out = tmp_path / "mine.yaml", tmp_path / "a folder"
