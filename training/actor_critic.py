@@ -29,8 +29,10 @@ class OnePassPolicy(MaskableActorCriticPolicy):
         return scores if legal is None else scores.masked_fill(~legal, ILLEGAL), values
 
     def _scored(self, obs: torch.Tensor, masks: Any) -> tuple[torch.Tensor, torch.Tensor]:
-        legal = None if masks is None else torch.as_tensor(masks, dtype=torch.bool, device=self.device)
-        return self.scored(obs, legal)
+        if masks is None:
+            return self.scored(obs, None)
+        legal = torch.as_tensor(masks, dtype=torch.bool, device=self.device)
+        return self.scored(obs, legal.reshape(-1, legal.shape[-1]))  # as SB3: a mask may be of one world, or nested
 
     def forward(self, obs: torch.Tensor, deterministic: bool = False, action_masks: Any = None) -> Any:
         """(actions, values, log probabilities)."""

@@ -15,7 +15,7 @@ from ..envs.scenario import Scenario
 from .family import Chains, Curriculum
 from .imitate import imitate, numbers_of
 from .seats import Seating
-from .settings import TrainSettings
+from .settings import COALITION, TrainSettings
 from .validate import Validated, validated
 
 BUDGETS = ("downtime_budget", "false_budget", "consents_budget", "budget_rate")
@@ -63,8 +63,10 @@ class Defence:
         """See `Curriculum`.
 
         Raises:
-            TrainError: as `Curriculum`.
+            TrainError: as `Curriculum`, or the rule is none.
         """
+        # what is imitated is read once: a run takes long, and the file may be gone by its end
+        self.rule = numbers_of(settings).as_dict() if settings.seats == COALITION else {}
         self.curriculum = Curriculum(scenario, settings)
         self.stage_at, self.chains, self.told = self.curriculum.stage_at, self.curriculum.chains, self.curriculum.told
         self._scenario, self._settings = scenario, settings
@@ -75,7 +77,7 @@ class Defence:
         return {
             "scenario": scenario.name,
             **{name: getattr(self._settings, name) for name in BOUND},
-            "rule": numbers_of(self._settings).as_dict(),
+            **({"rule": self.rule} if self.rule else {}),
             "library": judges[0].game.library.digest,
             "observation version": OBSERVATION_VERSION,
             "chain": [chain.game.compiled.twin.digest for chain in judges],

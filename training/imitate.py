@@ -25,7 +25,7 @@ from ..envs.owners import seated
 from ..envs.target_graph import TARGET_FEATURES
 from ..envs.vector import ResponseWorlds
 from ..twin.compiled import Int32
-from .containing import Containing, RuleNumbers, read_numbers
+from .containing import Containing, RuleNumbers, Weight, read_numbers
 from .family import Chain, dealt
 from .network import PairNetwork
 from .settings import OWNERS, TrainSettings
@@ -49,7 +49,7 @@ class Teacher(Protocol):
     """A rule that says what each response is worth."""
 
     @property
-    def level(self) -> float:
+    def level(self) -> Weight:
         """Gain of waiting."""
         ...
 
@@ -135,8 +135,7 @@ def teacher(game: Game, factor: float, settings: TrainSettings) -> Teacher:
     """
     if settings.seats == OWNERS:
         return Watchful(game, IMITATED_LEVEL * factor)
-    numbers = numbers_of(settings)
-    return Containing(game, replace(numbers, level=numbers.level * factor))
+    return Containing(game, numbers_of(settings).levelled(factor))
 
 
 def tuned(chains: Sequence[Chain], settings: TrainSettings) -> float:

@@ -31,8 +31,9 @@ def training_job(settings: TrainSettings) -> Job:
     """
     if not settings.run:
         raise TrainError("run: a job's files must outlive it; give a folder or URL that all nodes reach")
-    if "://" not in settings.run and not Path(settings.run).is_absolute():
-        raise TrainError(f"run {settings.run}: a job's own folder goes with it; give an absolute path or a URL")
+    protocol, _, place = settings.run.rpartition("://")
+    if protocol == "memory" or (protocol in ("", "file", "local") and not Path(place).is_absolute()):
+        raise TrainError(f"run {settings.run}: what a job has to itself goes with it; give an absolute path or a URL")
     there, files = taken_along(settings)
     return Job(TRAINING, {CONFIG: settings_yaml(there).encode(), **files})
 

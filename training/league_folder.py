@@ -17,7 +17,7 @@ import numpy as np
 from ..envs.policy_file import NumpyPolicy
 from ..envs.scenario import Scenario
 from .checkpoint import Shelf, put_whole
-from .league_settings import LeagueError, LeagueSettings, league_yaml
+from .league_settings import LeagueError, LeagueSettings, league_yaml, read_league
 from .runs import commit, packages
 
 SETTINGS, BEGAN = "league.yaml", "began.json"
@@ -45,17 +45,17 @@ def open_folder(
         put_whole(shelf.fs, f"{shelf.folder}/{SETTINGS}", league_yaml(settings).encode())
         put_whole(shelf.fs, f"{shelf.folder}/{BEGAN}", (json.dumps(made, indent=1) + "\n").encode())
         return
-    try:
-        kept, began = (out / SETTINGS).read_text(), json.loads((out / BEGAN).read_text())
+    try:  # settings as read, not as text: those that a league of before did not have yet are the usual ones
+        kept, began = league_yaml(read_league(out / SETTINGS)), json.loads((out / BEGAN).read_text())
     except (OSError, ValueError, RecursionError):
         raise LeagueError(f"--out {out}: holds no league to go on with; leave --resume out") from None
     if not isinstance(began, dict) or {name: began.get(name) for name in told} != told:
         raise LeagueError(
             f"--out {out}: its league has another scenario or other policies; give the same, or a new folder"
         )
-    lines = zip(kept.splitlines(), league_yaml(settings).splitlines(), strict=False)
+    lines = zip(kept.splitlines(), league_yaml(settings).splitlines(), strict=True)
     other = next((line for line, own in lines if line != own), "")
-    if other or len(kept.splitlines()) != len(league_yaml(settings).splitlines()):
+    if other:
         raise LeagueError(
             f"--out {out}: its league has {other.split('#')[0].strip()!r}; go on as it began, or name a new folder"
         )

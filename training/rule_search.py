@@ -3,7 +3,7 @@
 Flows in: a suite, whose tuning chains are played (never its judged ones), and settings. Flows out: `Found`. Method:
 Hansen and Ostermeier 2001, "Completely Derandomized Self-Adaptation in Evolution Strategies". All candidates of a
 generation play the same attacks (common random numbers), every generation others. Candidates are played side by side
-on Ray.
+in one batch, chains side by side on Ray.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .cluster import each
 from .containing import Containing, RuleNumbers
 from .freezing import game_of
-from .playing import lost
+from .playing import LANES, lost
 from .settings import TrainError, TrainSettings, check_field, number, word
 from .suites import read_suite
 
@@ -39,7 +39,7 @@ class SearchSettings:
     candidates: int = number(14, 4, 1000, "in a generation")
     attacks: int = number(10, 1, 1000, "that each plays on every tuning chain, by each attacker")
     judged_attacks: int = number(50, 20, 10_000, "fresh ones, by which the start and what was found are compared")
-    workers: int = number(2, 1, 4096, "candidates played side by side")
+    workers: int = number(2, 1, 4096, "chains played side by side")
     seed: int = number(0, 0, 2**31 - 1, "of the draws of candidates")
 
     def __post_init__(self) -> None:
@@ -77,9 +77,8 @@ def search(
         progress: called with each generation's number and what its mean candidate loses over what the start loses.
 
     Raises:
-        TrainError: a setting is out of range; SuiteError: no such suite.
+        SuiteError: no such suite.
     """
-    read_suite(settings.suite)
     size = len(fields(RuleNumbers))
     evolution = CMA(np.zeros(size), 1.0, seed=settings.seed, population_size=settings.candidates)
     curve = []
@@ -87,9 +86,9 @@ def search(
         asked = [evolution.ask() for _ in range(settings.candidates)]
         first = generation * settings.attacks
         played = [numbers_at(start, point) for point in (np.zeros(size), evolution.mean, *asked)]
-        means = [losses.mean() for losses in _played(played, first, settings.attacks, settings)]
+        means = _played(played, first, settings.attacks, settings).mean(axis=(1, 2))
         curve.append(float(means[1] / max(means[0], 1e-9)))
-        evolution.tell(list(zip(asked, means[2:], strict=True)))
+        evolution.tell(list(zip(asked, means[2:].tolist(), strict=True)))
         progress(generation, curve[-1])
     found = numbers_at(start, evolution.mean)
     before, after = _played([start, found], FRESH, settings.judged_attacks, settings)
@@ -116,24 +115,30 @@ def numbers_at(start: RuleNumbers, point: npt.NDArray[np.float64]) -> RuleNumber
 
 def _played(
     numbers: Sequence[RuleNumbers], first: int, attacks: int, settings: SearchSettings
-) -> list[npt.NDArray[np.float64]]:
-    """float64[cells, attacks] losses of each."""
-    given = [(settings.suite, one, first, attacks) for one in numbers]
-    return list(each(play_numbers, given, TrainSettings(workers=settings.workers)))
+) -> npt.NDArray[np.float64]:
+    """float64[numbers, cells, attacks] losses."""
+    cells = len(read_suite(settings.suite).tuned_on)
+    given = [(settings.suite, cell, tuple(numbers), first, attacks) for cell in range(cells)]
+    losses = np.stack(list(each(play_numbers, given, TrainSettings(workers=settings.workers))))
+    return losses.transpose(1, 0, 2)
 
 
 def play_numbers(
-    suite: str, numbers: RuleNumbers, first: int, attacks: int, settings: TrainSettings
+    suite: str, cell: int, numbers: Sequence[RuleNumbers], first: int, attacks: int, settings: TrainSettings
 ) -> npt.NDArray[np.float64]:
-    """float64[cells, attacks] what the rule loses on a suite's tuning chains, attacks `first` and on, owner-hours."""
-    ids = range(first, first + attacks)
-    return np.stack([lost(game, Containing(game, numbers), ids, stream=STREAM_ENVIRONMENT) for game in _games(suite)])
+    """float64[numbers, attacks] what rules lose on one of a suite's tuning cells, attacks `first` and on, owner-hours.
+
+    Rules play side by side in one batch: a decision of a batch costs little more than one of a world.
+    """
+    game, losses, at_once = _game(suite, cell), [], max(1, LANES // attacks)
+    for place in range(0, len(numbers), at_once):
+        rules = numbers[place : place + at_once]
+        rule = Containing(game, RuleNumbers.side_by_side(rules, attacks) if len(rules) > 1 else rules[0])
+        losses.append(lost(game, rule, [*range(first, first + attacks)] * len(rules), stream=STREAM_ENVIRONMENT))
+    return np.concatenate(losses).reshape(len(numbers), attacks)
 
 
-@lru_cache(maxsize=1)
-def _games(suite: str) -> tuple[Game, ...]:
+@lru_cache(maxsize=256)
+def _game(suite: str, cell: int) -> Game:
     """Kept by the process: a worker plays many candidates."""
-    places = read_suite(suite).tuned_on
-    if not places:
-        raise TrainError(f"suite {suite}: has no chains to tune on; name another")
-    return tuple(game_of(place) for place in places)
+    return game_of(read_suite(suite).tuned_on[cell])

@@ -27,7 +27,7 @@ def search(
     candidates: Annotated[int, typer.Option(help="In a generation.")] = 14,
     attacks: Annotated[int, typer.Option(help="That each plays on every chain, by each attacker.")] = 10,
     judged_attacks: Annotated[int, typer.Option(help="Fresh ones, by which start and end are compared.")] = 50,
-    workers: Annotated[int, typer.Option(help="Candidates played side by side.")] = 2,
+    workers: Annotated[int, typer.Option(help="Chains played side by side.")] = 2,
     seed: Annotated[int, typer.Option(help="Of the draws of candidates.")] = 0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -86,7 +86,7 @@ def numbers_yaml(found: Found, settings: SearchSettings) -> str:
         "numbers:",
     ]
     for one in fields(RuleNumbers):
-        value = yaml.safe_dump(round(getattr(found.numbers, one.name), 4)).split("\n")[0]
+        value = yaml.safe_dump(round(float(getattr(found.numbers, one.name)), 4)).split("\n")[0]
         lines.append(f"  {one.name}: {value}  # {one.metadata['meaning']}")
     told = {
         "found": {

@@ -41,15 +41,18 @@ def pack(job: Job, folder: Path) -> None:
     """Fill an empty or new folder with what a job needs; `ray job submit --working-dir` takes it.
 
     Raises:
-        TrainError: the folder holds files, or no wheel can be built.
+        TrainError: the folder holds files or cannot be written, or no wheel can be built; nothing is written then.
     """
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainError(f"{folder}: holds files; name a new folder")
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, content in job.files.items():
-        (folder / name).write_bytes(content)
     with tempfile.TemporaryDirectory() as made, zipfile.ZipFile(build_wheel(Path(made))) as wheel:
-        wheel.extractall(folder)
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
+            for name, content in job.files.items():
+                (folder / name).write_bytes(content)
+            wheel.extractall(folder)
+        except OSError as error:
+            raise TrainError(f"{folder}: {error.strerror or error}; name a folder that can be written") from None
 
 
 def build_wheel(folder: Path) -> Path:
@@ -66,7 +69,10 @@ def build_wheel(folder: Path) -> Path:
         shutil.copytree(root, source, ignore=shutil.ignore_patterns(".git", ".venv", "build", "*.egg-info", "tests"))
         here = ["--no-build-isolation"] if _has_builder() else []  # else pip fetches setuptools
         command = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", *here, "--wheel-dir", str(folder)]
-        done = subprocess.run([*command, str(source)], capture_output=True, text=True, timeout=BUILD_S, check=False)
+        try:
+            done = subprocess.run([*command, str(source)], capture_output=True, text=True, timeout=BUILD_S, check=False)
+        except subprocess.TimeoutExpired:
+            raise TrainError(f"the wheel cannot be built: pip took more than {BUILD_S:.0f} s; try again") from None
     wheels = list(folder.glob("*.whl"))
     if done.returncode or not wheels:
         raise TrainError(f"the wheel cannot be built: {done.stderr.strip().splitlines()[-1] if done.stderr else 'pip'}")
@@ -115,7 +121,7 @@ def submit(job: Job, address: str, *, say: Callable[[str], None], wait: bool = T
             )
         except TrainError:
             raise
-        except (OSError, RuntimeError, ValueError, RayError, subprocess.SubprocessError) as error:
+        except (OSError, RuntimeError, ValueError, RayError) as error:
             told = (str(error).strip() or type(error).__name__).splitlines()[0]
             raise TrainError(
                 f"--submit {address}: {told}; is a cluster's dashboard there, and its token given?"

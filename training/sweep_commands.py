@@ -68,13 +68,15 @@ def sweep(
 
 def write_best(out: Path, settings: TrainSettings) -> Path:
     """The best settings as a file, with what they name beside it where that can be taken along; gives the file."""
+    from ..envs.scenario import ScenarioError
+    from ..twin import TwinError
     from .jobs import taken_along
     from .settings import TrainError, settings_yaml
 
     try:
         settings, files = taken_along(settings)  # a job's folder goes with it, the sweep's stays
-    except TrainError:
-        files = {}  # a chain of this machine's files: named where it is
+    except (TrainError, ScenarioError, TwinError, OSError):
+        files = {}  # a chain of this machine's files, or one that is gone by now: named where it is
     for name, content in files.items():
         (out / name).write_bytes(content)
     best = out / "train.yaml"

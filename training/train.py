@@ -26,11 +26,9 @@ from ..envs.scenario import Scenario
 from .central import Central
 from .checkpoint import CheckpointError
 from .cluster import settle_in, start_ray, stop_ray
-from .containing import read_numbers
 from .course import Course, Defence
 from .decentralised import Decentralised
 from .family import Chains, Curriculum
-from .imitate import numbers_of
 from .metering import COSTS, is_bound, next_multipliers, overrun, prices
 from .peer import Iteration
 from .ppo import make_learner
@@ -105,8 +103,6 @@ def train(
         CheckpointError: the newest checkpoint cannot be used; nothing was overwritten.
         PolicyFileError: the file cannot be written.
     """
-    if settings.rule:
-        read_numbers(Path(settings.rule))  # is one, before anything starts
     course = Defence(scenario, settings)
     learned = learn(course, settings, progress, resume=resume, make_shape=make_shape)
     _write(learned, course, scenario, settings, out)
@@ -360,7 +356,7 @@ def _card(learned: LearnedBest, course: Defence, scenario: Scenario, settings: T
             name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario", "rule")
         },
         "how": _how(settings),
-        "rule": numbers_of(settings).as_dict() if settings.seats == COALITION else {},
+        "rule": course.rule,
         "made": made_by(settings),
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,

@@ -19,6 +19,7 @@ from typing import Any
 from ..envs.scenario import Scenario
 from .checkpoint import Shelf
 from .cluster import ray, settle_in, start_ray, stop_ray
+from .containing import read_numbers
 from .report import Report
 from .settings import TrainSettings
 from .sweep import CHOICE, LOGUNIFORM, PBT, Range, Sweep, SweepError, as_object
@@ -71,6 +72,7 @@ def run_sweep(
 
     Raises:
         SweepError: the folder holds another sweep, or one and `resume` was not asked for; or Tune is not installed.
+        TrainError: the rule that the settings name is none; nothing is written then.
     """
     tune = _tune()
     told = {"sweep": _named_by_content(sweep, scenario), "scheduler": scheduler, "samples": samples}
@@ -186,6 +188,7 @@ def _named_by_content(sweep: Sweep, scenario: Scenario) -> dict[str, Any]:
     told = as_object(sweep)
     said = {"scenario": scenario.model_dump_json(exclude={"folder"}).encode()}
     if sweep.settings.rule:
+        read_numbers(Path(sweep.settings.rule))  # is one, before the folder is begun
         said["rule"] = Path(sweep.settings.rule).read_bytes()
     return {**told, "settings": told["settings"] | {name: sha256(one).hexdigest() for name, one in said.items()}}
 

@@ -14,10 +14,12 @@ from tocsin.envs.game import Game, load_game
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.tests.envs.games import short_game
-from tocsin.training.containing import Containing, RuleNumbers, read_numbers
-from tocsin.training.settings import TrainError
+from tocsin.training.containing import USUAL_ASSETS, Containing, RuleNumbers, read_numbers
+from tocsin.training.imitate import FACTORS, teacher
+from tocsin.training.settings import TrainError, TrainSettings
 from tocsin.twin.rulebook.rules import BLOCKING
 from tocsin.twin.rulebook.worlds import STREAM_EVALUATION
+from tocsin.twin.vocabulary import Gain
 
 SHIPPED = RuleNumbers.shipped()
 CUT, EVICT, OPEN, LOOK = range(4)
@@ -110,6 +112,40 @@ def test_who_is_assumed_to_come_decides_how_soon_it_cuts_off() -> None:
     assert eager("ransomware") > eager("apt")
 
 
+def test_what_an_attacker_may_reach_soon_is_cut_off_and_looked_at_before_it_is_held() -> None:
+    """Next to a sure hold cutting off and looking gain more the further the rule looks ahead; evicting does not."""
+    game = short_game()
+    worlds, held = played(game, 1, 1), np.zeros((1, game.compiled.sizes[0]))
+    step, taste = np.asarray(game.compiled.arrays.step), np.asarray(game.assumed.weight)[0]
+    source, target = next(
+        (int(one["src"]), int(one["dst"]))
+        for one in step[(taste > 0) & (step["gain"] == Gain.USER)]
+        if worlds.legal[0, Containing(game, SHIPPED).actions[int(one["dst"])]]
+    )
+    held[0, source] = 1.0
+
+    def next_to_it(minutes: float) -> np.ndarray:
+        numbers = replace(SHIPPED, cut_ahead=minutes, look_ahead=minutes, cut_room=0.0, look_room=0.0, level=1e3)
+        return told_gains(Containing(game, numbers), worlds, held)[:, 0, target]
+
+    now, soon, later = next_to_it(0.0), next_to_it(5.0), next_to_it(60.0)
+    assert now[CUT] < soon[CUT] < later[CUT]
+    assert now[LOOK] < soon[LOOK] < later[LOOK]
+    assert now[EVICT] == soon[EVICT] == later[EVICT]
+
+
+def test_the_larger_the_chain_the_less_it_cuts_off() -> None:
+    """At equal belief: each asset is a smaller share of its owner, and decisions are as many."""
+    game = short_game()
+    worlds, held = played(game, 1, 1), np.full((1, game.compiled.sizes[0]), 0.9)
+    size = np.log2(game.compiled.sizes[0] / USUAL_ASSETS)
+    assert size < 0  # a chain of less than the usual size: cut off more
+    some, more = (
+        told_gains(Containing(game, replace(SHIPPED, cut_size=one, level=1e3)), worlds, held)[CUT] for one in (0.0, 0.5)
+    )
+    assert (more[np.isfinite(more)] > some[np.isfinite(some)]).all()
+
+
 def test_where_the_library_cannot_cut_off_the_rest_of_the_rule_is_left() -> None:
     """No isolate and no release among the playbooks: it evicts and looks, and never proposes what is not there."""
     scenario = read_scenario()
@@ -156,6 +192,18 @@ def test_numbers_that_cannot_be_are_named(tmp_path: Path, content: str, named: s
     with pytest.raises(TrainError, match=named) as refused:
         read_numbers(path)
     assert str(path) in str(refused.value)
+
+
+@pytest.mark.parametrize("level", [1e-3, 1e3])
+def test_a_level_at_an_end_of_its_range_teaches(level: float, tmp_path: Path) -> None:
+    """A search may end there; training tries factors of it, and no factor leads out of the range."""
+    path = tmp_path / "rule.yaml"
+    path.write_text(text(level=level))
+    for factor in FACTORS:
+        rule = teacher(short_game(), factor, TrainSettings(rule=str(path)))
+        assert isinstance(rule, Containing)
+        assert rule.numbers.level == pytest.approx(min(1e3, max(1e-3, level * factor)))
+        assert replace(rule.numbers, level=level) == read_numbers(path)
 
 
 def test_a_missing_file_is_named(tmp_path: Path) -> None:

@@ -7,13 +7,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import yaml
 from tocsin.envs.policy_file import load_policy
 from tocsin.envs.scenario import Scenario
 from tocsin.tests.envs.games import short_game
 from tocsin.training import family
 from tocsin.training import train as module
+from tocsin.training.containing import RuleNumbers
+from tocsin.training.course import Defence
 from tocsin.training.in_process import InProcess
-from tocsin.training.settings import TrainSettings
+from tocsin.training.settings import TrainError, TrainSettings
 
 SMALL = TrainSettings(
     iterations=4,
@@ -55,3 +58,28 @@ def test_a_trial_that_stopped_ends_as_one_that_did_not(tmp_path: Path, monkeypat
     one, other = (load_policy(tmp_path / folder / "policy.tocsin") for folder in ("whole", "parts"))
     assert all(np.array_equal(one.weights[name], other.weights[name]) for name in one.weights)
     assert one.card["made"]["commit"] and "sources" not in one.card["made"]
+
+
+def test_a_rule_whose_file_goes_in_the_run_is_kept_with_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Its numbers are read when the run begins: checkpoints and policy file say them, whatever became of the file."""
+    monkeypatch.setattr(family, "load_game", lambda scenario: short_game())
+    monkeypatch.setattr(module, "start_ray", lambda settings: False)
+    rule, numbers = tmp_path / "rule.yaml", {**RuleNumbers.shipped().as_dict(), "level": 2.0}
+    rule.write_text(yaml.safe_dump({"numbers": numbers}))
+
+    def look(report: module.Report) -> None:
+        if report.iterations:
+            rule.unlink(missing_ok=True)
+
+    settings = replace(SMALL, rule=str(rule), run=str(tmp_path / "run"))
+    module.train(Scenario(name="short"), settings, None, look, make_shape=InProcess)
+    assert not rule.exists() and load_policy(tmp_path / "run" / "policy.tocsin").card["rule"] == numbers
+    with pytest.raises(TrainError, match=r"rule\.yaml"):
+        module.train(Scenario(name="short"), settings, None, resume=True, make_shape=InProcess)
+
+
+def test_owners_runs_are_bound_to_no_rule_that_they_do_not_play(monkeypatch: pytest.MonkeyPatch) -> None:
+    """So the coalition's rule may get other numbers between two parts of a run."""
+    monkeypatch.setattr(family, "load_game", lambda scenario: short_game())
+    assert "rule" not in Defence(Scenario(name="short"), replace(SMALL, seats="owners")).bound_to()
+    assert Defence(Scenario(name="short"), SMALL).bound_to()["rule"] == RuleNumbers.shipped().as_dict()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+import zipfile
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -18,8 +19,8 @@ from tocsin.training import submit as submitting
 from tocsin.training.chains import HELD_OUT
 from tocsin.training.jobs import league_job, sweep_job, training_job
 from tocsin.training.league_settings import LeagueSettings, read_league
-from tocsin.training.settings import TrainSettings, read_settings
-from tocsin.training.submit import Job, entry
+from tocsin.training.settings import TrainError, TrainSettings, read_settings
+from tocsin.training.submit import Job, entry, pack
 from tocsin.training.sweep import parse_sweep, read_sweep
 from tocsin.training.sweep_commands import write_best
 
@@ -46,6 +47,47 @@ def test_a_training_job_reads_its_own_files(tmp_path: Path) -> None:
     assert read_scenario(Path(read.scenario)).name == "short"
     assert replace(read, scenario="") == replace(settings, scenario="")
     assert entry(job) == "python -m tocsin train --config train.yaml --resume --json"
+
+
+@pytest.mark.parametrize("run", ["", "runs/first", "file://runs/first", "local://runs/first", "memory://runs/first"])
+def test_a_run_that_would_go_with_its_job_is_refused(run: str) -> None:
+    """Nothing, a folder of the job's own, or its memory; an absolute folder or a store is none of that."""
+    with pytest.raises(TrainError, match="run"):
+        training_job(TrainSettings(seconds=0, iterations=3, run=run))
+    for kept in ("/runs/first", "file:///runs/first", "s3://runs/first"):
+        assert training_job(TrainSettings(seconds=0, iterations=3, run=kept))
+
+
+def test_a_folder_is_packed_whole_or_not_at_all(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where no wheel can be built nothing is written, so the same folder serves once it can; a file is no folder."""
+    folder, job = tmp_path / "job", Job(("train",), {"train.yaml": b"seed: 1"})
+
+    def broken(made: Path) -> Path:
+        raise TrainError("the wheel cannot be built")
+
+    def built(made: Path) -> Path:
+        with zipfile.ZipFile(made / "some.whl", "w") as wheel:
+            wheel.writestr("tocsin/__init__.py", "")
+        return made / "some.whl"
+
+    monkeypatch.setattr(submitting, "build_wheel", broken)
+    with pytest.raises(TrainError, match="wheel"):
+        pack(job, folder)
+    assert not list(tmp_path.iterdir())
+    monkeypatch.setattr(submitting, "build_wheel", built)
+    pack(job, folder)
+    assert (folder / "train.yaml").read_bytes() == b"seed: 1" and (folder / "tocsin" / "__init__.py").exists()
+    with pytest.raises(TrainError, match="name a folder that can be written"):
+        pack(job, folder / "train.yaml" / "below")
+
+
+def test_a_build_that_takes_too_long_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """By `--pack` as by `--submit`; the folder is not made."""
+    monkeypatch.setattr(submitting.shutil, "copytree", lambda *given, **more: None)
+    monkeypatch.setattr(submitting, "BUILD_S", 1e-4)
+    with pytest.raises(TrainError, match="the wheel cannot be built: pip took more than"):
+        pack(Job(("train",), {}), tmp_path / "job")
+    assert not list(tmp_path.iterdir())
 
 
 def test_a_league_job_reads_its_own_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -95,6 +137,18 @@ def test_a_sweep_job_reads_its_own_files(tmp_path: Path) -> None:
     best = write_best(out, read.best({"learning_rate": 1e-3, "minibatches": 4}))
     (there / "scenario.yaml").unlink()
     assert read_scenario(Path(read_settings(best).scenario)).name == "short"
+
+
+def test_the_best_settings_are_written_whatever_became_of_the_scenario(tmp_path: Path) -> None:
+    """A sweep takes long: a scenario that is gone, broken or needs files of its own is named where it is."""
+    scenario = tmp_path / "mine.yaml"
+    for text in (None, "name: [\n", "name: far\nchain: chain.yaml\n"):
+        scenario.unlink(missing_ok=True)
+        if text is not None:
+            scenario.write_text(text)
+        best = write_best(tmp_path, parse_sweep(SEARCH, "sweep.yaml", folder=tmp_path).settings)
+        assert Path(read_settings(best).scenario) == scenario
+        assert not (tmp_path / "scenario.yaml").exists()
 
 
 @pytest.mark.parametrize(

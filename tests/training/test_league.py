@@ -20,6 +20,7 @@ from tocsin.training import cluster, league
 from tocsin.training.attacker_file import load_attacker
 from tocsin.training.in_process import InProcess
 from tocsin.training.league import AS_WRITTEN, EXPLOITER, League, as_hasty, play_league, tries_per_hour
+from tocsin.training.league_folder import open_folder
 from tocsin.training.league_settings import (
     ATTACKERS,
     DEFENDERS,
@@ -206,6 +207,16 @@ def test_settings_printed_are_settings_read(tmp_path: Path) -> None:
         path.write_text(text)
         with pytest.raises(LeagueError, match=named):
             read_league(path)
+
+
+def test_a_league_of_before_goes_on(tmp_path: Path) -> None:
+    """Settings that its file does not say yet are the usual ones; others than those are told by their own names."""
+    open_folder(tmp_path / "old", the_scenario(), TINY, {}, resume=False)
+    kept = tmp_path / "old" / "league.yaml"
+    kept.write_text("".join(line for line in kept.read_text().splitlines(True) if not line.startswith("exploiters")))
+    open_folder(tmp_path / "old", the_scenario(), TINY, {}, resume=True)
+    with pytest.raises(LeagueError, match="its league has 'exploiters: last'"):
+        open_folder(tmp_path / "old", the_scenario(), replace(TINY, exploiters="each"), {}, resume=True)
 
 
 def test_a_side_has_a_world_for_each_opponent(tmp_path: Path) -> None:

@@ -100,6 +100,37 @@ def test_nothing_legal_and_nothing_there_can_be_learned_from(game: Game) -> None
         assert network.wait.bias.grad == 3 and network.value.bias.grad == 3
 
 
+def test_gradients_of_a_batch_are_the_sum_of_its_worlds(game: Game) -> None:
+    """Each world learns as it does alone, also beside worlds without a filled slot and such that may only wait."""
+    seen = ActiveWorlds(ResponseWorlds(game, range(4)))
+    for _ in range(20):
+        seen.step(np.zeros(4, np.int64))
+    rows, legal = torch.from_numpy(seen.active.rows.copy()), torch.from_numpy(seen.active.legal.copy())
+    rows[1], rows[2, 7:], rows[2, :, INPUTS:] = 0, 0, 0  # no slot; seven without neighbours
+    legal[3, 1:] = False
+    network = _network(game)
+
+    def gradients(worlds: slice) -> list[torch.Tensor]:
+        logits, values = network(rows[worlds], legal[worlds])
+        loss = (torch.softmax(logits, dim=1) ** 2).sum() + (values**2).sum()
+        return list(torch.autograd.grad(loss, list(network.parameters())))
+
+    alone = [gradients(slice(world, world + 1)) for world in range(4)]
+    for name, found, *parts in zip(dict(network.named_parameters()), gradients(slice(0, 4)), *alone, strict=True):
+        assert found.abs().max() > 0, name
+        torch.testing.assert_close(found, sum(parts), rtol=1e-4, atol=1e-5, msg=name)
+
+
+def test_a_mask_may_be_of_one_world(game: Game) -> None:
+    """As SB3's own policies take it: `predict` of one situation with the mask of that one."""
+    learner = make_learner(game, TrainSettings(worlds=4, steps=2))
+    seen = ActiveWorlds(ResponseWorlds(game, range(1)))
+    row, mask = seen.active.rows[0].copy(), seen.masks()[0]
+    masks = mask, mask[None], mask[None, None]
+    told = [learner.predict(row, action_masks=one, deterministic=True)[0] for one in masks]
+    assert mask[told[0]] and told[0] == told[1] == told[2]
+
+
 def test_chances_are_those_of_sb3(game: Game) -> None:
     """Log probabilities, entropies, and their gradients, are those of the masked distribution of sb3-contrib."""
     policy = make_learner(game, TrainSettings(worlds=4, steps=2)).policy

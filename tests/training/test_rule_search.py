@@ -66,18 +66,30 @@ def test_a_search_from_bad_numbers_loses_less_in_the_end(here: None, tmp_path: P
 def test_generations_play_other_attacks_and_judging_plays_fresh_ones(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[int] = []
+    asked: list[tuple[int, int]] = []
     real = play_numbers
 
-    def noted(suite: str, numbers: RuleNumbers, first: int, attacks: int, settings: TrainSettings) -> Any:
-        asked.append(first)
-        return real(suite, numbers, first, attacks, settings)
+    def noted(suite: str, cell: int, numbers: Sequence[RuleNumbers], first: int, *rest: Any) -> Any:
+        asked.append((first, len(numbers)))
+        return real(suite, cell, numbers, first, *rest)
 
     monkeypatch.setattr(rule_search, "play_numbers", noted)
     search(SHIPPED, quick(small_suite(tmp_path)))
-    assert sorted(set(asked)) == [0, 2, 4, FRESH]
-    assert asked.count(FRESH) == 2
-    assert asked.count(0) == 7  # the start, the mean and five candidates
+    assert {first for first, _ in asked} == {0, 2, 4, FRESH}
+    assert {rules for first, rules in asked if first == FRESH} == {2}
+    assert {rules for first, rules in asked if first == 0} == {7}  # the start, the mean and five candidates
+
+
+def test_rules_lose_side_by_side_what_they_lose_alone(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Also where a batch does not hold all of them."""
+    suite, settings = small_suite(tmp_path), TrainSettings()
+    others = (replace(SHIPPED, level=0.5), replace(SHIPPED, cut=50.0, look_ahead=0.0), replace(SHIPPED, level=900.0))
+    rules = (SHIPPED, *others)
+    alone = [play_numbers(suite, 0, [one], 3, 4, settings)[0] for one in rules]
+    assert (play_numbers(suite, 0, rules, 3, 4, settings) == np.stack(alone)).all()
+    monkeypatch.setattr(rule_search, "LANES", 12)
+    assert (play_numbers(suite, 0, rules, 3, 4, settings) == np.stack(alone)).all()
+    assert len({losses.tobytes() for losses in alone}) > 1
 
 
 def test_a_seed_decides_what_is_found(here: None, tmp_path: Path) -> None:
@@ -121,8 +133,12 @@ def test_the_command_writes_a_file_that_reads_back_and_says_how_it_came(
 def test_what_is_not_surely_better_is_not_written(
     here: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    out = tmp_path / "rule.yaml"
-    words = ("--out", str(out), "--suite", small_suite(tmp_path), "--generations", "1", "--candidates", "4")
+    """From a rule that never acts all that is near it is as good."""
+    start, out = tmp_path / "start.yaml", tmp_path / "rule.yaml"
+    idle = replace(SHIPPED, level=1000.0, cut=0.0, cut_toward=0.0, cut_stake=0.0, look_room=1.0)
+    start.write_text("numbers:\n" + "".join(f"  {name}: {value}\n" for name, value in idle.as_dict().items()))
+    words = ["--out", str(out), "--start", str(start), "--suite", small_suite(tmp_path), "--generations", "1"]
+    words += ["--candidates", "4"]
     assert run(monkeypatch, *words, "--attacks", "1", "--judged-attacks", "20") == 1
     assert "not surely better" in capsys.readouterr().out
     assert not out.exists()

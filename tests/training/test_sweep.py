@@ -10,11 +10,11 @@ from typing import Any
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from tocsin.envs.scenario import Scenario
+from tocsin.envs.scenario import Scenario, read_scenario
 from tocsin.training import trials
 from tocsin.training.checkpoint import Shelf
 from tocsin.training.report import Report
-from tocsin.training.settings import TrainSettings
+from tocsin.training.settings import TrainError, TrainSettings
 from tocsin.training.sweep import ASHA, PBT, SweepError, parse_sweep, read_sweep
 from tocsin.training.trials import Row, figures_of, ranked, within
 
@@ -42,6 +42,16 @@ def test_a_trial_is_the_settings_with_what_was_drawn() -> None:
     assert (made.checkpoint_every, made.validations, sweep.reports) == (10, 5, 4)
     best = sweep.best({"learning_rate": 1e-3})
     assert (best.learning_rate, best.checkpoint_every, best.run) == (1e-3, sweep.settings.checkpoint_every, "")
+
+
+def test_a_rule_that_is_not_there_is_named_before_the_folder_is_begun(tmp_path: Path) -> None:
+    """Else a sweep would begin whose trials all fail."""
+    sweep = parse_sweep({**GOOD, "settings": {**GOOD["settings"], "rule": "none.yaml"}}, "sweep.yaml", folder=tmp_path)
+    with pytest.raises(TrainError, match=r"none\.yaml"):
+        trials.run_sweep(
+            sweep, read_scenario(), scheduler=ASHA, samples=1, concurrent=1, folder=tmp_path / "out", resume=False
+        )
+    assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
