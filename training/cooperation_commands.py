@@ -60,6 +60,8 @@ def cooperation(
     judged = {one.name: trials([one], chains if one in made or not made else 1) for one in read}
     if len(judged) < len(read):
         raise CooperationError("two scenarios have one name; give each a name of its own")
+    if extent is not None and keep is not None:
+        _check_keep(keep, read[0].name, judged[read[0].name], learned, extent)
     tables = [_compare(name, of, learned, attacks, against, quiet=as_json) for name, of in judged.items()]
     drawn = None if extent is None else _draw(tables[0], judged[tables[0].scenario], learned, extent, keep, as_json)
     if as_json:
@@ -122,6 +124,16 @@ def _extent(draws: int, attacks: int, seed: int | None, keep: Path | None) -> Ex
     if keep is not None:
         check_place("--keep", keep)
     return Extent(draws, chains=1, attacks=attacks, seed=SEED if seed is None else seed)
+
+
+def _check_keep(
+    keep: Path, name: str, trials: Sequence[Trial], learned: dict[str, dict[str, NumpyPolicy]], extent: Extent
+) -> None:
+    """The table takes long: a file that cannot keep its draws is refused before."""
+    from .cooperation_draws import begun_by, names_of
+    from .robust_keeping import check_kept
+
+    check_kept(keep, begun_by(name, trials, learned, extent), names_of(learned))
 
 
 def _bar(quiet: bool) -> Any:

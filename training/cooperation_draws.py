@@ -98,10 +98,15 @@ def names_of(learned: Networks) -> set[str]:
 
 def header_of(table: Table, trials: Sequence[Trial], learned: Networks, extent: Extent) -> dict[str, Any]:
     """What is played, as a file of kept draws begins with it."""
+    tuned = {kind: asdict(rule) for kind, rule in table.tuned.items()}
+    return {**begun_by(table.scenario, trials, learned, extent), "tuned": tuned}
+
+
+def begun_by(scenario: str, trials: Sequence[Trial], learned: Networks, extent: Extent) -> dict[str, Any]:
+    """What of `header_of` is known before the table is played."""
     return {
-        "cooperation": table.scenario,
+        "cooperation": scenario,
         "games": [game_digest(trial.judged) for trial in trials],
-        "tuned": {kind: asdict(rule) for kind, rule in table.tuned.items()},
         "of each draw": {name: value for name, value in asdict(extent).items() if name != "draws"},
         "policies": {
             name: {kind: weights_digest(policy.weights) for kind, policy in of.items()} for name, of in learned.items()

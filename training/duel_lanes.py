@@ -145,7 +145,12 @@ class AttackLanes(_DuelLanes):
         return self.look()
 
     def start_at(self, episode: int, share: float) -> Bools:
-        """See `seats.Phased`; the built-in rule attacks until then."""
+        """See `seats.Phased`; the built-in rule attacks until then, then ticks go by to the first try.
+
+        The rule tries as often as the scenario's attacker, whatever the pace: so lanes begin where that one would have
+        come to, also where the learned one is faster, and are at their own tempo from their second episode on. A
+        network that has learned nothing would leave them all at the first foothold.
+        """
         self._episode = episode
         self._duel.begin(episode)
         while self._duel.tick < share * self.game.scenario.horizon_ticks:
@@ -181,10 +186,16 @@ class AttackLanes(_DuelLanes):
 
     def advance(self, actions: Int32) -> JoinedStep:
         """Try, then let the ticks go by until the next try, or the horizon."""
+        if self._duel.is_over:  # no try came before the horizon, as where no attacker comes: nothing is left to play
+            return self._told(np.zeros(self.count))
         return self._told(self._duel.play(self._defence(), actions) + self._skip())
 
     def _skip(self) -> Float64:
-        """Let ticks go by until some world may try; gives float64[B], what was done meanwhile."""
+        """Let ticks go by until the lanes may try, or the horizon; gives float64[B], what was done meanwhile.
+
+        All may try when some attacker has come and the first world's draw lets it: one that has not come yet has no
+        open step, and waits.
+        """
         duel, done, wait = self._duel, np.zeros(self.count), self._duel.steps_of(np.zeros(self.count, np.int64))
         while not (duel.is_over or (duel.has_come.any() and duel.draws()[0] < self._pace)):
             done += duel.play(self._defence(), wait)
@@ -214,7 +225,10 @@ class DefendLanes(_DuelLanes):
         return self._duel.seen.active
 
     def start_at(self, episode: int, share: float) -> Bools:
-        """See `seats.Phased`; the rule that is imitated defends until then."""
+        """See `seats.Phased`; the rule that is imitated defends until then, against the learned attacker at its pace.
+
+        It goes on by whole decisions, so by up to `decide_every` - 1 ticks further.
+        """
         self.reset(episode)
         rule = Watchful(self.game, IMITATED_LEVEL)
         while self._duel.tick < share * self.game.scenario.horizon_ticks:

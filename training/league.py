@@ -9,7 +9,7 @@ file in the folder, and its run beside it: a league that was killed goes on from
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -30,8 +30,8 @@ from .duel import UNBOUND, Float64, pace_of
 from .duel_lanes import MakeDefender
 from .family import preset_attacker
 from .intervals import Estimate
-from .league_settings import FASTEST, FREE, LeagueError, LeagueSettings
-from .league_table import estimate, exploited
+from .league_settings import EACH, FASTEST, FREE, LeagueError, LeagueSettings
+from .league_table import by_round, estimate
 from .network import PairNetwork
 from .report import Report
 from .runs import made_by
@@ -57,7 +57,8 @@ class League:
     learned_attackers: Mapping[str, NumpyAttacker]
     learned_defenders: Mapping[str, NumpyPolicy]
     losses: Mapping[tuple[str, str], Estimate]  # by attacker and defender: owner-hours of an attack
-    exploitability: Mapping[str, Any]
+    exploitability: Mapping[str, Any]  # of the last defender
+    by_round: Sequence[Mapping[str, Any]]  # the same of every defender that was trained, in order
     tries_per_hour: float  # of learned attackers, the mean; `MOST_TRIES`: in every tick
 
 
@@ -100,7 +101,7 @@ def play_league(
         LeagueError: a given policy has a name that is taken, or a side has fewer worlds than opponents.
         TrainError: as `train.learn`.
     """
-    done, trainings = 0, 2 * settings.rounds + 1
+    done, trainings = 0, 2 * settings.rounds + (settings.rounds if settings.exploiters == EACH else 1)
 
     def say(stage: str, report: Report) -> None:
         progress(f"{stage}: {report.stage}, {report.iterations} iterations", done / (trainings + 1))
@@ -111,11 +112,12 @@ def play_league(
         done += 1
         _train_defender(pools, f"{NEWCOMER}{number}", 2 * number + 1)
         done += 1
-    last = f"{NEWCOMER}{settings.rounds}"
-    _train_attacker(pools, EXPLOITER, {last: pools.defenders[last]}, 2 * settings.rounds + 2)
-    done += 1
+    for name, number in _exploiters(settings):
+        one = f"{NEWCOMER}{number}"
+        _train_attacker(pools, name, {one: pools.defenders[one]}, 2 * settings.rounds + 2 + settings.rounds - number)
+        done += 1
     progress("everybody plays everybody", done / (trainings + 1))
-    return _told(scenario, pools, last)
+    return _told(scenario, pools)
 
 
 def tries_per_hour(scenario: Scenario, settings: LeagueSettings) -> float:
@@ -125,6 +127,17 @@ def tries_per_hour(scenario: Scenario, settings: LeagueSettings) -> float:
         return MOST_TRIES
     presets = [PRESETS[one].profile.tries_per_hour for one in settings.presets]
     return max(own, *presets) if settings.tempo == FASTEST and presets else own
+
+
+def as_hasty(base: Game, tries: float) -> Game:
+    """The game with its first attacker trying so many times an hour, and nobody told: defenders assume whom they did.
+
+    What a defender knows of the threat is part of it (`envs.threat`), so a script that stands beside learned attackers
+    comes as they do, unannounced.
+    """
+    own = base.scenario.attackers
+    told = {"attackers": (own[0].model_copy(update={"tries_per_hour": tries}), *own[1:])}
+    return replace(load_game(base.scenario.model_copy(update=told), base.library), assumed=base.assumed)
 
 
 def check_pools(settings: LeagueSettings, given: Mapping[str, NumpyPolicy]) -> None:
@@ -242,30 +255,35 @@ def _card(pools: _Pools, best: LearnedBest, against: list[str], settings: TrainS
     }
 
 
-def _told(scenario: Scenario, pools: _Pools, last: str) -> League:
+def _told(scenario: Scenario, pools: _Pools) -> League:
     attackers, tries = dict(pools.attackers), tries_per_hour(scenario, pools.settings)
     as_fast, scripts = AS_WRITTEN, [name for name in attackers if name not in pools.learned_attackers]
     if tries != scenario.attackers[0].profile.tries_per_hour:
         as_fast = f"{AS_WRITTEN}, {'every tick' if tries == MOST_TRIES else f'{tries:g} tries an hour'}"
-        hasty = scenario.attackers[0].model_copy(update={"tries_per_hour": tries})
-        told = {"attackers": (hasty, *scenario.attackers[1:])}
-        attackers[as_fast] = Side(load_game(scenario.model_copy(update=told)), None, pools.pace)
+        attackers[as_fast] = Side(as_hasty(pools.base, tries), None, pools.pace)
 
     def losses(defender: str, stream: int) -> dict[str, Float64]:
         make, attacks = pools.defenders[defender], pools.settings.attacks
         return {name: match(side, make, attacks, stream) for name, side in attackers.items()}
 
     played = {defender: losses(defender, STREAM_EVALUATION) for defender in pools.defenders}
-    gap = exploited(
-        last,
-        losses(last, STREAM_VALIDATION),
-        played[last],
+    trained = [f"{NEWCOMER}{number}" for number in range(1, pools.settings.rounds + 1)]
+    gaps = by_round(
+        {one: losses(one, STREAM_VALIDATION) for one in trained},
+        played,
         learned=set(pools.learned_attackers),
         scripts=scripts,
         as_fast=as_fast,
     )
     told_of = {(a, d): estimate(lost) for d, own in played.items() for a, lost in own.items()}
-    return League(attackers, pools.defenders, pools.learned_attackers, pools.learned_defenders, told_of, gap, tries)
+    learned = pools.learned_attackers, pools.learned_defenders
+    return League(attackers, pools.defenders, *learned, told_of, gaps[-1], gaps, tries)
+
+
+def _exploiters(settings: LeagueSettings) -> list[tuple[str, int]]:
+    """Names of those trained against one defender alone, with its number; that of the last defender comes last."""
+    others = range(1, settings.rounds) if settings.exploiters == EACH else ()
+    return [*((f"{EXPLOITER} of {NEWCOMER}{number}", number) for number in others), (EXPLOITER, settings.rounds)]
 
 
 def slug(name: str) -> str:

@@ -7,13 +7,15 @@ stand inside the functions.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
 if TYPE_CHECKING:
+    from rich.table import Table
+
     from ..envs.policy_file import NumpyPolicy
     from ..envs.scenario import Scenario
     from .league import League
@@ -39,6 +41,7 @@ def league(
     attacks: Annotated[int | None, typer.Option(help="Attacks of each pair in the table.")] = None,
     seed: Annotated[int | None, typer.Option(help="Of weights and sampling; default: 0.")] = None,
     resume: Annotated[bool, typer.Option("--resume", help="Go on with the league in the folder.")] = False,
+    submit: Annotated[str | None, typer.Option(help="Dashboard of a Ray cluster, http://head:8265: run there.")] = None,
     show: Annotated[bool, typer.Option("--show", help="Print all settings with their meaning, and end.")] = False,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object.")] = False,
 ) -> None:
@@ -48,6 +51,9 @@ def league(
     settings = read_league(config, rounds=rounds, tempo=tempo, workers=workers, attacks=attacks, seed=seed)
     if show:
         typer.echo(league_yaml(settings), nl=False)
+        return
+    if submit is not None:
+        _submit(settings, scenario, policy or [], out, submit, resume=resume, as_json=as_json)
         return
     from ..envs.scenario import read_scenario
     from .chains import kept_for_judging
@@ -68,6 +74,24 @@ def league(
         typer.echo(json.dumps(told))
     else:
         _print(played, told)
+
+
+def _submit(
+    settings: LeagueSettings,
+    scenario: Path | None,
+    policies: list[str],
+    out: Path,
+    address: str,
+    *,
+    resume: bool,
+    as_json: bool,
+) -> None:
+    from .jobs import league_job
+    from .submit import submit
+
+    job = league_job(settings, scenario, policies, out, resume=resume)
+    sent = submit(job, address, say=lambda text: typer.echo(text, nl=False, err=as_json))
+    typer.echo(json.dumps({"job": sent, "out": str(out)}) if as_json else f"{sent}: done, see {out}")
 
 
 def _play(
@@ -111,6 +135,7 @@ def as_dict(played: League, settings: LeagueSettings) -> dict[str, Any]:
             for (attacker, defender), loss in played.losses.items()
         ],
         **played.exploitability,
+        "by_round": played.by_round,
     }
 
 
@@ -136,6 +161,21 @@ def _print(played: League, told: dict[str, Any]) -> None:
         f"of that {_with_ends(told['by_tempo'])} by tempo (a script as fast: {told['as_fast_loss']:.2f}), "
         f"{_with_ends(told['by_choice'])} by choice of steps"
     )
+    if len(told["by_round"]) > 1:
+        console.print(_rounds(told["by_round"]))
+
+
+def _rounds(told: Sequence[Mapping[str, Any]]) -> Table:
+    """What can be taken from each defender."""
+    from rich.table import Table
+
+    table = Table(title="The best response found against each defender", title_justify="left")
+    for name in ("defender", "best response", "takes", "less than from the first", "exploitability", "by choice"):
+        table.add_column(name)
+    for one in told:
+        gaps = [_with_ends(one[name]) for name in ("less_than_first", "exploitability", "by_choice")]
+        table.add_row(one["defender"], one["best_response"], f"{one['best_response_loss']:.2f}", *gaps)
+    return table
 
 
 def _with_ends(gap: Mapping[str, float]) -> str:

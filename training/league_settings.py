@@ -14,6 +14,7 @@ from ..twin.sources.safe_yaml import read_yaml
 from .settings import TrainError, TrainSettings, check_field, number, settings_yaml, word
 
 AS_SCENARIO, FASTEST, FREE = "scenario", "fastest", "unbound"  # tempos
+LAST, EACH = "last", "each"  # defenders that get an exploiter of their own
 DEFENDERS_OWN = ("imitation_worlds", "imitation_passes")
 SIDE = (  # settings of `tocsin train` that a side of a league has
     *("seconds", "iterations", "shape", "workers", "worlds", "steps", "threads", "gpus", *DEFENDERS_OWN),
@@ -40,6 +41,9 @@ class LeagueSettings:
         AS_SCENARIO,
         "of learned attackers: the scenario's attacker's, the fastest script's, or a try in every tick",
         (AS_SCENARIO, FASTEST, FREE),
+    )
+    exploiters: str = word(
+        LAST, "defenders against which alone one more attacker is trained: the last, or each", (LAST, EACH)
     )
     attacks: int = number(100, 2, 100_000, "attacks of each pair in the table; no training plays them")
     presets_of_attackers: str = word("apt,ransomware", "scripted attackers beside the scenario's own, with commas")

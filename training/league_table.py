@@ -64,5 +64,30 @@ def exploited(
     }
 
 
+def by_round(
+    chosen_on: Mapping[str, Mapping[str, Float64]],
+    told_on: Mapping[str, Mapping[str, Float64]],
+    *,
+    learned: Set[str],
+    scripts: Sequence[str],
+    as_fast: str,
+) -> list[dict[str, Any]]:
+    """`exploited` of each defender, and what its best response takes less than that of the first, attack by attack.
+
+    Args:
+        chosen_on: losses by defender, in the order in which they were trained, and attacker.
+        told_on: the same on other attacks; may hold more defenders. All are of the same attacks.
+        learned: as of `exploited`.
+        scripts: as of `exploited`.
+        as_fast: as of `exploited`.
+    """
+    given: dict[str, Any] = {"learned": learned, "scripts": scripts, "as_fast": as_fast}
+    told = [exploited(one, chosen_on[one], told_on[one], **given) for one in chosen_on]
+    worst = [told_on[one["defender"]][one["best_response"]] for one in told]
+    for one, lost in zip(told, worst, strict=True):
+        one["less_than_first"] = _plain(estimate(worst[0] - lost))
+    return told
+
+
 def _plain(one: Estimate) -> dict[str, float]:
     return {"value": one.value, "low": one.low, "high": one.high}

@@ -29,21 +29,48 @@ def read_kept(path: Path, header: Mapping[str, Any], names: Set[str]) -> dict[in
         EvaluationError: it is of another run, no such file, or a line is no draw of these policies; names the line.
     """
     try:
-        lines = path.read_text("utf-8").splitlines() if path.exists() else []
+        lines, found, kept = _read(path, header, names)
         if not lines:
             path.write_text(json.dumps(header) + "\n", "utf-8")
-            return {}
-        found = _parsed(path, lines)
-        if found[0] != json.loads(json.dumps(header)):
-            raise EvaluationError(f"--keep {path}: is of another run ({_told(found[0])}); name another file")
-        kept = dict(_draw(path, number, one, names) for number, one in enumerate(found[1:], 2))
-        if len(found) < len(lines):
+        elif len(found) < len(lines):
             path.write_text("".join(line + "\n" for line in lines[: len(found)]), "utf-8")
     except OSError as error:
         raise EvaluationError(f"--keep {path}: {error.strerror or error}; name a file that can be written") from None
+    return kept
+
+
+def check_kept(path: Path, header: Mapping[str, Any], names: Set[str]) -> None:
+    """Refuse a file that `read_kept` would refuse, before anything is played; it stays as it is.
+
+    Args:
+        path: the file, which need not be there.
+        header: what is known of it before anything is played; only that is compared.
+        names: as of `read_kept`.
+
+    Raises:
+        EvaluationError: as `read_kept`.
+    """
+    try:
+        _read(path, header, names, partly=True)
+    except OSError as error:
+        raise EvaluationError(f"--keep {path}: {error.strerror or error}; name a file that can be read") from None
+
+
+def _read(
+    path: Path, header: Mapping[str, Any], names: Set[str], *, partly: bool = False
+) -> tuple[list[str], list[Any], dict[int, Means]]:
+    """All lines, those that are whole, and the draws that they tell; nothing of a file that is not there."""
+    try:
+        lines = path.read_text("utf-8").splitlines() if path.exists() else []
     except UnicodeDecodeError:
         raise EvaluationError(f"--keep {path}: is no text; name another file") from None
-    return kept
+    found, expected = _parsed(path, lines), json.loads(json.dumps(header))
+    first = found[0] if found else expected
+    if partly and isinstance(first, dict):
+        first = {name: value for name, value in first.items() if name in expected}
+    if first != expected:
+        raise EvaluationError(f"--keep {path}: is of another run ({_told(found[0])}); name another file")
+    return lines, found, dict(_draw(path, number, one, names) for number, one in enumerate(found[1:], 2))
 
 
 def add(path: Path, number: int, means: Means) -> None:

@@ -1,81 +1,55 @@
-"""A training run as a Ray job: what the cluster gets is one folder, the unpacked wheel and the run's own files.
+"""Work as a Ray job: what the cluster gets is one folder, the unpacked wheel and the job's own files.
 
-Flows in: settings, the address of a cluster's dashboard. Flows out: a job, its log, its end. Nodes need the packages
+Flows in: a `Job`, the address of a cluster's dashboard. Flows out: a job, its log, its end. Nodes need the packages
 that Tocsin depends on and nothing of Tocsin: Ray puts the folder on every worker's path. (A wheel in `py_modules` would
-make each node install torch anew: Ray runs `pip install --target`.)
+make each node install torch anew: Ray runs `pip install --target`.) What jobs there are: `jobs`.
 """
 
 from __future__ import annotations
 
 import os
+import shlex
 import shutil
 import subprocess
 import sys
 import tempfile
 import time
 import zipfile
-from collections.abc import Callable
-from dataclasses import replace
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
 
-from .chains import kept_for_judging
-from .containing import read_numbers
 from .runs import COMMIT, commit
-from .settings import TrainError, TrainSettings, settings_yaml
+from .settings import TrainError
 
-CONFIG, SCENARIO, RULE = "train.yaml", "scenario.yaml", "rule.yaml"
 BUILD_S = 300.0
 SETUPTOOLS = 77  # as pyproject.toml asks
 POLL_S = 1.0
 SILENT_S = 120.0  # how long a cluster may give no answer about a job
 
 
-def pack(settings: TrainSettings, folder: Path) -> None:
+@dataclass(frozen=True)
+class Job:
+    """What runs on a cluster, in a folder of its own."""
+
+    arguments: tuple[str, ...]  # of tocsin
+    files: Mapping[str, bytes]  # beside the wheel, by name
+
+
+def pack(job: Job, folder: Path) -> None:
     """Fill an empty or new folder with what a job needs; `ray job submit --working-dir` takes it.
 
     Raises:
-        TrainError: settings without a run that outlives the job, the folder holds files, the scenario needs files of
-            its own or is kept for judging, or no wheel can be built.
+        TrainError: the folder holds files, or no wheel can be built.
     """
-    _check_run(settings)
     if folder.exists() and (not folder.is_dir() or any(folder.iterdir())):
         raise TrainError(f"{folder}: holds files; name a new folder")
     folder.mkdir(parents=True, exist_ok=True)
-    scenario = ""
-    if settings.scenario:
-        _check_alone(Path(settings.scenario))
-        shutil.copyfile(settings.scenario, folder / SCENARIO)
-        scenario = SCENARIO
-    rule = ""
-    if settings.rule:
-        read_numbers(Path(settings.rule))  # is one, before a job finds out
-        shutil.copyfile(settings.rule, folder / RULE)
-        rule = RULE
-    (folder / CONFIG).write_text(settings_yaml(replace(settings, scenario=scenario, rule=rule)))
+    for name, content in job.files.items():
+        (folder / name).write_bytes(content)
     with tempfile.TemporaryDirectory() as made, zipfile.ZipFile(build_wheel(Path(made))) as wheel:
         wheel.extractall(folder)
-
-
-def _check_run(settings: TrainSettings) -> None:
-    if not settings.run:
-        raise TrainError("run: a job's files must outlive it; give a folder or URL that all nodes reach")
-    if "://" not in settings.run and not Path(settings.run).is_absolute():
-        raise TrainError(f"run {settings.run}: a job's own folder goes with it; give an absolute path or a URL")
-
-
-def _check_alone(scenario: Path) -> None:
-    from ..envs.scenario import EXAMPLE, read_scenario
-
-    read = read_scenario(scenario)
-    fault = kept_for_judging(read)
-    if fault:
-        raise TrainError(fault)
-    if read.generate is None and read.chain != EXAMPLE:
-        raise TrainError(
-            f"{scenario}: its chain {read.chain!r} is a file of this machine, which a job does not have; "
-            "use a generated or the shipped chain"
-        )
 
 
 def build_wheel(folder: Path) -> Path:
@@ -107,24 +81,23 @@ def _has_builder() -> bool:
         return False
 
 
-def entry(python: str = "python") -> str:
-    """The command that runs in the job's folder; it goes on from the run's newest checkpoint, if it has one."""
-    return f"{python} -m tocsin train --config {CONFIG} --resume --json"
+def entry(job: Job, python: str = "python") -> str:
+    """The command that runs in the job's folder."""
+    return f"{python} -m tocsin {shlex.join(job.arguments)}"
 
 
-def submit(settings: TrainSettings, address: str, *, say: Callable[[str], None], wait: bool = True) -> str:
-    """Send a run to a cluster and follow it to its end; gives the job's id.
+def submit(job: Job, address: str, *, say: Callable[[str], None], wait: bool = True) -> str:
+    """Send a job to a cluster and follow it to its end; gives its id.
 
     Args:
-        settings: of the run; needs `run`, a folder that all nodes reach.
+        job: what runs there.
         address: of the cluster's dashboard, like http://head:8265. Ray's token comes from RAY_AUTH_TOKEN.
         say: called with each piece of the job's log.
         wait: until the job has ended.
 
     Raises:
-        TrainError: settings without a run, no cluster at the address, or the job failed.
+        TrainError: no cluster at the address, no wheel can be built, or the job failed.
     """
-    _check_run(settings)
     if not address.startswith(("http://", "https://")):
         raise TrainError(f"--submit {address}: give the dashboard's address, like http://head:8265")
     os.environ.setdefault("RAY_AUTH_MODE", "token")  # read when Ray is imported
@@ -135,9 +108,9 @@ def submit(settings: TrainSettings, address: str, *, say: Callable[[str], None],
         folder = Path(made) / "job"
         try:
             client = JobSubmissionClient(address)
-            pack(settings, folder)
-            job: str = client.submit_job(
-                entrypoint=entry(),
+            pack(job, folder)
+            sent: str = client.submit_job(
+                entrypoint=entry(job),
                 runtime_env={"working_dir": str(folder), "env_vars": {COMMIT: commit()}},
             )
         except TrainError:
@@ -150,19 +123,19 @@ def submit(settings: TrainSettings, address: str, *, say: Callable[[str], None],
     said, answered = 0, time.monotonic()
     while wait:
         try:
-            status, log = client.get_job_status(job), client.get_job_logs(job)
+            status, log = client.get_job_status(sent), client.get_job_logs(sent)
             answered = time.monotonic()
         except (OSError, RuntimeError, RayError) as error:
             if time.monotonic() - answered > SILENT_S:
-                raise TrainError(f"job {job}: no answer for {SILENT_S:.0f} s ({error}); it may still run") from None
+                raise TrainError(f"job {sent}: no answer for {SILENT_S:.0f} s ({error}); it may still run") from None
             time.sleep(POLL_S)
             continue
         say(log[said:])
         said = len(log)
         if status.is_terminal():
             if status != JobStatus.SUCCEEDED:
-                told = client.get_job_info(job).message or "see its log"
-                raise TrainError(f"job {job}: {status.value.lower()}: {told.strip().splitlines()[-1]}")
-            return job
+                told = client.get_job_info(sent).message or "see its log"
+                raise TrainError(f"job {sent}: {status.value.lower()}: {told.strip().splitlines()[-1]}")
+            return sent
         time.sleep(POLL_S)
-    return job
+    return sent

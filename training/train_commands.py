@@ -147,16 +147,19 @@ def shown(report: Report, settings: TrainSettings) -> dict[str, Any]:
 
 
 def _pack(settings: TrainSettings, folder: Path) -> None:
+    from .jobs import training_job
     from .submit import entry, pack
 
-    pack(settings, folder)
-    typer.echo(f"{folder}: ray job submit --working-dir {folder} -- {entry()}")
+    job = training_job(settings)
+    pack(job, folder)
+    typer.echo(f"{folder}: ray job submit --working-dir {folder} -- {entry(job)}")
 
 
 def _submit(settings: TrainSettings, address: str, *, as_json: bool) -> None:
+    from .jobs import training_job
     from .submit import submit
 
-    job = submit(settings, address, say=lambda text: typer.echo(text, nl=False, err=as_json))
+    job = submit(training_job(settings), address, say=lambda text: typer.echo(text, nl=False, err=as_json))
     typer.echo(json.dumps({"job": job, "run": settings.run}) if as_json else f"{job}: done, see {settings.run}")
 
 

@@ -12,6 +12,7 @@ import shutil
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
@@ -72,7 +73,8 @@ def run_sweep(
         SweepError: the folder holds another sweep, or one and `resume` was not asked for; or Tune is not installed.
     """
     tune = _tune()
-    _check_folder(folder, sweep, scheduler, samples, resume=resume)
+    told = {"sweep": _named_by_content(sweep, scenario), "scheduler": scheduler, "samples": samples}
+    _check_folder(folder, told, resume=resume)
     started = start_ray(_room(sweep, concurrent))
     try:
         trainable = tune.with_resources(
@@ -179,8 +181,17 @@ def _tell(tune: Any, of: Report, folder: Path, *, is_bound: bool) -> None:
         tune.report(figures, checkpoint=tune.Checkpoint.from_directory(made))
 
 
-def _check_folder(folder: Path, sweep: Sweep, scheduler: str, samples: int, *, resume: bool) -> None:
-    wanted = json.dumps({"sweep": as_object(sweep), "scheduler": scheduler, "samples": samples}, sort_keys=True)
+def _named_by_content(sweep: Sweep, scenario: Scenario) -> dict[str, Any]:
+    """The sweep as plain values, its files by what they say: a job has them elsewhere each time."""
+    told = as_object(sweep)
+    said = {"scenario": scenario.model_dump_json(exclude={"folder"}).encode()}
+    if sweep.settings.rule:
+        said["rule"] = Path(sweep.settings.rule).read_bytes()
+    return {**told, "settings": told["settings"] | {name: sha256(one).hexdigest() for name, one in said.items()}}
+
+
+def _check_folder(folder: Path, told: Mapping[str, Any], *, resume: bool) -> None:
+    wanted = json.dumps(told, sort_keys=True)
     place = folder / KEPT
     try:
         folder.mkdir(parents=True, exist_ok=True)

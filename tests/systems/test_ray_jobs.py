@@ -16,6 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+from tocsin import envs
 from tocsin.envs.policy_file import load_policy
 from tocsin.training.runs import commit
 
@@ -33,6 +34,15 @@ imitation_passes: 1
 validation_worlds: 4
 validations: 2
 scenario: short.yaml
+"""
+SIDE = "iterations: 1, worlds: 4, steps: 6, minibatches: 2, validation_worlds: 4, validations: 2"
+LEAGUE = f"""
+rounds: 1
+tempo: unbound
+attacks: 2
+presets_of_attackers: ''
+attackers: {{{SIDE}}}
+defenders: {{{SIDE}, imitation_worlds: 2, imitation_passes: 1}}
 """
 SCENARIO = "name: short\nhorizon_ticks: 20\n"
 UP_S = 120.0
@@ -123,11 +133,14 @@ def _wait_for_all(started: list[subprocess.Popen[bytes]], log: Path) -> None:
     raise AssertionError(f"the cluster did not come up:\n{log.read_text()[-3000:]}")
 
 
-def _submitted(cluster: Running, config: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, "-m", "tocsin", "train", "--config", str(config), "--submit", cluster.address, "--json"]
+def _submitted(
+    cluster: Running, config: Path, *more: str, verb: str = "train", **environment: str
+) -> subprocess.CompletedProcess[str]:
+    given = ["--config", str(config), *more, "--submit", cluster.address, "--json"]
+    command = [sys.executable, "-m", "tocsin", verb, *given]
     here = {**os.environ, **{name: cluster.environment[name] for name in ("RAY_AUTH_MODE", "RAY_AUTH_TOKEN")}}
     return subprocess.run(
-        command, env=here | environment, capture_output=True, text=True, timeout=500, check=False, cwd=config.parent
+        command, env=here | environment, capture_output=True, text=True, timeout=900, check=False, cwd=config.parent
     )
 
 
@@ -147,6 +160,27 @@ def test_a_job_trains_where_nothing_of_ours_is_installed(cluster: Running, tmp_p
     assert [line["samples"] for line in figures] == [48, 96], "two workers, one on each node"
     card = load_policy(run / "policy.tocsin").card
     assert (card["iterations"], card["scenario"]) == (2, "short")
+
+
+def test_a_league_runs_as_a_job(cluster: Running, tmp_path: Path) -> None:
+    """Both sides learn on both nodes, with a policy that went along; the table lies in the folder that was named."""
+    config, scenario, out = tmp_path / "league.yaml", tmp_path / "short.yaml", tmp_path / "league"
+    scenario.write_text(SCENARIO)
+    config.write_text(LEAGUE)
+    policy = next((Path(envs.__file__).parent / "data" / "policies").glob("*.tocsin"))
+    given = ["--scenario", str(scenario), "--policy", f"shipped={policy}", "--out", str(out)]
+    done = _submitted(cluster, config, *given, verb="league")
+    assert done.returncode == 0, done.stderr[-3000:]
+    assert json.loads(done.stdout)["out"] == str(out)
+    told = json.loads((out / "league.json").read_text())
+    assert told["defenders"] == {
+        "restore above belief": "script",
+        "evict by worth": "script",
+        "shipped": "learned",
+        "defender 1": "learned",
+    }
+    figures = [json.loads(line) for line in (out / "attacker-1" / "figures.jsonl").read_text().splitlines()]
+    assert [line["samples"] for line in figures] == [48], "two workers, one on each node"
 
 
 def test_a_wrong_token_and_a_failing_job_are_told(cluster: Running, tmp_path: Path) -> None:

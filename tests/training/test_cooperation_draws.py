@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -10,15 +11,16 @@ import pytest
 from tocsin.envs.assumptions import Assumptions
 from tocsin.envs.kinds import ARMS
 from tocsin.envs.ranges import ranges
+from tocsin.envs.scenario import read_scenario
 from tocsin.orchestrator.cli import load_command
 from tocsin.tests.envs.games import short_game
 from tocsin.training import cooperation, cooperation_draws
-from tocsin.training.chains import Trial
+from tocsin.training.chains import Trial, trials
 from tocsin.training.cooperation import NOTHING, RULE, compare
-from tocsin.training.cooperation_draws import _concluded, cooperating_under, drawings, keys_of, play_draw
+from tocsin.training.cooperation_draws import _concluded, begun_by, cooperating_under, drawings, keys_of, play_draw
 from tocsin.training.cooperation_told import draws, draws_as_dict
 from tocsin.training.evaluate import EvaluationError
-from tocsin.training.robust import Extent
+from tocsin.training.robust import SEED, Extent
 from tocsin.twin.vocabulary import ConsentMode, Proposer
 
 EXTENT = Extent(draws=3, chains=1, attacks=2)
@@ -114,3 +116,39 @@ def test_a_run_goes_on_where_it_stopped(tmp_path: Path, capsys: pytest.CaptureFi
     with pytest.raises(EvaluationError, match="another run"):
         run("--draw-seed", "4")
     assert keep.read_text().splitlines() == lines
+
+
+@pytest.mark.usefixtures("quick_tuning")
+def test_a_file_that_cannot_keep_draws_is_refused_before_the_table(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of another run, of other policies or no such file: nothing is played then, and the file stays as it is."""
+
+    def never(*given: object, **more: object) -> None:
+        raise AssertionError("the table was played")
+
+    monkeypatch.setattr(cooperation, "compare", never)
+    scenario, keep = tmp_path / "small.yaml", tmp_path / "draws.jsonl"
+    scenario.write_text(SCENARIO)
+    judged = trials([read_scenario(scenario)], 1)
+    header = json.dumps({**begun_by("small", judged, {}, replace(EXTENT, seed=SEED)), "tuned": {}})
+    given = ["--scenario", str(scenario), "--draws", "3", "--draw-attacks", "2", "--keep", str(keep)]
+    command = load_command("cooperation", "tocsin.training.cooperation_commands:cooperation")
+    for text, named, more in (
+        ("{}\n", "another run", ()),
+        (header, r"another run \(cooperation small", ("--draw-seed", "4")),
+        (header + '\n{"draw": 0, "means": {"ghost": 1.0}}\n', "line 2 is no draw of these policies", ()),
+        ("no json\n", "line 1 is no JSON", ()),
+        ("[1]\n", "another run", ()),
+        (b"\xff\xfe", "is no text", ()),
+    ):
+        keep.write_bytes(text if isinstance(text, bytes) else text.encode())
+        before = keep.read_bytes()
+        with pytest.raises(EvaluationError, match=named):
+            command.main(args=[*given, *more], standalone_mode=False)
+        assert keep.read_bytes() == before
+    for text in (header, header + '\n{"draw": 0, "me', ""):  # these are of this run, one cut off, one empty
+        keep.write_text(text)
+        with pytest.raises(AssertionError, match="the table was played"):
+            command.main(args=given, standalone_mode=False)
+        assert keep.read_text() == text

@@ -11,8 +11,10 @@ import pytest
 import torch
 from sb3_contrib import MaskablePPO
 from stable_baselines3.common.logger import Logger
+from tocsin.envs.attackers import Attacker
+from tocsin.envs.game import load_game
 from tocsin.envs.scripted import Threshold, nothing
-from tocsin.tests.training.duels import STREAM, TICKS, some_attacker, the_game
+from tocsin.tests.training.duels import STREAM, TICKS, some_attacker, the_game, the_scenario
 from tocsin.tests.training.lanes_sb3 import JoinedFace
 from tocsin.training.attack_network import NumpyAttacker, numpy_weights
 from tocsin.training.duel import UNBOUND, AttackView, play_duel
@@ -133,6 +135,20 @@ def test_ticks_without_a_try_are_skipped_and_counted() -> None:
         assert step.terminal_observation.shape == step.observation.shape
         assert step.terminal_loss.any() or pace < UNBOUND
     assert steps[UNBOUND] == TICKS - 1 and 0.2 < steps[1 / 3] / TICKS < 0.5
+
+
+def test_an_attack_that_never_comes_ends_at_the_horizon() -> None:
+    """Its lane goes by to the end without a try: one step that plays no tick more, then the next episode."""
+    never = load_game(the_scenario().model_copy(update={"attackers": (Attacker(absent=1.0),)}))
+    (lanes,) = Attacks(wait, UNBOUND).parts(never, range(2), stream=STREAM)
+    assert isinstance(lanes, AttackLanes)
+    assert lanes._duel.tick == TICKS and not lanes.masks()[:, 1:].any()
+    ticks: list[int] = []
+    play = lanes._duel.play
+    lanes._duel.play = lambda *given: (ticks.append(lanes._duel.tick), play(*given))[1]  # type: ignore[method-assign]
+    step = lanes.advance(lanes.dense(np.zeros(2, np.int64)))
+    assert ticks == list(range(TICKS))  # of the next episode, which goes by too
+    assert step.truncated.all() and not step.reward.any() and not step.terminal_loss.any()
 
 
 def test_a_step_that_is_not_open_is_refused() -> None:

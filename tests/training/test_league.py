@@ -10,14 +10,16 @@ from typing import Any
 import numpy as np
 import pytest
 from tocsin import envs as shelf
+from tocsin.envs.game import load_game
 from tocsin.envs.policy_file import load_policy
+from tocsin.envs.threat import threat_features
 from tocsin.orchestrator.cli import BAD_INPUT, main
-from tocsin.tests.training.duels import TICKS, the_scenario
+from tocsin.tests.training.duels import TICKS, the_game, the_scenario
 from tocsin.tests.training.in_process import without_ray
 from tocsin.training import cluster, league
 from tocsin.training.attacker_file import load_attacker
 from tocsin.training.in_process import InProcess
-from tocsin.training.league import AS_WRITTEN, EXPLOITER, League, play_league, tries_per_hour
+from tocsin.training.league import AS_WRITTEN, EXPLOITER, League, as_hasty, play_league, tries_per_hour
 from tocsin.training.league_settings import (
     ATTACKERS,
     DEFENDERS,
@@ -69,6 +71,40 @@ def test_a_league_tells_who_beats_whom(tmp_path: Path) -> None:
     assert told["exploitability"]["value"] == pytest.approx(of["best_response"] - of["worst_scripted"])
     assert told["by_tempo"]["value"] == pytest.approx(of["as_fast"] - of["worst_scripted"])
     assert told["by_choice"]["value"] == pytest.approx(of["best_response"] - of["as_fast"])
+
+
+def test_a_script_as_fast_comes_unannounced(tmp_path: Path) -> None:
+    """It tries more often, and what defenders are told of who comes is as beside the learned attackers; for a league's
+    reference too. Were they told, a defender would answer the tempo, and `by_tempo` would say too little."""
+    base = the_game()
+    hasty = as_hasty(base, league.MOST_TRIES)
+    assert (hasty.parameters.attacker["try_p"][0] > 0.99).all() and (base.parameters.attacker["try_p"] < 0.5).all()
+    told = [threat_features(one.compiled, one.assumed).tolist() for one in (base, hasty)]
+    assert told[0] == told[1]
+    np.testing.assert_array_equal(hasty.graph.static, base.graph.static)
+    announced = load_game(hasty.scenario)
+    assert threat_features(announced.compiled, announced.assumed).tolist() != told[0]
+    played = play_league(the_scenario(), TINY, {}, tmp_path)
+    reference = played.attackers[EVERY_TICK].game
+    np.testing.assert_array_equal(reference.assumed.attacker, base.assumed.attacker)
+    np.testing.assert_array_equal(reference.parameters.attacker, hasty.parameters.attacker)
+
+
+def test_each_defender_may_get_an_exploiter(tmp_path: Path) -> None:
+    """With `exploiters: each` one more attacker is trained against every defender alone, the last one's at the end, and
+    each defender's figures are told, of its own column of the table."""
+    settings = replace(TINY, rounds=2, exploiters="each")
+    settings = replace(settings, attackers=replace(settings.attackers, worlds=6, validation_worlds=6))
+    played = play_league(the_scenario(), settings, {}, tmp_path)
+    assert list(played.learned_attackers) == ["attacker 1", "attacker 2", "exploiter of defender 1", EXPLOITER]
+    cards = [load_attacker(tmp_path / f"{name}.npz").card for name in ("exploiter-of-defender-1", "exploiter")]
+    assert [card["against"] for card in cards] == [["defender 1"], ["defender 2"]]
+    first, last = played.by_round
+    assert (first["defender"], last["defender"]) == ("defender 1", "defender 2") and last == played.exploitability
+    takes = [played.losses[one["best_response"], one["defender"]].value for one in (first, last)]
+    assert [one["best_response_loss"] for one in (first, last)] == pytest.approx(takes)
+    assert first["less_than_first"]["value"] == 0.0
+    assert last["less_than_first"]["value"] == pytest.approx(takes[0] - takes[1])
 
 
 def test_a_killed_league_goes_on_with_the_same_table(tmp_path: Path) -> None:
@@ -160,6 +196,7 @@ def test_settings_printed_are_settings_read(tmp_path: Path) -> None:
         ("rounds: 0\n", "rounds 0: give 1 to 100"),
         ("presets_of_attackers: ghost\n", "'ghost' is unknown; take of opportunist"),
         ("tempo: fast\n", "tempo 'fast': give one of scenario, fastest, unbound"),
+        ("exploiters: all\n", "exploiters 'all': give one of last, each"),
         ("attackers: 3\n", "attackers: holds no mapping of settings"),
         ("attackers:\n  chains: 3\n", "attackers: 'chains' is no setting of it; take one of seconds"),
         ("attackers:\n  imitation_worlds: 3\n", "attackers: 'imitation_worlds' is no setting of it"),

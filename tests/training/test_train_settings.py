@@ -10,8 +10,9 @@ import yaml
 from hypothesis import given
 from hypothesis import strategies as st
 from tocsin.orchestrator.cli import BAD_INPUT, main
+from tocsin.training.jobs import CONFIG, TRAINING
 from tocsin.training.settings import CENTRAL, TrainError, TrainSettings, parse_settings, read_settings, settings_yaml
-from tocsin.training.submit import CONFIG, entry
+from tocsin.training.submit import Job, entry
 from tocsin.twin import TwinError
 
 
@@ -137,7 +138,7 @@ def test_the_manifest_runs_what_a_job_runs() -> None:
     (document,) = [one for one in yaml.safe_load_all(path.read_text()) if one["kind"] == "RayJob"]
     spec = document["spec"]
     assert document["apiVersion"] == "ray.io/v1"
-    assert spec["entrypoint"].split() == entry().replace(CONFIG, "/config/train.yaml").split()
+    assert spec["entrypoint"].split() == entry(Job(TRAINING, {})).replace(CONFIG, "/config/train.yaml").split()
     cluster = spec["rayClusterSpec"]
     (workers,) = cluster["workerGroupSpecs"]
     assert workers["minReplicas"] <= workers["replicas"] <= workers["maxReplicas"]
