@@ -44,8 +44,11 @@ def test_a_trial_is_the_settings_with_what_was_drawn() -> None:
     assert (best.learning_rate, best.checkpoint_every, best.run) == (1e-3, sweep.settings.checkpoint_every, "")
 
 
-def test_a_rule_that_is_not_there_is_named_before_the_folder_is_begun(tmp_path: Path) -> None:
-    """Else a sweep would begin whose trials all fail."""
+def test_a_rule_that_is_not_there_is_named_before_the_folder_is_begun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else a sweep would begin whose trials all fail; Tune is not reached, so it need not be installed."""
+    monkeypatch.setattr(trials, "_tune", lambda: None)
     sweep = parse_sweep({**GOOD, "settings": {**GOOD["settings"], "rule": "none.yaml"}}, "sweep.yaml", folder=tmp_path)
     with pytest.raises(TrainError, match=r"none\.yaml"):
         trials.run_sweep(
