@@ -13,7 +13,7 @@ from pathlib import Path
 import yaml
 
 from .chains import kept_for_judging
-from .containing import read_numbers
+from .rule_file import read_numbers
 from .league_settings import LeagueError, LeagueSettings, league_yaml
 from .settings import TrainError, TrainSettings, settings_yaml
 from .submit import Job
