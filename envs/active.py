@@ -32,8 +32,8 @@ MOST_SLOTS, MOST_NEIGHBOURS = 254, 32
 LOOKED_THROUGH = 64  # ties of a target that are looked through for neighbours, likeliest first
 COALITION = -1
 _DYNAMIC, _STATIC = len(FEATURES), len(TARGET_FEATURES)
-# Columns after these: the seat's own; mean gains a minute of what has steps into the target, in octaves; responses under
-# way or at work in the whole view; 255 in every slot that is filled.
+# Columns after these: the seat's own; mean gains a minute along steps into the target, in octaves; responses on their
+# way, at work or holding in the whole view; 255 in every slot that is filled.
 OWN, COMING, BUSY, PRESENT = (_DYNAMIC + _STATIC + number for number in range(4))
 INPUTS = PRESENT + 1  # columns that are features; neighbours follow
 _COLUMN = {name: number for number, name in enumerate(FEATURES)}

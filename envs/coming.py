@@ -2,7 +2,7 @@
 
 Flows in: a compiled twin and the assumed game. Flows out: a sparse matrix of rates, which an active view sums over what
 is believed held. So a policy sees where nobody is yet. It is an overestimate where many assets are held: each of them
-is taken to be worked from as if it were the only one. In return it grows with every belief and needs public facts alone.
+is taken to be worked from as if it were the only one. In return it grows with every belief, by public facts alone.
 """
 
 from __future__ import annotations

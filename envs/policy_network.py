@@ -110,7 +110,7 @@ def advised(
     legal: npt.NDArray[np.bool_],
     effects: EffectTable,
 ) -> Float32:
-    """float32[B, 1 + P * K] of the rule; float32[1, 1] of 0 where it is not asked. Arguments as `logits_of` has them."""
+    """float32[B, 1 + P * K] logits of the rule, or float32[1, 1] of 0 where it is not asked; see `logits_of`."""
     if sharpness[0] <= 0.0:
         return np.zeros((1, 1), np.float32)
     return advice_of(gains_of(rows, legal, effects, RuleNumbers.of_array(numbers)), float(sharpness[0]))

@@ -2,9 +2,9 @@
 
 Flows in: rows of active views, what is legal there, playbooks, numbers. Flows out: what each response is worth. It is
 the belief's version of what the best script that sees the truth does ("evict and cut off"): what is likely held, or
-will be soon, is cut off at once, which needs no answer of a person in most chains; evicted meanwhile; and opened once it
-is believed clean. It reads what the network reads, and knows playbooks by their declared effects. Its numbers are found
-by playing (`tocsin policy search`).
+will be soon, is cut off at once, which needs no answer of a person in most chains; evicted meanwhile; and opened once
+it is believed clean. It reads what the network reads, and knows playbooks by their declared effects. Its numbers are
+found by playing (`tocsin policy search`).
 """
 
 from __future__ import annotations
@@ -154,9 +154,7 @@ def _soon(held: Float32, per_minute: Float32, minutes: Weight) -> Float32:
     return odds
 
 
-def _in_turn(
-    tiers: tuple[npt.NDArray[Any], ...], legal: npt.NDArray[np.bool_], roles: Roles, level: Weight
-) -> Float32:
+def _in_turn(tiers: tuple[npt.NDArray[Any], ...], legal: npt.NDArray[np.bool_], roles: Roles, level: Weight) -> Float32:
     """float32[B, P, K] of each tier's gains [B, K], lowered so that what is due in one goes before all after it."""
     found = np.full(legal.shape, -np.inf, np.float32)
     ceiling = np.full((len(legal), 1), np.inf, np.float32)

@@ -136,7 +136,9 @@ def play_numbers(
     for place in range(0, len(numbers), at_once):
         rules = numbers[place : place + at_once]
         rule = RulePolicy(RuleNumbers.side_by_side(rules, attacks) if len(rules) > 1 else rules[0])
-        losses.append(lost(game, Learned(game, rule), [*range(first, first + attacks)] * len(rules), stream=STREAM_ENVIRONMENT))
+        losses.append(
+            lost(game, Learned(game, rule), [*range(first, first + attacks)] * len(rules), stream=STREAM_ENVIRONMENT)
+        )
     return np.concatenate(losses).reshape(len(numbers), attacks)
 
 
