@@ -208,7 +208,7 @@ def _view(
     keys: Int64,
     into: Active,
 ) -> None:
-    count, busy = _choose(i, rows, lit, lit_n, g, dearest, keys), _busy(i, rows, lit, lit_n)
+    count, busy = _choose(i, rows, lit, lit_n, g, dearest, keys), _busy(i, rows, lit, lit_n, g)
     for slot in range(into.target.shape[1]):
         into.target[i, slot] = keys[i, slot] if slot < count else -1
         for column in range(into.rows.shape[2]):
@@ -292,15 +292,24 @@ def _priority(i: int, target: int, rows: UInt8, g: TargetGraph) -> int:
 
 
 @inner
-def _busy(i: int, rows: UInt8, lit: Int32, lit_n: Int32) -> int:
-    """Responses on their way, at work or holding, as the rows of assets and links tell them, `BUSY_STEP` each."""
+def _busy(i: int, rows: UInt8, lit: Int32, lit_n: Int32, g: TargetGraph) -> int:
+    """Responses on their way, at work or holding, as rows tell them, `BUSY_STEP` each."""
     count = 0
     for n in range(lit_n[i]):
-        for column in range(_FIRST_MODE, _PENDING + 2):
-            if column < _RESTORING or column >= _PENDING:
-                count += rows[i, lit[i, n], column] != 0
-        count += rows[i, lit[i, n], _CUT] != 0
+        if lit[i, n] < g.first_owner:
+            count += _flags(i, lit[i, n], rows) + (rows[i, lit[i, n], _CUT] != 0)
+    for owner in range(g.first_owner, rows.shape[1]):  # no list tells of owners
+        count += _flags(i, owner, rows)
     return int(min(255, BUSY_STEP * count))
+
+
+@inner
+def _flags(i: int, target: int, rows: UInt8) -> int:
+    count = 0
+    for column in range(_FIRST_MODE, _PENDING + 2):
+        if column < _RESTORING or column >= _PENDING:
+            count += rows[i, target, column] != 0
+    return count
 
 
 @inner
