@@ -123,11 +123,12 @@ def gains_of(
     opening = level + PULL * (1.0 - held / np.maximum(n.clean, 1e-9)) + 1e-3 * stake
     watched = n.watched * np.exp2(n.watched_size * size)
     look = level + PULL * np.log(np.maximum(_soon(held, coming, n.look_ahead * sooner), 1e-9) / watched)
+    room = np.exp2(n.room_size * size)  # shares over 1 leave nothing to do but to evict and to open
     tiers = (
-        np.where(~blocked & (free > n.cut_room), cut, -np.inf),
+        np.where(~blocked & (free > n.cut_room * room), cut, -np.inf),
         evict,
         np.where(blocked & (held < n.clean), opening, -np.inf),
-        np.where(free > n.look_room, look, -np.inf),
+        np.where(free > n.look_room * room, look, -np.inf),
     )
     return Gains(_in_turn(tiers, legal[:, 1:].reshape(batch, -1, slots), roles_of(effects), level), level)
 

@@ -43,6 +43,7 @@ class RuleNumbers:
     ahead_size: Weight = _number("halvings of both per doubling of the chain's assets over 100", -4.0, 4.0)
     cut_room: Weight = _number("share of 32 places for responses that cutting off leaves free", 0.0, 1.0)
     look_room: Weight = _number("the same of looking closer", 0.0, 1.0)
+    room_size: Weight = _number("doublings of both per doubling of the chain's assets over 100", -4.0, 4.0)
     clean: Weight = _number("belief below which what is cut off is opened", 0.0, 1.0)
     watched: Weight = _number("belief from which to look closer", 1e-3, 1.0)
     watched_size: Weight = _number("doublings of that belief per doubling of the chain's assets over 100", -4.0, 4.0)
