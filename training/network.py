@@ -100,12 +100,12 @@ class PairNetwork(nn.Module):
         return values
 
     def _advised(self, rows: torch.Tensor, legal: torch.Tensor | None) -> torch.Tensor:
-        """float32[B or 1, 1 + P * K or 1] of the rule, by the code that the policy file runs: no gradient needs it."""
+        """float32[B, 1 + P * K] of the rule, by the code that the policy file runs: no gradient needs it."""
         actions = 1 + len(self.playbooks) * rows.shape[1]
         may = np.ones((len(rows), actions), np.bool_) if legal is None else legal.cpu().numpy()
         numbers, sharpness = self.rule_numbers.cpu().numpy(), self.rule_sharpness.cpu().numpy()
         told = advised(numbers, sharpness, rows.cpu().numpy(), may, self.effects)
-        return torch.from_numpy(told).to(rows.device)
+        return torch.from_numpy(np.where(may, told, np.float32(0.0))).to(rows.device)
 
     def _encoded(self, nodes: Nodes) -> torch.Tensor:
         """float32[M, HIDDEN] after the rounds."""
