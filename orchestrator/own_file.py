@@ -19,7 +19,7 @@ BASE: Final = 0x54430000  # "TC" and a number of the kind
 
 
 class NotOurs(ValueError):  # noqa: N818
-    """A file that another program keeps, or another part of ours; the message says which, the caller names the file."""
+    """A file that another program or another part of ours keeps, or that is none; the caller names it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,8 +46,8 @@ def check_ours(path: Path, kind: Kind) -> None:
     """Refuse a file of somebody else's, without writing to it or beside it; none and an empty one may be ours.
 
     Raises:
-        NotOurs: it is not of this kind.
-        OSError, sqlite3.Error: it cannot be read as a SQLite file.
+        NotOurs: it is not of this kind, or cannot be read.
+        sqlite3.Error: it is no SQLite file.
     """
     real = Path(os.path.realpath(path))
     try:
@@ -55,6 +55,8 @@ def check_ours(path: Path, kind: Kind) -> None:
             header = raw.read(72)
     except FileNotFoundError:
         return
+    except OSError as error:
+        raise NotOurs(error.strerror or str(error)) from None
     if not header or header[68:] == kind.mark.to_bytes(4):
         return
     mark, tables = _read(real, in_wal=header[18:19] == b"\x02")

@@ -196,7 +196,7 @@ def open_store(url: str) -> sa.Engine:
         with engine.begin() as conn:
             if conn.execute(sa.select(audit_head.c.id)).first() is None:
                 conn.execute(sa.insert(audit_head).values(id=1, seq=0, hash=GENESIS))
-    except (sa.exc.SQLAlchemyError, ImportError, sqlite3.Error, OSError, NotOurs) as error:
+    except (sa.exc.SQLAlchemyError, ImportError, sqlite3.Error, NotOurs) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise StoreError(f"store {shown_url(url)}: {reason}; give a SQLite file or the URL of a database") from None
     return engine

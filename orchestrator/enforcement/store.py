@@ -195,7 +195,7 @@ def check_state(path: Path) -> None:
         check_ours(path, FILE)
     except NotOurs as error:
         raise StoreError(f"--state {path}: {error}; name a new file, or the one that the actuator had before") from None
-    except (sqlite3.Error, OSError) as error:
+    except sqlite3.Error as error:
         raise StoreError(f"--state {path}: {error}; name a file that can be written, or a new one") from None
 
 

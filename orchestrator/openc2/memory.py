@@ -61,7 +61,7 @@ class Memory:
             )
             self._file.execute("CREATE INDEX IF NOT EXISTS answers_at ON answers (at)")
             self._file.commit()
-        except (sqlite3.Error, OSError, NotOurs) as error:
+        except (sqlite3.Error, NotOurs) as error:
             raise NoMemory(f"{path}: {error}; name a file that can be written, or a new one") from None
 
     def recall(self, producer: str, request_id: str, digest: str) -> dict[str, Any] | None:

@@ -166,6 +166,7 @@ def test_a_file_that_may_not_be_read_is_named(tmp_path: Path) -> None:
     (tmp_path / "folder.db").mkdir()
     for open_it, error in OPENERS.values():
         for name in ("text.db", "folder.db"):
-            with pytest.raises(error, match=name):
+            with pytest.raises(error, match=name) as fault:
                 open_it(tmp_path / name)
+            assert "Errno" not in str(fault.value)
     assert os.listdir(tmp_path / "folder.db") == []
