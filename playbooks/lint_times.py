@@ -33,7 +33,7 @@ def time_findings(playbook: Playbook) -> Iterator[Finding]:
         kind = _waited_for(playbook, name, is_inside=name in inside)
         if kind:
             said = f"work_s is {lasts:g} s, yet its {kind} command is given up after {ORDER_S} s (a node's default)"
-            mend = f"write a timeout in milliseconds, e.g. {1000 * lasts:.0f}"
+            mend = f"write a timeout in milliseconds, e.g. {1000 * min(lasts, RUN_S):.0f}"
             yield found("step-timeout", ("workflow", name), said, mend)
 
 

@@ -112,6 +112,8 @@ def test_what_may_outlast_an_order_names_a_timeout(kind: str) -> None:
         assert kind in told.message and told.mend == "write a timeout in milliseconds, e.g. 900000"
     assert _timeouts(_by(kind, 301)) != [] and _timeouts(_by(kind, 300)) == []
     assert _timeouts(_by(kind, 900, timeout=900_000)) == []
+    (told,) = _timeouts(_by(kind, 10_000_000))  # what it tells to write is no fault itself
+    assert told.mend.endswith(" 604800000")
     assert _timeouts(_by("manual", 900)) == [] and "step-timeout" not in UNSIGNABLE
     assert Terms().order_s == ORDER_S
 
