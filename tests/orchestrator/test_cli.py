@@ -85,6 +85,12 @@ def test_our_error_is_one_line_and_exit_two(capsys: pytest.CaptureFixture[str], 
     assert code == 2 and len(err.splitlines()) == 1 and "none.sqlite" in err
 
 
+def test_a_name_that_is_refused_steers_no_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A file's name is anybody's: its signs that do not print are escaped."""
+    code, _, err = run(capsys, "audit", "verify", "--store", tmp_path / "no\x07ne\n.sqlite")
+    assert code == 2 and err.endswith("\n") and err[:-1].isprintable() and r"no\x07ne" in err
+
+
 @pytest.mark.parametrize(
     ("arguments", "named"),
     [
