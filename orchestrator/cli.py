@@ -112,7 +112,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 def _refuse(message: str) -> NoReturn:
-    line = " ".join(message.split())
+    from ..playbooks.cacao_reading import one_line
+
+    line = one_line(" ".join(message.split()))
     typer.echo(f"tocsin: {line.removeprefix('tocsin: ')}", err=True)
     sys.exit(BAD_INPUT)
 

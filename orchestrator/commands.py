@@ -27,6 +27,15 @@ class ClockKind(StrEnum):
     LOCKSTEP = "lockstep"
 
 
+class SigningRole(StrEnum):
+    """What a signature of a person may count for, as `playbooks.vetting.VettingRole` has it."""
+
+    AUTHOR = "author"
+    REVIEWER = "reviewer"
+    APPROVER = "approver"
+    POLICY_PROMOTER = "policy-promoter"
+
+
 def serve(
     home: HomeFlag = None,
     host: Annotated[str, typer.Option(help="Address; other than loopback needs TLS.")] = DEFAULT_HOST,
@@ -70,12 +79,12 @@ def serve(
         taken.close()
 
 
-keys = typer.Typer(help="Make owners' keys and tokens.", no_args_is_help=True)
+keys = typer.Typer(help="Make keys and tokens of owners and persons.", no_args_is_help=True)
 
 
 @keys.callback()
 def _keys() -> None:
-    """Make owners' keys and tokens."""
+    """Make keys and tokens of owners and persons."""
 
 
 @keys.command("new")
@@ -92,6 +101,24 @@ def keys_new(
     place = home_of(home)
     make_home(place.path, owners, operator=operator or sorted(owners)[0])
     typer.echo(f"{place.path}: keys, trust stores and tokens for {', '.join(sorted(owners))} (readable by you only)")
+
+
+@keys.command("person")
+def keys_person(
+    person: Annotated[str, typer.Argument(help="Name, as trust files are to spell it.")],
+    out: Annotated[Path, typer.Option(help="File for the private key; must not be there.")],
+    role: Annotated[list[SigningRole], typer.Option(help="What owners may count the key for; repeated.")],
+) -> None:
+    """Make a key to sign playbooks with; print its entry for trust files.
+
+    Example: tocsin keys person ada --role author --out ada.jwk
+    """
+    from ..playbooks.vetting import VettingRole
+    from .keys import make_person
+
+    entry = make_person(out, person, [VettingRole(one.value) for one in role])
+    typer.echo(json.dumps(entry))
+    typer.echo(f"{out}: private key (readable by you only); the line above goes into owners' trust files", err=True)
 
 
 def _owners_of(chain: Path | None) -> list[str]:

@@ -29,6 +29,7 @@ class StepOrder:
     returns: Mapping[str, str] = field(default_factory=dict)
     until: datetime | None = None  # when its step's time is over
     is_timed: bool = False  # whether the playbook names that time; else it is a bound of ours
+    bound_s: float | None = None  # of an undo, whose time begins when it is sent: what its step names
     playbook: str = ""  # which one asks for it, id and version; empty: the response's own
     digest: str = ""  # SHA-256 of the content that asks for it
 

@@ -1,6 +1,7 @@
 """Make a home: owners' signing keys, trust stores and tokens, readable by their user only.
 
-Flows in: a folder and owner ids. Flows out: files with mode 0600 in folders with mode 0700:
+Flows in: a folder and owner ids; or a file, and a person who signs playbooks or policies, for that person's key. Flows
+out: files with mode 0600 in folders with mode 0700:
 
     HOME/keys/OWNER.jwk            private Ed25519 key of the owner's approver (give it to that person, then delete it)
     HOME/trust/OWNER.json          the owner's trust store: public keys
@@ -23,6 +24,7 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 from pydantic import TypeAdapter, ValidationError
 
+from ..playbooks.vetting import VettingRole
 from .identity import IdentityError, OwnerId, Role, token_hash
 
 ROLES_OF_TOKEN = {
@@ -32,6 +34,7 @@ ROLES_OF_TOKEN = {
     "approver": (Role.APPROVER, Role.VIEWER),
 }
 ROLES_OF_OPERATOR = (Role.OPERATOR, Role.VIEWER)
+MAX_NAME = 200  # characters of a person's name, as a trust file takes them
 TOKEN_BYTES = 32  # of randomness: beyond guessing (NIST SP 800-63B asks 64 bits of a look-up secret)
 
 
@@ -52,6 +55,19 @@ def make_home(home: Path, owners: Iterable[str], *, operator: str) -> None:
         _make_folder(folder)
     entries = [entry for name in names for entry in _make_owner(home, name, is_operator=name == operator)]
     _write_private(home / "tokens.json", json.dumps(entries, indent=1))
+
+
+def make_person(path: Path, person: str, roles: Iterable[VettingRole]) -> dict[str, object]:
+    """Write a private key for who signs playbooks or policies; give the entry for an owner's trust file.
+
+    Raises:
+        IdentityError: nobody's name, or a file that is there or cannot be written.
+    """
+    if not person.strip() or not person.isprintable() or len(person) > MAX_NAME:
+        raise IdentityError(f"person {person[:40]!r}: is no name; say whose key it is in at most {MAX_NAME} characters")
+    key = OKPKey.generate_key("Ed25519")
+    _write_private(path, json.dumps(key.as_dict(private=True)))
+    return {"person": person.strip(), "roles": [role.value for role in dict.fromkeys(roles)], "jwk": _public(key)}
 
 
 def load_key(path: Path) -> OKPKey:

@@ -340,6 +340,7 @@ def _order(key: str, due: StepOrder, now: datetime, order_s: float) -> Order:
     left = None if due.until is None else max((due.until - now).total_seconds(), 0.0)
     if not due.is_timed and due.type != "manual":  # a tick waits for it, and with the tick everybody
         left = order_s if left is None else min(left, order_s)
+        left = max(left, due.bound_s or 0.0)  # an undo has its step's time, never less than without one
     return Order(
         key=key,
         owner=due.owner,

@@ -215,6 +215,7 @@ def _order(run: _Run, command: Command) -> StepOrder:
         returns=command.returns,
         until=None if command.until is None else _time(command.until),
         is_timed=command.is_timed,
+        bound_s=None if command.bound is None else command.bound / 1000,
         playbook="" if command.playbook == run.program.playbook.id else f"{command.playbook} {command.version}",
         digest=command.digest,
     )

@@ -15,6 +15,8 @@ from typing import Any
 
 import sqlalchemy as sa
 
+from .own_file import Kind, NotOurs, check_ours, mark_ours
+
 metadata = sa.MetaData()
 
 Text = sa.Text
@@ -170,6 +172,7 @@ playbooks = sa.Table(  # every version that the node has met; see versions
     sa.Column("body", Text, nullable=False),  # canonical JSON
 )
 
+FILE = Kind(4, "a node's store", lambda tables: {audit_records.name, audit_head.name} <= set(tables))
 GENESIS = "0" * 64
 READS = "tocsin_reads"  # execution option of connections that only read
 
@@ -187,12 +190,13 @@ def open_store(url: str) -> sa.Engine:
     try:
         engine = sa.create_engine(url)
         if engine.dialect.name == "sqlite":
+            _mark(engine)
             _settle_sqlite(engine)
         metadata.create_all(engine)
         with engine.begin() as conn:
             if conn.execute(sa.select(audit_head.c.id)).first() is None:
                 conn.execute(sa.insert(audit_head).values(id=1, seq=0, hash=GENESIS))
-    except (sa.exc.SQLAlchemyError, ImportError) as error:
+    except (sa.exc.SQLAlchemyError, ImportError, sqlite3.Error, NotOurs) as error:
         reason = str(getattr(error, "orig", None) or error).splitlines()[0]
         raise StoreError(f"store {shown_url(url)}: {reason}; give a SQLite file or the URL of a database") from None
     return engine
@@ -245,6 +249,14 @@ def shown_url(url: str) -> str:
 def sqlite_url(path: Path) -> str:
     """Give the URL of a SQLite file."""
     return f"sqlite:///{path}"
+
+
+def _mark(engine: sa.Engine) -> None:
+    """Refuse a file of another program, mark one of ours."""
+    place = engine.url.database
+    if place and place != ":memory:" and not place.startswith("file:"):
+        check_ours(Path(place), FILE)
+        mark_ours(Path(place), FILE)
 
 
 def _settle_sqlite(engine: sa.Engine) -> None:

@@ -22,6 +22,7 @@ from .lint_parties import party_findings
 from .lint_secrets import secret_findings
 from .lint_shape import salvage, shape_findings
 from .lint_steps import step_findings
+from .lint_times import time_findings
 from .lint_together import together_findings
 from .lint_variables import variable_findings
 from .lint_words import Finding, found
@@ -35,6 +36,7 @@ SUBJECTS = (
     variable_findings,
     workflow_findings,
     step_findings,
+    time_findings,
     command_findings,
     condition_findings,
     party_findings,

@@ -61,6 +61,7 @@ next-none | 4.1 | error | a start or an action leads on, by on_completion or on_
 next-silent | 4.1 | warning | a step with branches says what comes after them
 next-failure | 4.1 | warning | a failure after on_success is answered by on_failure or workflow_exception
 step-time | 4.1 | warning | delay and timeout of a step are no longer than a whole run, a week (our bound)
+step-timeout | 4.1 | warning | a program or HTTP request that by work_s may take over 300 s has a timeout
 start-next | 4.3 | error | a start step has neither on_success nor on_failure
 end-next | 4.4 | error | an end step leads nowhere
 start-again | 4.3 | error | no step leads back to a start step, and there is one start

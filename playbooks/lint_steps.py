@@ -10,13 +10,12 @@ from collections.abc import Iterator
 
 from .cacao import ActionStep, Playbook, PlaybookError
 from .cacao_words import PartyType
-from .execute import Bounds, installed, obstacle_of, undo_of
+from .execute import installed, obstacle_of, undo_of
 from .lint_identity import entries
 from .lint_words import Finding, Place, found, shown
 
 PERSONS = ("individual", "group", "organization")
 ABSTRACT = ("security-category", "sector", "group", "location")  # a twin says which systems they are
-RUN_S = Bounds().run_s
 KNOWN = frozenset(PartyType.__args__)  # type: ignore[attr-defined]
 
 
@@ -26,10 +25,6 @@ def step_findings(playbook: Playbook) -> Iterator[Finding]:
         if step.type == "action":
             yield from _parties(playbook, name, step)
         yield from _executable(playbook, name)
-        for field in ("delay", "timeout"):
-            if (getattr(step, field) or 0) > RUN_S * 1000:
-                said = f"{field} of {getattr(step, field)} ms is longer than a run, which takes at most {RUN_S} s"
-                yield found("step-time", ("workflow", name, field), said, "write a shorter one, in milliseconds")
     yield from _unused(playbook)
 
 

@@ -129,7 +129,8 @@ def _given(one: Playbook, var: list[str]) -> dict[str, str]:
     missing = [key for key, variable in declared if variable.external and variable.value is None and key not in given]
     if missing:
         options = " ".join(f"--var {key}=VALUE" for key in missing)
-        raise PlaybookError(f"{one.name}: {', '.join(missing)} have no value; give {options}")
+        have = "has" if len(missing) == 1 else "have"
+        raise PlaybookError(f"{one.name}: {', '.join(missing)} {have} no value; give {options}")
     return given
 
 

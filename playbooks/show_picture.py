@@ -199,7 +199,7 @@ def _heading(playbook: Playbook, width: float) -> tuple[list[str], float]:
     told = details(playbook)
     effect = told["effect"]
     lines = [("title", playbook.name)]
-    lines += [("", line) for line in textwrap.wrap(playbook.description, int(width / CHARACTER))[:4]]
+    lines += [("", line) for line in _summary(playbook.description, int(width / CHARACTER))]
     if effect is None:
         lines.append(("faint", "declares no effect on a twin"))
     else:
@@ -215,6 +215,13 @@ def _heading(playbook: Playbook, width: float) -> tuple[list[str], float]:
     return _text(lines, MARGIN + 16)
 
 
+def _summary(text: str, width: int) -> list[str]:
+    """The first paragraph, in at most four lines; what is cut off is said to be."""
+    first, _, more = text.partition("\n\n")
+    lines = textwrap.wrap(first, width)
+    return [*lines[:4], "..."] if len(lines) > 4 or more.strip() else lines
+
+
 def _word(value: object) -> str:
     if isinstance(value, dict):
         return "(" + ", ".join(f"{key} {_word(one)}" for key, one in value.items()) + ")"
@@ -227,7 +234,8 @@ def _touched(touched: Sequence[Touched] | None, twin: str, width: float, top: fl
     lines = [("head", f"May touch in {twin}")]
     for one in touched:
         consent = f" · {'; '.join(one.consent)}" if one.consent else ""
-        lines.append(("kind", f"{one.owner}: {len(one.targets)} targets, {len(one.feels)} assets feel it{consent}"))
+        feel = "1 asset feels" if len(one.feels) == 1 else f"{len(one.feels)} assets feel"
+        lines.append(("kind", f"{one.owner}: {len(one.targets)} targets, {feel} it{consent}"))
         named = ", ".join([*one.targets[:6], *(["..."] if len(one.targets) > 6 else [])])
         lines += [("faint", line) for line in textwrap.wrap(named, int(width / 6.1))[:3]]
     if not touched:

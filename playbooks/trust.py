@@ -94,7 +94,7 @@ def read_trust_of(path: Path, *, owner: str | None = None) -> tuple[str, Mapping
 
 
 def read_key(path: Path) -> Ed25519PrivateKey:
-    """Read a private signing key, as `tocsin keys new` writes it.
+    """Read a private signing key, as `tocsin keys person` writes it.
 
     Raises:
         PlaybookError: the file is missing or holds no private Ed25519 key.
@@ -113,8 +113,10 @@ def read_signatures(folder: Path) -> list[dict[str, Any]]:
     """Read every detached signature of a folder, ordered by file name; a folder that is not there holds none.
 
     Raises:
-        PlaybookError: a file is no JSON object or too large, or there are more than MAX_SIGNATURES.
+        PlaybookError: a file is no JSON object or too large, it is no folder, or there are more than MAX_SIGNATURES.
     """
+    if folder.exists() and not folder.is_dir():
+        raise PlaybookError(f"{folder}: is no folder; name the one that signatures were written into (--out)")
     paths = sorted(path for path in folder.glob("*.json") if path.is_file())
     if len(paths) > MAX_SIGNATURES:
         raise PlaybookError(f"{folder}: {len(paths)} signatures; at most {MAX_SIGNATURES}, move old ones away")

@@ -14,10 +14,12 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
+from ..own_file import Kind, NotOurs, only_of
 from .base import Malformed, Order, Outcome, Refused, Unavailable
 from .private_file import open_private
 
 MADE_NO_SENSE: Final = "malformed"  # in place of an outcome
+FILE: Final = Kind(2, "orders of an actuator", only_of(orders="key outcome refusal"))
 NOT_KNOWN: Final = "not known"  # in place of an outcome: why nobody knows it
 
 
@@ -41,11 +43,12 @@ class Journal:
         try:
             self._file = open_private(
                 path,
+                FILE,
                 "PRAGMA journal_mode=WAL",
                 "PRAGMA synchronous=FULL",
                 "CREATE TABLE IF NOT EXISTS orders (key TEXT PRIMARY KEY, outcome TEXT, refusal TEXT)",
             )
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, NotOurs) as error:
             raise JournalError(f"{path}: {error}; give the node a home that it may write") from None
 
     def once(self, order: Order, send: Callable[[], Outcome], *, repeatable: bool = False) -> Outcome:

@@ -18,10 +18,12 @@ from typing import Final, Literal
 from pydantic import Field
 
 from ...playbooks.variable_values import fault_of_value
+from ..own_file import Kind, NotOurs, only_of
 from .base import Malformed, Order, Outcome, Pending, Refused, Unavailable
 from .private_file import open_private
 from .setup import Part, Setup
 
+FILE: Final = Kind(3, "tasks for people", only_of(tasks="key owner text returns deadline state answer vals person"))
 MAX_NAME: Final = 200  # characters
 DAY_S: Final = 86_400.0
 LONGEST_S: Final = 366 * DAY_S  # that a task may stay open; assumed
@@ -70,10 +72,11 @@ class Tasks:
         try:
             self._file = open_private(
                 path,
+                FILE,
                 "CREATE TABLE IF NOT EXISTS tasks (key TEXT PRIMARY KEY, owner TEXT, text TEXT, returns TEXT,"
                 " deadline REAL, state TEXT, answer TEXT, vals TEXT, person TEXT)",
             )
-        except (sqlite3.Error, OSError) as error:
+        except (sqlite3.Error, OSError, NotOurs) as error:
             raise TaskError(f"{path}: {error}; name the node's home") from None
 
     def expire(self, key: str) -> None:

@@ -10,6 +10,8 @@ import os
 import sqlite3
 from pathlib import Path
 
+from ..own_file import Kind, check_ours, mark_ours
+
 
 def make_private(path: Path) -> None:
     """Make a file, and its folder, for their owner alone; a file that is there gets these rights, a folder keeps its.
@@ -25,17 +27,21 @@ def make_private(path: Path) -> None:
         os.close(made)
 
 
-def open_private(path: Path, *statements: str) -> sqlite3.Connection:
+def open_private(path: Path, kind: Kind, *statements: str) -> sqlite3.Connection:
     """Open a private SQLite file, made where it is not; threads share it, every statement is its own transaction.
 
     Args:
         path: the file.
+        kind: what it holds.
         statements: settings and tables that it has to have.
 
     Raises:
         OSError, sqlite3.Error: it cannot be opened as such.
+        NotOurs: it is another program's.
     """
+    check_ours(path, kind)
     make_private(path)
+    mark_ours(path, kind)
     file = sqlite3.connect(str(path), check_same_thread=False, isolation_level=None)
     for statement in statements:
         file.execute(statement)

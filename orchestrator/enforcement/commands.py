@@ -77,6 +77,7 @@ def rules(state: KeptFlag, as_json: JsonFlag = False) -> None:
     """List the rules that an enforcement point keeps, top-down."""
     from dataclasses import asdict
 
+    from ...playbooks.cacao_reading import one_line
     from .store import read_rules
 
     if not state.is_file():
@@ -87,7 +88,7 @@ def rules(state: KeptFlag, as_json: JsonFlag = False) -> None:
         return
     for rule in kept:
         flows = "; ".join(f"{f.src or 'any'} -> {f.dst or 'any'}{f':{f.dport}' if f.dport else ''}" for f in rule.flows)
-        typer.echo(f"{rule.number:>9} {rule.producer} {rule.verb:<5} {flows} {rule.subject}".rstrip())
+        typer.echo(one_line(f"{rule.number:>9} {rule.producer} {rule.verb:<5} {flows} {rule.subject}".rstrip()))
 
 
 @actuator.command(epilog="Example: tocsin actuator lift --state filter.db --producer edge --json")

@@ -19,7 +19,7 @@ from .kernel import Kernel
 from .names import NameMap, read_map
 from .nft import Place, run
 from .point import EnforcementPoint
-from .store import RuleStore, StoreError
+from .store import RuleStore, StoreError, check_state
 from .tokens import read_token_file
 
 
@@ -60,6 +60,7 @@ def build(place: Place, *, token_file: Path, state: Path, names: Path | None = N
         TokenFileError, MapError, StoreError, NoMemory, InUse, NftError: naming the file or tool and the mend.
     """
     producers = read_token_file(token_file)
+    check_state(state)
     lock, place = take(state), place_of(state, place)
     known = read_map(names) if names is not None else NameMap()
     store = RuleStore(state)

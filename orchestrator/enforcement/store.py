@@ -20,7 +20,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
-from ..openc2.memory import KEPT_S
+from ..openc2.memory import FILE, KEPT_S
+from ..own_file import NotOurs, check_ours, mark_ours
 from .nft import Place
 from .rules import TOP, Rule
 
@@ -53,8 +54,12 @@ class RuleStore:
         Raises:
             StoreError: it cannot be opened as such.
         """
+        if path:
+            check_state(path)
         self._lock = threading.RLock()
         try:
+            if path:
+                mark_ours(path, FILE)
             self._file = sqlite3.connect(
                 str(path) if path else ":memory:", check_same_thread=False, isolation_level=None
             )
@@ -178,6 +183,20 @@ class RuleStore:
         else:
             self._lists.pop(producer, None)
             self._ends.pop(producer, None)
+
+
+def check_state(path: Path) -> None:
+    """Refuse a file of another program, before anything is written to it or beside it.
+
+    Raises:
+        StoreError: it is one, or cannot be read.
+    """
+    try:
+        check_ours(path, FILE)
+    except NotOurs as error:
+        raise StoreError(f"--state {path}: {error}; name a new file, or the one that the actuator had before") from None
+    except sqlite3.Error as error:
+        raise StoreError(f"--state {path}: {error}; name a file that can be written, or a new one") from None
 
 
 def read_rules(path: Path) -> list[Rule]:

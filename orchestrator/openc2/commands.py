@@ -45,6 +45,7 @@ def check(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON.")] = False,
 ) -> None:
     """Say whether OpenC2 language 1.0 and the known profiles accept the content, and why not."""
+    from ...playbooks.cacao_reading import one_line
     from .check import check as judge
     from .check import kind_of_path
     from .language import Language
@@ -78,5 +79,6 @@ def check(
     else:
         for one in shown:
             where = f"{one['path']}: " if one["path"] else ""
-            typer.echo(f"{one['file']}: " + ("accepted" if one["accepted"] else f"refused: {where}{one['reason']}"))
+            told = "accepted" if one["accepted"] else f"refused: {where}{one['reason']}"
+            typer.echo(one_line(f"{one['file']}: {told}"))  # names and content are a stranger's
     raise typer.Exit(0 if all(one["accepted"] for one in shown) else 1)

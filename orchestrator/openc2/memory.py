@@ -16,7 +16,22 @@ from typing import Any, Final
 
 import rfc8785
 
+from ..own_file import Kind, NotOurs, check_ours, mark_ours, only_of
+
 KEPT_S: Final = 7 * 24 * 3600  # assumed; far longer than any producer tries again
+FILE: Final = Kind(
+    1,
+    "rules and answers of an OpenC2 consumer",
+    only_of(
+        answers="producer request digest answer at",
+        lists="producer number content",
+        lowest="producer number",
+        done="key answer at",
+        place="only_row content",
+        rules="number content",  # of earlier releases, as the next
+        numbers="only_row lowest",
+    ),
+)
 
 
 class NoMemory(ValueError):  # noqa: N818
@@ -34,6 +49,9 @@ class Memory:
         """
         self._lock = threading.Lock()
         try:
+            if path:
+                check_ours(path, FILE)
+                mark_ours(path, FILE)
             self._file = sqlite3.connect(str(path) if path else ":memory:", check_same_thread=False)
             self._file.execute("PRAGMA journal_mode=WAL")
             self._file.execute("PRAGMA synchronous=FULL")
@@ -43,7 +61,7 @@ class Memory:
             )
             self._file.execute("CREATE INDEX IF NOT EXISTS answers_at ON answers (at)")
             self._file.commit()
-        except sqlite3.Error as error:
+        except (sqlite3.Error, NotOurs) as error:
             raise NoMemory(f"{path}: {error}; name a file that can be written, or a new one") from None
 
     def recall(self, producer: str, request_id: str, digest: str) -> dict[str, Any] | None:

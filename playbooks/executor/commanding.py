@@ -164,10 +164,11 @@ def undo_command(program: Program, state: State, index: int) -> Command:
     own = {name: value for name, value in done.values.items() if name in step.step_variables}
     values = {name: value for name, value in done.values.items() if name not in own}
     scope = Scope(playbook, values, own, step.step_variables)
+    bound = min(step.timeout or 0, program.bounds.run_s * 1000) or None
     return _command(
         program, playbook, step, fill_command(program.undo(playbook, done.step)[place], scope), scope, done.target,
         key=undo_key(program, state, index), step_id=done.step, path=done.path, returns={}, until=None,
-        attempt=state.attempt, is_undo=True,
+        attempt=state.attempt, is_undo=True, bound=bound,
     )  # fmt: skip
 
 
@@ -196,6 +197,7 @@ def _command(
     is_timed: bool = False,
     attempt: int = 1,
     is_undo: bool = False,
+    bound: int | None = None,
 ) -> Command:
     handed = frozenset(step.in_args) if "in_args" in step.model_fields_set else None
     agent = fill_party(playbook, "agent_definitions", step.agent, scope, handed)
@@ -208,7 +210,7 @@ def _command(
     return kind(
         key=key, attempt=attempt, step=step_id, path=path, type=filled.type, command=filled.command, agent=agent,
         target=whole, arguments=filled.arguments, returns=returns, until=until, is_timed=is_timed, is_undo=is_undo,
-        playbook=playbook.id, version=playbook.modified, digest=program.pin(playbook).digest,
+        bound=bound, playbook=playbook.id, version=playbook.modified, digest=program.pin(playbook).digest,
     )  # fmt: skip
 
 

@@ -245,6 +245,7 @@ class Command:
     digest: str = ""  # SHA-256 of its content
     is_timed: bool = False  # whether its step, or one around it, names a time; else `until` is a bound of ours
     is_undo: bool = False
+    bound: int | None = None  # ms that an undo may take from when it is sent, as its step names them
 
 
 @dataclass(frozen=True, slots=True)

@@ -313,6 +313,21 @@ def test_an_order_has_a_bounded_time_where_the_playbook_names_none(tmp_path: Pat
     assert Terms().order_s == 300
 
 
+@pytest.mark.parametrize(("timeout", "bound"), [(7_200_000, 7_200), (10_000, 45), (0, 45), (2**50, 604_800)])
+def test_an_undo_has_the_time_that_its_step_names(tmp_path: Path, timeout: int, bound: float) -> None:
+    """From when it is sent, however long ago the step was done; never less than the terms, never longer than a run."""
+    bash = {"type": "bash", "command": "look"}
+    playbook = flow({"a1": act(1, undo=True, on_completion="e0", commands=[bash], timeout=timeout)})
+    world = World()
+    home = node(tmp_path, playbook, world, terms=Terms(order_s=45))
+    propose(home, playbook)
+    home.tick(600)
+    home.node.want_undo(caller("edge"), only(home).id)
+    home.tick()
+    assert world.words == ["a1", "-a1"] and world.sent[1].timeout_s == bound
+    assert only(home).state is State.UNDONE
+
+
 def test_what_the_twin_resolves_to_assets_of_others_is_not_acted_on(tmp_path: Path) -> None:
     """Their owner was not asked."""
     target = {step_id("net-address", 1): {"type": "group", "name": "nobody"}}

@@ -15,6 +15,8 @@ import pytest
 import typer
 from tocsin.orchestrator import cli
 from tocsin.orchestrator.cli import GROUP, load_command, main
+from tocsin.orchestrator.commands import SigningRole
+from tocsin.playbooks.vetting import VettingRole
 from tocsin.tests.orchestrator.fakes import at_once, chain, house, isolate
 
 TOCSIN = [sys.executable, "-c", "from tocsin.orchestrator.cli import main; main()"]
@@ -81,6 +83,12 @@ def test_our_error_is_one_line_and_exit_two(capsys: pytest.CaptureFixture[str], 
     """Bad input ends with exit code 2 and one line that names the file."""
     code, _, err = run(capsys, "audit", "verify", "--store", tmp_path / "none.sqlite")
     assert code == 2 and len(err.splitlines()) == 1 and "none.sqlite" in err
+
+
+def test_a_name_that_is_refused_steers_no_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A file's name is anybody's: its signs that do not print are escaped."""
+    code, _, err = run(capsys, "audit", "verify", "--store", tmp_path / "no\x07ne\n.sqlite")
+    assert code == 2 and err.endswith("\n") and err[:-1].isprintable() and r"no\x07ne" in err
 
 
 @pytest.mark.parametrize(
@@ -154,6 +162,41 @@ def test_keys_make_a_private_home_once(capsys: pytest.CaptureFixture[str], tmp_p
     assert token not in (home / "tokens.json").read_text()
     code, _, err = run(capsys, *arguments)
     assert code == 2 and "holds tokens already" in err
+
+
+def test_persons_make_keys_sign_and_a_playbook_is_active(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """As docs/playbooks.md says: three keys, their lines in a trust file, three signatures; nothing by hand."""
+    assert [one.value for one in SigningRole] == [one.value for one in VettingRole]
+    trusted = []
+    for person, role in (("ada", "author"), ("bob", "reviewer"), ("cyd", "approver")):
+        code, out, _ = run(capsys, "keys", "person", person, "--role", role, "--out", tmp_path / f"{person}.jwk")
+        assert code == 0 and (tmp_path / f"{person}.jwk").stat().st_mode & 0o777 == 0o600
+        trusted.append(json.loads(out))
+        assert "d" not in trusted[-1]["jwk"]
+    trust, signed = tmp_path / "shop.json", tmp_path / "signatures"
+    trust.write_text(json.dumps({"owner": "shop", "keys": trusted}))
+    for person, verb in (("ada", "sign"), ("bob", "sign"), ("cyd", "approve")):
+        words = (verb, "isolate-asset", "--key", tmp_path / f"{person}.jwk", "--person", person, "--out", signed)
+        assert run(capsys, "playbook", *words)[0] == 0
+    verify = ("verify", "isolate-asset", "--owner", "shop", "--trust", trust, "--signatures", signed)
+    assert run(capsys, "playbook", *verify)[0] == 0
+
+
+def test_a_persons_key_is_never_overwritten(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    """A file that is there, no folder, no name, no role: one line, and nothing is written."""
+    path = tmp_path / "ada.jwk"
+    path.write_text("mine")
+    for person, out, named in (
+        ("ada", path, "move it away"),
+        (" ", tmp_path / "x", "no name"),
+        ("a\nb", tmp_path / "x", "no name"),
+        ("ada", tmp_path / "no" / "x", "No such file"),
+    ):
+        code, _, err = run(capsys, "keys", "person", person, "--role", "author", "--out", out)
+        assert code == 2 and named in err and len(err.splitlines()) == 1
+    assert run(capsys, "keys", "person", "ada", "--role", "king", "--out", tmp_path / "x")[0] == 2
+    assert run(capsys, "keys", "person", "ada", "--out", tmp_path / "x")[0] == 2
+    assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("owner", ["../x", "", "a b", ".x", "x" * 99])

@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import signal
 import sqlite3
+import subprocess
+import sys
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
@@ -221,6 +224,34 @@ def test_a_lift_that_cannot_be_kept_is_taken_back_from_the_kernel(
         [one["add"]["rule"]["comment"] for one in sent["nftables"] if "rule" in one.get("add", {})] for sent, _ in told
     ]
     assert ["rule 9" in one for one in lines] == [False, True] and len(kept(state)) == 3
+
+
+KILLED_AFTER_THE_KERNEL = """
+import json, os, signal, sys
+from pathlib import Path
+from tocsin.orchestrator.enforcement import lifting
+
+def run(commands, place):
+    Path(sys.argv[2]).write_text(json.dumps(commands))
+    os.kill(os.getpid(), signal.SIGKILL)
+
+lifting.stands, lifting.run = lambda place: True, run
+lifting.lift(Path(sys.argv[1]), "gone")
+"""
+
+
+def test_a_lift_that_was_killed_between_kernel_and_file_is_done_again(
+    state: Path, told: list[tuple[dict[str, Any], Place]]
+) -> None:
+    """The file still has the rules, its lock is free, and the second lift tells the kernel the same."""
+    wanted = state.with_name("told.json")
+    words = [sys.executable, "-c", KILLED_AFTER_THE_KERNEL, str(state), str(wanted)]
+    assert subprocess.run(words, check=False).returncode == -signal.SIGKILL
+    assert kept(state) == [("edge", 7), ("gone", 7), ("gone", 9)]
+    again = lift(state, "--producer", "gone", "--json")
+    assert json.loads(again.output) == {"producer": "gone", "rules": [7, 9], "kernel": True}
+    assert [commands for commands, _ in told] == [json.loads(wanted.read_text())] and kept(state) == [("edge", 7)]
+    assert "has no rules" in str(lift(state, "--producer", "gone").exception) and len(told) == 1
 
 
 def test_one_state_has_one_lock_by_any_name(state: Path) -> None:

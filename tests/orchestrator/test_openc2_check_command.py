@@ -25,6 +25,15 @@ def test_a_good_command_is_accepted_with_zero(tmp_path: Path) -> None:
     assert json.loads(output) == {"file": str(path), "kind": "command", "accepted": True, "path": "", "reason": ""}
 
 
+def test_what_a_stranger_wrote_steers_no_terminal(tmp_path: Path) -> None:
+    """Neither its file's name nor what stands in it: one line a file, of signs that print."""
+    path = tmp_path / "a\n\x07b.json"
+    for content in ("{", '{"action": "deny", "target": {"\\u0007\\nx": 1}}', '{"action": "\\u001b]0;x\\u0007"}', GOOD):
+        path.write_text(content)
+        _, output = run(str(path))
+        assert output.endswith("\n") and output[:-1].isprintable() and r"a\n\x07b.json" in output
+
+
 def test_a_bad_response_is_refused_with_one_and_a_reason(tmp_path: Path) -> None:
     """Exit code 1, with place and reason."""
     path = tmp_path / "response.json"

@@ -11,10 +11,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from tocsin.orchestrator.terms import Terms
 from tocsin.playbooks.cacao import PlaybookError, read_canonical, read_playbook
 from tocsin.playbooks.effects import EXTENSION_ID
 from tocsin.playbooks.lint import MAX_FINDINGS, lint, lint_contents
+from tocsin.playbooks.lint_times import ORDER_S
 from tocsin.playbooks.lint_words import Finding, path_to
+from tocsin.playbooks.vetting_commands import UNSIGNABLE
 from tocsin.tests.playbooks.full import full, ref, step, uid
 from tocsin.tests.playbooks.makers import action_of, content, openc2, read, step_id, test_data
 
@@ -83,6 +86,68 @@ def test_a_finding_says_where_the_undo_command_is_wrong() -> None:
     wrong = openc2({"action": "explode", "target": {"x": 1}})
     change = _step(step_extensions={EXTENSION_ID: {"type": "tocsin-undo", "commands": [wrong]}})
     assert any("step_extensions" in one.path and "explode" in one.message for one in _found(change))
+
+
+def _by(kind: str, work_s: float, **fields: Any) -> Change:
+    """Do it by a command of a type instead, which takes so long."""
+
+    def change(changed: Object) -> None:
+        command = {"command": "GET /x HTTP/1.1"} if kind == "http-api" else {"command": "look"}
+        action_of(changed).update(commands=[{"type": kind, **command}], **fields)
+        _declared(work_s=work_s)(changed)
+
+    return change
+
+
+def _timeouts(change: Change) -> list[Finding]:
+    return [one for one in _found(change) if one.rule == "step-timeout"]
+
+
+@pytest.mark.parametrize("kind", ["bash", "powershell", "ssh", "http-api"])
+def test_what_may_outlast_an_order_names_a_timeout(kind: str) -> None:
+    """It is a warning, that forbids no signature; what is declared to be brief, or names a time, needs none."""
+    for fields in ({}, {"timeout": 0}):
+        (told,) = _timeouts(_by(kind, 900, **fields))
+        assert (told.severity, told.section) == ("warning", "4.1") and told.path.startswith('$.workflow["action--')
+        assert kind in told.message and told.mend == "write a timeout in milliseconds, e.g. 900000"
+    assert _timeouts(_by(kind, 301)) != [] and _timeouts(_by(kind, 300)) == []
+    assert _timeouts(_by(kind, 900, timeout=900_000)) == []
+    (told,) = _timeouts(_by(kind, 10_000_000))  # what it tells to write is no fault itself
+    assert told.mend.endswith(" 604800000")
+    assert _timeouts(_by("manual", 900)) == [] and "step-timeout" not in UNSIGNABLE
+    assert Terms().order_s == ORDER_S
+
+
+def test_a_timeout_around_a_step_bounds_what_it_does_but_not_its_undo() -> None:
+    """An OpenC2 command needs none: a consumer says 102 and works on. A program that undoes it later does."""
+    undo = {EXTENSION_ID: {"type": "tocsin-undo", "commands": [{"type": "ssh", "command": "look"}]}}
+
+    def around(timeout: int) -> Change:
+        """The action is the branch of an if step with a time."""
+
+        def change(changed: Object) -> None:
+            steps = changed["workflow"]
+            (name,) = (key for key, one in steps.items() if one["type"] == "action")
+            last, own, choice = steps[name].pop("on_success"), f"end--{uid(501)}", f"if-condition--{uid(502)}"
+            steps[changed["workflow_start"]]["on_completion"] = choice
+            steps[choice] = {
+                "type": "if-condition", "condition": "__target__:value != ''", "on_true": name,
+                "timeout": timeout, "on_completion": last,
+            }  # fmt: skip
+            steps[own] = {"type": "end"}
+            steps[name]["on_completion"] = own
+            del steps[name]["on_failure"]
+
+        return change
+
+    def told(*changes: Change) -> int:
+        return len(_timeouts(lambda changed: [change(changed) for change in changes]))
+
+    long, undone = _declared(work_s=900), _step(step_extensions=undo)
+    assert told(long) == 0
+    assert (told(_by("ssh", 900), around(0)), told(_by("ssh", 900), around(1000))) == (1, 0)
+    assert told(long, undone, around(1000)) == 1
+    assert told(long, undone, _step(timeout=1000)) == 0
 
 
 def test_errors_come_first_and_read_as_one_line() -> None:

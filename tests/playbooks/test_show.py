@@ -104,6 +104,19 @@ def test_the_picture_holds_every_step_once_and_is_sound_xml(twin: Twin) -> None:
     assert "energy: 8 targets" in picture(_library("isolate-asset"), reach, "charging")
 
 
+def test_a_description_that_is_cut_in_the_picture_is_said_to_be() -> None:
+    """Its first paragraph, in at most four lines: no sentence ends in the middle unseen."""
+    changed = full()
+    shown = []
+    for text in ("short", "first\n\n**Second.** more", " ".join(["word"] * 300)):
+        changed["description"] = text
+        lines = [one.text or "" for one in ElementTree.fromstring(picture(read(changed))).iter() if one.text]
+        shown.append(lines[lines.index(changed["name"]) + 1 :][:6])
+    assert shown[0][0] == "short" and shown[0][1] != "..."
+    assert shown[1][:2] == ["first", "..."]
+    assert [one.partition(" ")[0] for one in shown[2][:5]] == ["word"] * 4 + ["..."]
+
+
 def test_words_of_a_stranger_do_not_become_markup() -> None:
     """Names are text, whatever they hold."""
     evil = "</text><script>alert(1)</script>\x1b&"

@@ -60,6 +60,8 @@ def test_a_folder_that_is_a_file_is_refused_by_name(tmp_path: Path) -> None:
         write_signature(file, SIGNED)
     with pytest.raises(PlaybookError, match="choose a folder"):
         write_signature(file / "below", SIGNED)
+    with pytest.raises(PlaybookError, match="is no folder"):  # else nobody would seem to have signed
+        read_signatures(file)
     assert file.read_text() == "mine" and list(tmp_path.iterdir()) == [file]
 
 

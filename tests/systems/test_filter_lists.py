@@ -132,6 +132,38 @@ def test_an_owner_lifts_what_a_producer_left_behind(wall: RealFilter) -> None:
     assert stands(wall.netns)["forward"] == []
 
 
+KILLED_AFTER_THE_KERNEL = """
+import os, signal, sys
+from pathlib import Path
+from tocsin.orchestrator.enforcement import lifting
+from tocsin.orchestrator.enforcement.nft import run
+
+def once(commands, place):
+    run(commands, place)
+    os.kill(os.getpid(), signal.SIGKILL)
+
+lifting.run = once
+lifting.lift(Path(sys.argv[1]), "crowd")
+"""
+
+
+@pytest.mark.parametrize("then", ["lift", "start"])
+def test_a_lift_that_was_killed_between_kernel_and_file_ends_whole(wall: RealFilter, then: str) -> None:
+    """The kernel has it, the file has not: a second lift ends it, a start of the actuator takes it back."""
+    wall.stop()
+    words = [sys.executable, "-c", KILLED_AFTER_THE_KERNEL, str(wall.folder / "state.db")]
+    assert subprocess.run(words, check=False, cwd="/").returncode == -signal.SIGKILL
+    assert stands(wall.netns)["forward"] == [] and len(kept(wall)) == 300
+    if then == "start":
+        wall.start()
+        assert stands(wall.netns)["forward"] == kept(wall) and len(kept(wall)) == 300
+        return
+    lift = [sys.executable, "-m", "tocsin", "actuator", "lift", "--state", str(wall.folder / "state.db"), "--json"]
+    done = subprocess.run([*lift, "--producer", "crowd"], capture_output=True, text=True, cwd="/")
+    assert done.returncode == 0 and len(json.loads(done.stdout)["rules"]) == 300
+    assert stands(wall.netns)["forward"] == [] == kept(wall)
+
+
 def test_a_lift_from_a_file_that_is_used_no_more_touches_no_table_of_another(wall: RealFilter) -> None:
     """The owner began a new state file, and names the old one: the table that stands is left as it is."""
     wall.stop()
