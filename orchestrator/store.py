@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .own_file import Kind, NotOurs, check_ours, mark_ours
+from ..twin.own_file import Kind, NotOurs, check_ours, mark_ours
 
 metadata = sa.MetaData()
 

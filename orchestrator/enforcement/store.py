@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from ...twin.own_file import NotOurs, check_ours, mark_ours
 from ..openc2.memory import FILE, KEPT_S
-from ..own_file import NotOurs, check_ours, mark_ours
 from .nft import Place
 from .rules import TOP, Rule
 

@@ -149,6 +149,60 @@ os.kill(os.getpid(), signal.SIGKILL)
     file.close()
 
 
+def _crashed(path: Path, *statements: str) -> None:
+    """A process writes to a file and is killed."""
+    code = "import os, signal, sqlite3, sys\nfile = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+    code += "for one in sys.argv[2:]: file.execute(one)\nos.kill(os.getpid(), signal.SIGKILL)"
+    done = subprocess.run([sys.executable, "-c", code, str(path), *statements], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+@opener
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_what_another_killed_program_left_stays_as_it_is(tmp_path: Path, name: str, mode: str) -> None:
+    """Its log, the index of that, its journal: all is its own to mend."""
+    open_it, error = OPENERS[name]
+    spilled = (
+        "PRAGMA cache_size = 1",
+        "BEGIN IMMEDIATE",
+        "INSERT INTO mine SELECT randomblob(9999) FROM sqlite_master",
+    )
+    several = ("CREATE TABLE mine (x)", *(f"CREATE TABLE mine{number} (x)" for number in range(9)))
+    _crashed(tmp_path / "other.db", f"PRAGMA journal_mode={mode}", *several, *spilled)
+    before = _files(tmp_path)
+    assert any(one.endswith(("-wal", "-journal")) for one in before)
+    with pytest.raises(error, match="another program's file"):
+        open_it(tmp_path / "other.db")
+    assert _files(tmp_path) == before
+
+
+@opener
+def test_a_second_look_takes_no_lock_away(tmp_path: Path, name: str) -> None:
+    """To close a file drops the locks of the process on it, and another would then delete the log that is written."""
+    open_it, _ = OPENERS[name]
+    path = tmp_path / "one.db"
+    open_it(path)
+    used = sqlite3.connect(path, isolation_level=None)
+    used.execute("PRAGMA journal_mode=WAL")
+    used.execute("CREATE TABLE more (x)")
+    open_it(path)
+    words = "import sqlite3, sys; file = sqlite3.connect(sys.argv[1]); file.execute('SELECT * FROM more'); file.close()"
+    subprocess.run([sys.executable, "-c", words, str(path)], check=True)
+    used.execute("INSERT INTO more VALUES (7)")
+    words = words.replace("file.close()", "print(file.execute('SELECT * FROM more').fetchall())")
+    seen = subprocess.run([sys.executable, "-c", words, str(path)], check=True, capture_output=True, text=True)
+    used.close()
+    assert seen.stdout == "[(7,)]\n"
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody waits for who writes into it."""
+    os.mkfifo(tmp_path / "pipe")
+    for open_it, error in OPENERS.values():
+        with pytest.raises(error, match="is no regular file"):
+            open_it(tmp_path / "pipe")
+
+
 def test_an_actuator_refuses_another_programs_file_before_it_serves(tmp_path: Path) -> None:
     """No table, no lock beside it; the mend is told."""
     path = _others(tmp_path / "other.db", "CREATE TABLE mine (x)")
