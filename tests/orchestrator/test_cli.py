@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -9,6 +10,7 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -83,6 +85,31 @@ def test_our_error_is_one_line_and_exit_two(capsys: pytest.CaptureFixture[str], 
     """Bad input ends with exit code 2 and one line that names the file."""
     code, _, err = run(capsys, "audit", "verify", "--store", tmp_path / "none.sqlite")
     assert code == 2 and len(err.splitlines()) == 1 and "none.sqlite" in err
+
+
+@pytest.mark.parametrize("is_buffered", [True, False])
+@pytest.mark.parametrize("words", ["playbook lint --rules", "playbook show isolate-asset", "--help", "--version"])
+def test_output_that_finds_no_room_is_one_line(words: str, is_buffered: bool) -> None:
+    """Whatever command it is of; nothing is written twice at the end."""
+    how = os.environ | {"PYTHONUNBUFFERED": "" if is_buffered else "1"}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*TOCSIN, *words.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=how
+        )
+    assert (done.returncode, done.stderr) == (
+        2, "tocsin: output: No space left on device; write it where there is room\n",
+    )  # fmt: skip
+
+
+def test_a_fault_of_ours_is_not_taken_for_one_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write elsewhere that finds no room shows itself whole."""
+
+    def breaks(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(typer.main, "get_command", lambda _app: SimpleNamespace(main=breaks))
+    with pytest.raises(OSError, match="No space"):
+        main([])
 
 
 def test_a_name_that_is_refused_steers_no_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
