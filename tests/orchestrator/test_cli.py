@@ -15,7 +15,7 @@ from typing import Any
 
 import pytest
 import typer
-from tocsin.orchestrator import cli
+from tocsin.orchestrator import cli, response_commands
 from tocsin.orchestrator.cli import GROUP, load_command, main
 from tocsin.orchestrator.commands import SigningRole
 from tocsin.playbooks.vetting import VettingRole
@@ -224,6 +224,29 @@ def test_a_persons_key_is_never_overwritten(capsys: pytest.CaptureFixture[str], 
     assert run(capsys, "keys", "person", "ada", "--role", "king", "--out", tmp_path / "x")[0] == 2
     assert run(capsys, "keys", "person", "ada", "--out", tmp_path / "x")[0] == 2
     assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("script", ['ulimit -f 0; "$@"', '"$@" >/dev/full'])
+def test_a_persons_key_that_finds_no_room_is_not_left_behind(tmp_path: Path, script: str) -> None:
+    """Neither half a key, nor one whose public part nobody was told: it can be made once more."""
+    words = ["bash", "-c", script, "bash", *TOCSIN, "keys", "person", "ada", "--role", "author", "--out", "ada.jwk"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["list", "show"])
+def test_a_reason_that_another_owner_wrote_steers_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Who is asked for consent reads it as it is: no sequence, no line that it forges, no markup."""
+    row = {"id": "response--1", "state": "proposed", "targets": ["a"], "owners": ["edge"]}
+    row["reason"] = "\x1b]0;x\x07\nx: [bold]y[/bold]"
+    answer = [row] if verb == "list" else row
+    monkeypatch.setattr(response_commands, "_client", lambda *_: SimpleNamespace(get=lambda _path: answer))
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = run(capsys, "response", verb, *(["response--1"] if verb == "show" else []))
+    assert code == 0 and out.replace("\n", "").isprintable() and r"\x1b]0;x\x07\nx: [bold]y[/bold]" in out
 
 
 @pytest.mark.parametrize("owner", ["../x", "", "a b", ".x", "x" * 99])
