@@ -16,7 +16,7 @@ from .lint_workflow import branches, next_steps
 
 RUN_S = Bounds().run_s
 ORDER_S = 300  # `order_s` of a node's terms where they say nothing; a test compares
-WAITED_FOR = ("bash", "powershell", "ssh", "http-api")  # not openc2-http: its consumers answer 102 and work on
+WAITED_FOR = ("bash", "powershell", "ssh", "http-api")  # not openc2-http: its consumers may answer 102 and work on
 
 
 def time_findings(playbook: Playbook) -> Iterator[Finding]:

@@ -222,6 +222,7 @@ def read_place(path: Path) -> Place | None:
 
 @contextmanager
 def _only_read(path: Path) -> Iterator[sqlite3.Connection]:
+    check_state(path)
     try:
         file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:

@@ -15,10 +15,10 @@ import pytest
 from tocsin.orchestrator.actuators.journal import Journal, JournalError
 from tocsin.orchestrator.actuators.manual import TaskError, Tasks
 from tocsin.orchestrator.enforcement.commands import actuator
-from tocsin.orchestrator.enforcement.store import RuleStore, StoreError
+from tocsin.orchestrator.enforcement.store import RuleStore, StoreError, read_place, read_rules
 from tocsin.orchestrator.openc2.memory import Memory, NoMemory
 from tocsin.orchestrator.store import StoreError as NodeStoreError
-from tocsin.orchestrator.store import open_store, sqlite_url
+from tocsin.orchestrator.store import open_existing, open_store, sqlite_url
 from typer.testing import CliRunner
 
 
@@ -211,6 +211,18 @@ def test_an_actuator_refuses_another_programs_file_before_it_serves(tmp_path: Pa
     words = ["nftables", "--token-file", str(tmp_path / "token"), "--state", str(path), "--listen", "127.0.0.1:0"]
     fault = CliRunner().invoke(actuator, words).exception
     assert isinstance(fault, StoreError) and "other.db" in str(fault) and "name a new file" in str(fault)
+    assert _files(tmp_path) == before
+
+
+@pytest.mark.parametrize("read", [read_rules, read_place, open_existing], ids=lambda one: one.__name__)
+def test_to_read_leaves_another_programs_file_as_it_is(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """No file is laid beside it, no log of it written into it."""
+    _others(tmp_path / "other.db", *FOREIGN["in WAL mode"])
+    _crashed(tmp_path / "killed.db", "PRAGMA journal_mode=WAL", "CREATE TABLE mine (x)")
+    before = _files(tmp_path)
+    for name in ("other.db", "killed.db"):
+        with pytest.raises((StoreError, NodeStoreError), match=f"{name}: is another program's file"):
+            read(tmp_path / name)
     assert _files(tmp_path) == before
 
 
