@@ -11,6 +11,7 @@ is believed there or next to it, nothing is found or runs there. No response on 
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import NamedTuple
 
@@ -31,18 +32,24 @@ MOST_SLOTS, MOST_NEIGHBOURS = 254, 32
 LOOKED_THROUGH = 64  # ties of a target that are looked through for neighbours, likeliest first
 COALITION = -1
 _DYNAMIC, _STATIC = len(FEATURES), len(TARGET_FEATURES)
-OWN, PRESENT = _DYNAMIC + _STATIC, _DYNAMIC + _STATIC + 1  # columns: the seat's own; 255 in every slot that is filled
+# Columns after these: the seat's own; mean gains a minute along steps into the target, in octaves; responses on their
+# way, at work or holding in the whole view; 255 in every slot that is filled.
+OWN, COMING, BUSY, PRESENT = (_DYNAMIC + _STATIC + number for number in range(4))
 INPUTS = PRESENT + 1  # columns that are features; neighbours follow
 _COLUMN = {name: number for number, name in enumerate(FEATURES)}
 _HELD, _EVIDENCE, _AGE = _COLUMN["held"], _COLUMN["evidence"], _COLUMN["age"]
 _PENDING, _NEAR, _CUT = _COLUMN["pending"], _COLUMN["near"], _COLUMN["cut"]
-_FIRST_MODE, _PEAK = _COLUMN["isolated"], _COLUMN["peak"]
+_FIRST_MODE, _PEAK, _RESTORING = _COLUMN["isolated"], _COLUMN["peak"], _COLUMN["restoring"]
 _FREE = int(RunState.FREE)
 # Priority of the dearest; of a response on its way or at work; of a mode or a lost service: a belief of 0.14. Patches
 # hold for a day and would take the slots of what is suspected now.
 _KEPT, _BUSY, _MODE = 1 << 14, 2048, 96
 _LOW = np.int64(0xFFFFFFFF)
-ACTIVE_FEATURES = (*FEATURES, *TARGET_FEATURES, "own", "present")
+ACTIVE_FEATURES = (*FEATURES, *TARGET_FEATURES, "own", "coming", "busy", "present")
+COMING_OCTAVE, COMING_MOST = 13.0, 2.0  # steps of 255 per doubling; 255 is 4 gains a minute, 1 is 5e-6
+BUSY_STEP = 8  # of 255 per response
+# Belief of what `held` tells of it, 0 to 1: the middle of what `observe.log_odds` rounds down to each of 0..255.
+PROBABILITIES = np.append(0.0, 1.0 / (1.0 + np.exp((127.5 - np.arange(1, 256)) / 18.0))).astype(np.float32)
 
 
 class ActiveError(ValueError):
@@ -201,13 +208,13 @@ def _view(
     keys: Int64,
     into: Active,
 ) -> None:
-    count = _choose(i, rows, lit, lit_n, g, dearest, keys)
+    count, busy = _choose(i, rows, lit, lit_n, g, dearest, keys), _busy(i, rows, lit, lit_n, g)
     for slot in range(into.target.shape[1]):
         into.target[i, slot] = keys[i, slot] if slot < count else -1
         for column in range(into.rows.shape[2]):
             into.rows[i, slot, column] = 0
     for slot in range(count):
-        _write(i, slot, rows, g, seat, into)
+        _write(i, slot, rows, g, seat, busy, into)
         _neighbours(i, slot, count, INPUTS, neighbours, g.source_first, g.source, g.source_odds, into)
         column = INPUTS + 2 * neighbours
         _neighbours(i, slot, count, column, neighbours, g.follower_first, g.follower, g.follower_odds, into)
@@ -285,7 +292,41 @@ def _priority(i: int, target: int, rows: UInt8, g: TargetGraph) -> int:
 
 
 @inner
-def _write(i: int, slot: int, rows: UInt8, g: TargetGraph, seat: int, into: Active) -> None:
+def _busy(i: int, rows: UInt8, lit: Int32, lit_n: Int32, g: TargetGraph) -> int:
+    """Responses on their way, at work or holding, as rows tell them, `BUSY_STEP` each."""
+    count = 0
+    for n in range(lit_n[i]):
+        if lit[i, n] < g.first_owner:
+            count += _flags(i, lit[i, n], rows) + (rows[i, lit[i, n], _CUT] != 0)
+    for owner in range(g.first_owner, rows.shape[1]):  # no list tells of owners
+        count += _flags(i, owner, rows)
+    return int(min(255, BUSY_STEP * count))
+
+
+@inner
+def _flags(i: int, target: int, rows: UInt8) -> int:
+    count = 0
+    for column in range(_FIRST_MODE, _PENDING + 2):
+        if column < _RESTORING or column >= _PENDING:
+            count += rows[i, target, column] != 0
+    return count
+
+
+@inner
+def _coming(i: int, target: int, rows: UInt8, g: TargetGraph) -> int:
+    """Mean gains a minute from what is believed held and not shut, on a scale of octaves."""
+    total = 0.0
+    for j in range(g.source_first[target], g.source_first[target + 1]):
+        source = g.source[j]
+        if g.source_rate[j] > 0 and rows[i, source, _FIRST_MODE] == 0 and rows[i, source, _RESTORING] == 0:
+            total += g.source_rate[j] * PROBABILITIES[rows[i, source, _HELD]]
+    if total <= 0.0:
+        return 0
+    return int(min(255.0, max(0.0, 255.0 + COMING_OCTAVE * (math.log2(total) - COMING_MOST))))
+
+
+@inner
+def _write(i: int, slot: int, rows: UInt8, g: TargetGraph, seat: int, busy: int, into: Active) -> None:
     target = into.target[i, slot]
     for column in range(_DYNAMIC):
         into.rows[i, slot, column] = rows[i, target, column]
@@ -293,6 +334,8 @@ def _write(i: int, slot: int, rows: UInt8, g: TargetGraph, seat: int, into: Acti
         into.rows[i, slot, _DYNAMIC + column] = g.static[target, column]
     if seat == COALITION or g.owner[target, 0] == seat or g.owner[target, 1] == seat:
         into.rows[i, slot, OWN] = 255
+    into.rows[i, slot, COMING] = _coming(i, target, rows, g)
+    into.rows[i, slot, BUSY] = busy
     into.rows[i, slot, PRESENT] = 255
 
 

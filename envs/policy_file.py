@@ -25,11 +25,12 @@ import numpy.typing as npt
 from ..twin.rulebook.effects import EffectTable
 from .active import ACTIVE_FEATURES, Active, ActiveError, ActiveSettings, dense_actions, legal_of_masks, sees_rows
 from .policy_network import SHAPES, logits_of
+from .rule_numbers import RuleNumbers
 from .target_graph import TargetGraph
 
 Float32 = npt.NDArray[np.float32]
 
-FORMAT = 2  # 1 had no active view: a score for every target of the chain it was trained on
+FORMAT = 3  # 1 had no active view: a score for every target of the chain it was trained on; 2 had no rule
 OBSERVATION_VERSION = hashlib.sha256("|".join(ACTIVE_FEATURES).encode()).hexdigest()[:16]
 MAX_FILE = 4_000_000  # bytes; ours are 60 kB
 MAX_CARD = 200_000
@@ -264,4 +265,8 @@ def _fault(weights: Mapping[str, Float32]) -> str:
             return f"{name} has shape {weights[name].shape}, not {shape}"
         if not np.isfinite(weights[name]).all():
             return f"{name} holds numbers that are not finite"
-    return ""
+    try:
+        RuleNumbers.of_array(weights["rule.numbers"])
+    except ValueError as error:
+        return f"rule.numbers: {error}"
+    return "" if weights["rule.sharpness"][0] >= 0 else "rule.sharpness is below 0"

@@ -3,7 +3,8 @@
 Flows in: weights, rows of an active view, what is legal there, playbooks. Flows out: one score per action over slots.
 A shared encoder gives every target a vector; in each round it takes in the weighted mean of where steps come from and
 of where they lead; attention over the slots gives a context; a (playbook, target) pair is scored from target, playbook
-and context, waiting from the context. Nothing depends on the number of slots, neighbours or playbooks.
+and context, waiting from the context. What the rule advises (`rule_layer`) is added to these scores, where it is not
+switched off. Nothing depends on the number of slots, neighbours or playbooks.
 """
 
 from __future__ import annotations
@@ -17,6 +18,8 @@ import numpy.typing as npt
 from ..twin.rulebook.effects import EffectTable
 from ..twin.vocabulary import AssetKind, ConsentClass, Mode, TargetType
 from .active import INPUTS, PRESENT
+from .rule_layer import advice_of, gains_of
+from .rule_numbers import NUMBERS, RuleNumbers
 
 Float32 = npt.NDArray[np.float32]
 
@@ -40,6 +43,8 @@ SHAPES: Mapping[str, tuple[int, ...]] = {
     "prior.weight": (1, PLAYBOOK_FEATURES),
     "wait.weight": (1, CONTEXT),
     "wait.bias": (1,),
+    "rule.numbers": (NUMBERS,),
+    "rule.sharpness": (1,),  # logit that the rule's gain of 1 is worth; 0: it is not asked
 }
 _ABSENT = np.float32(-1e4)  # attention to an empty slot, before the softmax
 
@@ -95,7 +100,20 @@ def logits_of(
     direct = seen @ (w["direct.weight"] @ features.T) + features @ w["prior.weight"][0]
     place = 1 + playbook * slots + slot[node]
     logits[world[node], place] = pairs @ w["score.weight"][0] + direct[node, playbook]
-    return logits
+    return logits + advised(w["rule.numbers"], w["rule.sharpness"], rows, legal, effects)
+
+
+def advised(
+    numbers: Float32,
+    sharpness: Float32,
+    rows: npt.NDArray[np.uint8],
+    legal: npt.NDArray[np.bool_],
+    effects: EffectTable,
+) -> Float32:
+    """float32[B, 1 + P * K] logits of the rule, or float32[1, 1] of 0 where it is not asked; see `logits_of`."""
+    if sharpness[0] <= 0.0:
+        return np.zeros((1, 1), np.float32)
+    return advice_of(gains_of(rows, legal, effects, RuleNumbers.of_array(numbers)), float(sharpness[0]))
 
 
 def _mean(hidden: Float32, others: npt.NDArray[np.int64], odds: Float32) -> Float32:

@@ -11,16 +11,21 @@ from typing import NamedTuple
 
 import numpy as np
 import numpy.typing as npt
+from scipy.sparse import csr_array
 
 from ..twin.compiled import NANO, Compiled, CompiledTwin, Int32, UInt8
 from ..twin.rulebook.parameters import Parameters
 from ..twin.sensing.observe import STATIC_FEATURES, static_observation
 from ..twin.vocabulary import AssetKind
+from .coming import coming
 from .threat import THREAT_FEATURES, threat_features
 
+Float32 = npt.NDArray[np.float32]
+
 _LOGGED = ("share", "carried", "harm")  # told once more on a scale of octaves: shares of large owners are small
-TARGET_FEATURES = (*STATIC_FEATURES, *(f"{name}_octaves" for name in _LOGGED), *THREAT_FEATURES)
+TARGET_FEATURES = (*STATIC_FEATURES, *(f"{name}_octaves" for name in _LOGGED), *THREAT_FEATURES, "assets")
 OCTAVE = 16.0  # steps of 255 per halving; one owner-hour an hour is 255, so shares from 2e-5 on are told
+ASSETS_OCTAVE = 15.0  # steps of 255 per doubling of the chain's assets, from one on
 DEAREST = 64  # targets listed by worth; an active view keeps room for some of them
 SCALE_OF = {"steps_out": 0.25, "steps_in": 0.25}  # columns of `static_observation` that pass 1
 
@@ -36,6 +41,7 @@ class TargetGraph(NamedTuple):
     source_first: Int32  # [T + 1] rows of `source`: where ties into a target come from
     source: Int32  # [M]
     source_odds: UInt8  # [M] square root of the odds of the likeliest step, 1..255
+    source_rate: Float32  # [M] mean footholds gained a minute along the tie while its source is held, see `coming`
     follower_first: Int32  # [T + 1] rows of `follower`: where ties out of a target lead
     follower: Int32  # [M]
     follower_odds: UInt8  # [M]
@@ -45,6 +51,7 @@ def target_graph(compiled: Compiled, assumed: Parameters) -> TargetGraph:
     """Read the graph off a compiled twin and the assumed game."""
     t = compiled.arrays
     source, target, odds = _ties(t)
+    rate = coming(compiled, assumed)
     source_first, by_target = _grouped(target, source, odds, compiled.targets)
     follower_first, by_source = _grouped(source, target, odds, compiled.targets)
     owner = np.empty((compiled.targets, 2), np.int32)
@@ -61,6 +68,7 @@ def target_graph(compiled: Compiled, assumed: Parameters) -> TargetGraph:
         source_first=source_first,
         source=source[by_target],
         source_odds=odds[by_target],
+        source_rate=_along(rate, source[by_target], target[by_target]),
         follower_first=follower_first,
         follower=target[by_source],
         follower_odds=odds[by_source],
@@ -83,7 +91,9 @@ def _static(compiled: Compiled, threat: UInt8) -> UInt8:
     with np.errstate(divide="ignore"):
         octaves = 255.0 + OCTAVE * np.log2(values)
     told = np.clip(np.rint(np.concatenate([255.0 * plain, octaves], axis=1)), 0, 255).astype(np.uint8)
-    return np.concatenate([told, np.broadcast_to(threat, (len(told), len(threat)))], axis=1)
+    size = np.clip(np.rint(ASSETS_OCTAVE * np.log2(max(compiled.sizes[0], 1))), 0, 255).astype(np.uint8)
+    shared = np.append(threat, size)  # the same for every target
+    return np.concatenate([told, np.broadcast_to(shared, (len(told), len(shared)))], axis=1)
 
 
 def _ties(t: CompiledTwin) -> tuple[Int32, Int32, UInt8]:
@@ -101,6 +111,16 @@ def _ties(t: CompiledTwin) -> tuple[Int32, Int32, UInt8]:
     first[1:] = (source[1:] != source[:-1]) | (target[1:] != target[:-1])
     told = np.clip(np.rint(255.0 * np.sqrt(odds[first])), 1, 255).astype(np.uint8)
     return source[first].astype(np.int32), target[first].astype(np.int32), told
+
+
+def _along(rate: csr_array, source: Int32, target: Int32) -> Float32:
+    """float32[M] entries of [N, N] for ties; 0 where an end is no asset."""
+    count = rate.shape[0]
+    within = (source < count) & (target < count)
+    found = np.zeros(len(source), np.float32)
+    if within.any():
+        found[within] = np.asarray(rate[target[within], source[within]]).ravel()
+    return found
 
 
 def _grouped(by: Int32, other: Int32, odds: UInt8, targets: int) -> tuple[Int32, npt.NDArray[np.int64]]:

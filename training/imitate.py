@@ -1,10 +1,11 @@
-"""The warm start: behaviour cloning of a rule on belief, and values of what it meets.
+"""The warm start: a network that acts as a rule on belief does, and values of what it meets.
 
-Flows in: chains and a fresh network. Flows out: the same network, acting much like the rule, and the scale that brings
-returns to about 1. PPO then starts from a policy that does no harm. The rule sees belief and who is assumed to come,
-never hidden truth. It teaches by how much each response is worth, not only by which it chose: from choices alone the
-network learned the place of the threshold too slowly (`docs/policy.md`). For owners' seats each row is told as one
-owner's, who asks others only where they consent quickly: PPO did not unlearn to ask where the answer takes hours.
+Flows in: chains and a fresh network. Flows out: the same network and the scale that brings returns to about 1. PPO then
+starts from a policy that does no harm. Rules see belief and who is assumed to come, never hidden truth. The coalition's
+network follows the rule that is a layer of it (`envs.rule_layer`), and learns values alone here. For owners' seats one
+is cloned: it teaches by how much each response is worth, not only by which it chose, as from choices alone the network
+learned the place of the threshold too slowly (`docs/policy.md`). Each row is told as one owner's, who asks others only
+where they consent quickly: PPO did not unlearn to ask where the answer takes hours.
 """
 
 from __future__ import annotations
@@ -12,7 +13,6 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Protocol
 
 import numpy as np
 import numpy.typing as npt
@@ -21,14 +21,17 @@ import torch
 from ..envs.active import OWN, Active
 from ..envs.active_worlds import ActiveWorlds
 from ..envs.game import Game
+from ..envs.learned import Learned
 from ..envs.owners import seated
+from ..envs.rule_layer import RulePolicy
+from ..envs.rule_numbers import RuleNumbers
+from ..envs.scripted import Defender
 from ..envs.target_graph import TARGET_FEATURES
 from ..envs.vector import ResponseWorlds
-from ..twin.compiled import Int32
-from .containing import Containing, RuleNumbers, Weight, read_numbers
 from .family import Chain, dealt
 from .network import PairNetwork
-from .settings import OWNERS, TrainSettings
+from .rule_file import read_numbers, shipped_numbers
+from .settings import COALITION, OWNERS, TrainSettings
 from .streams import STREAM_IMITATION
 from .worth import Watchful
 
@@ -37,7 +40,7 @@ IMITATED_LEVEL = 1.0  # of owners' rules
 # Gain that makes a choice e times as likely in the lesson; assumed. At 0.25 the network drew from so many choices that
 # in training it contained 30 assets an attack for nothing, where the likeliest choices contain 4: PPO mends the draw.
 SOFTNESS = 0.1
-SLOW = 0.3  # share of worlds in which the rule acts in one decision of four, so that the lesson holds its mistakes
+SLOW = 0.3  # share of worlds in which a rule that is cloned acts in one decision of four: the lesson holds its mistakes
 RATE, LEAST_RATE = 5e-3, 1e-4  # Adam's, falling linearly over the passes
 MINIBATCH = 128
 VALUE_WEIGHT = 0.5  # of the value's fault beside the actor's, as in SB3's PPO
@@ -45,34 +48,12 @@ READY = 127  # of 255, the `consent` that a target shows: people who are asked a
 MOST_SHIFT = 30.0  # gains above the best by this much less count for nothing in a lesson
 
 
-class Teacher(Protocol):
-    """A rule that says what each response is worth."""
-
-    @property
-    def level(self) -> Weight:
-        """Gain of waiting."""
-        ...
-
-    @property
-    def actions(self) -> Int32:
-        """int32[M * N] actions, M for each of N assets; 0 where the library does not have it."""
-        ...
-
-    def gains(self, worlds: ResponseWorlds) -> npt.NDArray[np.float64]:
-        """float64[B, M * N] gain of each of `actions`; -inf where it is not legal."""
-        ...
-
-    def __call__(self, worlds: ResponseWorlds) -> Int32:
-        """int32[B] an action per world."""
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class Lesson:
     """What the rule would do, R rows."""
 
     observations: npt.NDArray[np.uint8]  # [R, K, width]
-    chances: npt.NDArray[np.float32]  # [R, 1 + P * K] of each action, sum 1
+    chances: npt.NDArray[np.float32] | None  # [R, 1 + P * K] of each action, sum 1; None: actions are not taught
     masks: npt.NDArray[np.bool_]  # [R, 1 + P * K]
     returns: npt.NDArray[np.float32]  # [R] discounted, in the chain's unit or scaled
 
@@ -82,8 +63,10 @@ class Lesson:
 
 
 def imitate(network: PairNetwork, chains: Sequence[Chain], settings: TrainSettings) -> float:
-    """Clone the rule into a fresh network; gives the scale of rewards, per unit of the chains."""
+    """Bring a fresh network to act as the rule does; gives the scale of rewards, per unit of the chains."""
     factor = tuned(chains, settings)
+    if settings.seats == COALITION:
+        network.follow(numbers_of(settings).levelled(factor))
     lessons = [
         watch(chain, worlds, factor, settings)
         for chain, worlds in zip(chains, dealt(settings.imitation_worlds, chains), strict=True)
@@ -96,24 +79,26 @@ def imitate(network: PairNetwork, chains: Sequence[Chain], settings: TrainSettin
 
 
 def watch(chain: Chain, worlds: int, factor: float, settings: TrainSettings) -> Lesson:
-    """Play one episode of so many imitation worlds by the rule; note what it would choose, and how surely."""
+    """Play one episode of so many imitation worlds by the rule; note returns, and what it favours if it is cloned."""
     game = chain.game
     seen = ActiveWorlds(ResponseWorlds(game, range(worlds), stream=STREAM_IMITATION))
-    rule, rng = teacher(game, factor, settings), np.random.default_rng(settings.seed)
+    rule, rng = rule_of(game, factor, settings), np.random.default_rng(settings.seed)
     seats = np.random.default_rng([settings.seed, 1])
     is_slow = np.arange(seen.count) < SLOW * seen.count
     seen.reset(settings.seed)
-    rewards, kept = [], []
+    rewards, rows, taught, masks = [], [], [], []
     for _ in range(game.decisions):
-        rows, may = seen.active.rows.copy(), None
-        if settings.seats == OWNERS:
-            may = take_seats(rows, seen.active, game, seats)
-        kept.append((rows, chances(rule, seen, may), seen.masks()))
-        hesitates = is_slow & (rng.random(seen.count) < 0.75)
-        rewards.append(seen.advance(np.where(hesitates, 0, rule(seen.worlds)).astype(np.int32)).reward)
-    observed, chosen, masks = (np.concatenate(column) for column in zip(*kept, strict=True))
+        rows.append(seen.active.rows.copy())
+        masks.append(seen.masks())
+        actions = rule(seen.worlds)
+        if isinstance(rule, Watchful):
+            may = take_seats(rows[-1], seen.active, game, seats)
+            taught.append(chances(rule, seen, may))
+            actions = np.where(is_slow & (rng.random(seen.count) < 0.75), 0, actions)
+        rewards.append(seen.advance(actions.astype(np.int32)).reward)
     returns = discounted(np.stack(rewards) / np.float32(chain.unit), settings.gamma)
-    return Lesson(observed, chosen, masks, returns.ravel())
+    chosen = np.concatenate(taught) if taught else None
+    return Lesson(np.concatenate(rows), chosen, np.concatenate(masks), returns.ravel())
 
 
 def numbers_of(settings: TrainSettings) -> RuleNumbers:
@@ -122,11 +107,11 @@ def numbers_of(settings: TrainSettings) -> RuleNumbers:
     Raises:
         TrainError: the file is none of a search.
     """
-    return read_numbers(Path(settings.rule)) if settings.rule else RuleNumbers.shipped()
+    return read_numbers(Path(settings.rule)) if settings.rule else shipped_numbers()
 
 
-def teacher(game: Game, factor: float, settings: TrainSettings) -> Teacher:
-    """The rule that is watched: the shipped one that contains; for owners' seats the one that evicts and looks closer.
+def rule_of(game: Game, factor: float, settings: TrainSettings) -> Defender:
+    """The rule that policies begin as: the one that contains; for owners' seats the one that evicts and looks closer.
 
     Args:
         game: what is played.
@@ -135,7 +120,7 @@ def teacher(game: Game, factor: float, settings: TrainSettings) -> Teacher:
     """
     if settings.seats == OWNERS:
         return Watchful(game, IMITATED_LEVEL * factor)
-    return Containing(game, numbers_of(settings).levelled(factor))
+    return Learned(game, RulePolicy(numbers_of(settings).levelled(factor)))
 
 
 def tuned(chains: Sequence[Chain], settings: TrainSettings) -> float:
@@ -149,7 +134,7 @@ def tuned(chains: Sequence[Chain], settings: TrainSettings) -> float:
             continue
         worlds = ResponseWorlds(chain.game, range(count), stream=STREAM_IMITATION)
         for number, factor in enumerate(FACTORS):
-            rule = teacher(chain.game, factor, settings)
+            rule = rule_of(chain.game, factor, settings)
             worlds.reset(settings.seed + 1)
             for _ in range(chain.game.decisions):
                 losses[number] -= float(worlds.step(rule(worlds)).reward.sum()) / chain.unit
@@ -179,13 +164,13 @@ def take_seats(
     return own | quick[target]
 
 
-def chances(rule: Teacher, seen: ActiveWorlds, may: npt.NDArray[np.bool_] | None = None) -> npt.NDArray[np.float32]:
+def chances(rule: Watchful, seen: ActiveWorlds, may: npt.NDArray[np.bool_]) -> npt.NDArray[np.float32]:
     """float32[B, 1 + P * K] of each action: likelier by e for every `SOFTNESS` of gain; waiting gains the level.
 
     Args:
         rule: what is taught.
         seen: where it acts.
-        may: bool[B, K] slots on which it may; all if left out.
+        may: bool[B, K] slots on which it may.
     """
     gains = rule.gains(seen.worlds)
     rows = np.arange(seen.count)
@@ -193,14 +178,11 @@ def chances(rule: Teacher, seen: ActiveWorlds, may: npt.NDArray[np.bool_] | None
     found[:, 0] = rule.level
     slots = seen.settings.slots
     for slot, target in enumerate(seen.active.target.T):
-        is_asset = (target >= 0) & (target < seen.game.compiled.sizes[0])
-        if may is not None:
-            is_asset &= may[:, slot]
+        is_asset = (target >= 0) & (target < seen.game.compiled.sizes[0]) & may[:, slot]
         asset = np.where(is_asset, target, 0)
         for option in range(0, gains.shape[1], seen.game.compiled.sizes[0]):  # what may be done there
             playbook = (rule.actions[option + asset] - 1) // seen.game.compiled.targets
-            there = is_asset & (playbook >= 0)  # the library has it
-            found[rows[there], (1 + playbook * slots + slot)[there]] = gains[rows, option + asset][there]
+            found[rows[is_asset], (1 + playbook * slots + slot)[is_asset]] = gains[rows, option + asset][is_asset]
     shifted = (found - found.max(axis=1, keepdims=True)) / SOFTNESS
     likely = np.where(shifted > -MOST_SHIFT, np.exp(shifted), 0.0)
     return (likely / likely.sum(axis=1, keepdims=True)).astype(np.float32)
@@ -218,8 +200,8 @@ def discounted(rewards: npt.NDArray[np.float32], gamma: float) -> npt.NDArray[np
 
 
 def clone(network: PairNetwork, lessons: Sequence[Lesson], settings: TrainSettings) -> None:
-    """Fit actor and value to lessons, of one chain or of several."""
-    names = ("observations", "chances", "masks", "returns")
+    """Fit values, and scores where they are taught, to lessons of one chain or of several."""
+    names = [name for name in ("observations", "masks", "returns", "chances") if getattr(lessons[0], name) is not None]
     tensors = [torch.from_numpy(np.concatenate([getattr(one, name) for one in lessons])) for name in names]
     optimizer = torch.optim.Adam(network.parameters(), lr=RATE)
     shuffle = torch.Generator().manual_seed(settings.seed)
@@ -227,9 +209,12 @@ def clone(network: PairNetwork, lessons: Sequence[Lesson], settings: TrainSettin
         for group in optimizer.param_groups:
             group["lr"] = max(LEAST_RATE, RATE * (1.0 - number / settings.imitation_passes))
         for rows in torch.split(torch.randperm(len(tensors[0]), generator=shuffle), MINIBATCH):
-            observations, chosen, masks, returns = (tensor[rows] for tensor in tensors)
-            logits, values = network(observations, masks)
-            faults = torch.nn.functional.cross_entropy(logits, chosen)
+            observations, masks, returns, *chosen = (tensor[rows] for tensor in tensors)
+            if chosen:
+                logits, values = network(observations, masks)
+                faults = torch.nn.functional.cross_entropy(logits, chosen[0])
+            else:
+                values, faults = network.values(observations), torch.zeros(())
             faults = faults + VALUE_WEIGHT * ((values[:, 0] - returns) ** 2).mean()
             optimizer.zero_grad()
             faults.backward()

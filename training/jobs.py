@@ -13,8 +13,8 @@ from pathlib import Path
 import yaml
 
 from .chains import kept_for_judging
-from .containing import read_numbers
 from .league_settings import LeagueError, LeagueSettings, league_yaml
+from .rule_file import read_numbers
 from .settings import TrainError, TrainSettings, settings_yaml
 from .submit import Job
 from .sweep import Sweep, SweepError, as_object

@@ -24,25 +24,32 @@ from ..envs.policy_network import (
     POOLED,
     ROUNDS,
     SHAPES,
+    advised,
     playbook_features,
 )
+from ..envs.rule_numbers import RuleNumbers
 from ..twin.rulebook.effects import EffectTable
 from .actor_critic import ILLEGAL
+from .rule_file import shipped_numbers
 from .sparse import Sparse, highest, plus_product, starts
 
 WAIT_BIAS = 3.0  # logit by which waiting is preferred at the start, so that exploring does not wreck the chain
 ABSENT = -1e4  # attention to an empty slot, before the softmax
 VALUE_HIDDEN = 64
+SHARPNESS = 10.0  # logit that the rule's gain of 1 is worth
 
 
 class PairNetwork(nn.Module):
     """Scores of (playbook, slot) pairs and of waiting, and the value of a situation."""
 
     playbooks: torch.Tensor  # float32[P, PLAYBOOK_FEATURES]
+    rule_numbers: torch.Tensor  # float32[NUMBERS], found by playing, not by gradients
+    rule_sharpness: torch.Tensor  # float32[1], 0: the rule is not asked
 
     def __init__(self, effects: EffectTable) -> None:
-        """Make a fresh network for a library's effects; its weights serve any other library too."""
+        """Make a fresh network for a library's effects, without a rule; its weights serve any other library too."""
         super().__init__()
+        self.effects = effects
         self.encoder = nn.Linear(INPUTS, HIDDEN)
         self.rounds = nn.ModuleList(nn.Linear(3 * HIDDEN, HIDDEN) for _ in range(ROUNDS))
         self.attention = nn.Linear(HIDDEN, HEADS, bias=False)
@@ -60,6 +67,15 @@ class PairNetwork(nn.Module):
         nn.init.zeros_(self.prior.weight)
         nn.init.constant_(self.wait.bias, WAIT_BIAS)
         self.register_buffer("playbooks", torch.from_numpy(playbook_features(effects)), persistent=False)
+        self.register_buffer("rule_numbers", torch.from_numpy(shipped_numbers().as_array()))
+        self.register_buffer("rule_sharpness", torch.zeros(1))
+
+    def follow(self, numbers: RuleNumbers) -> None:
+        """Do what the rule says, and nothing else until learning adds to it: its own scores begin at 0."""
+        self.rule_numbers.copy_(torch.from_numpy(numbers.as_array()))
+        self.rule_sharpness.fill_(SHARPNESS)
+        for one in (self.score.weight, self.direct, self.prior.weight, self.wait.weight, self.wait.bias):
+            nn.init.zeros_(one)
 
     def forward(self, rows: torch.Tensor, legal: torch.Tensor | None = None) -> tuple[torch.Tensor, torch.Tensor]:
         """(logits float32[B, 1 + P * K], values float32[B, 1]).
@@ -73,7 +89,8 @@ class PairNetwork(nn.Module):
         hidden = self._encoded(nodes)
         pooled = self._pooled(hidden, nodes)
         context = torch.relu(self.context(pooled))
-        return self._logits(hidden, context, nodes, legal), self.value(torch.tanh(self.value_hidden(pooled)))
+        logits = self._logits(hidden, context, nodes, legal) + self._advised(rows, legal)
+        return logits, self.value(torch.tanh(self.value_hidden(pooled)))
 
     def values(self, rows: torch.Tensor) -> torch.Tensor:
         """float32[B, 1] values alone: what a situation is worth, without a score for any response."""
@@ -81,6 +98,14 @@ class PairNetwork(nn.Module):
         pooled = self._pooled(self._encoded(nodes), nodes)
         values: torch.Tensor = self.value(torch.tanh(self.value_hidden(pooled)))
         return values
+
+    def _advised(self, rows: torch.Tensor, legal: torch.Tensor | None) -> torch.Tensor:
+        """float32[B, 1 + P * K] of the rule, by the code that the policy file runs: no gradient needs it."""
+        actions = 1 + len(self.playbooks) * rows.shape[1]
+        may = np.ones((len(rows), actions), np.bool_) if legal is None else legal.cpu().numpy()
+        numbers, sharpness = self.rule_numbers.cpu().numpy(), self.rule_sharpness.cpu().numpy()
+        told = advised(numbers, sharpness, rows.cpu().numpy(), may, self.effects)
+        return torch.from_numpy(np.where(may, told, np.float32(0.0))).to(rows.device)
 
     def _encoded(self, nodes: Nodes) -> torch.Tensor:
         """float32[M, HIDDEN] after the rounds."""
@@ -116,7 +141,8 @@ class PairNetwork(nn.Module):
 
     def numpy_weights(self) -> dict[str, np.ndarray[Any, np.dtype[np.float32]]]:
         """The actor's weights by the policy file's names."""
-        state = {name.replace("direct", "direct.weight"): tensor for name, tensor in self.state_dict().items()}
+        renamed = {"direct": "direct.weight", "rule_numbers": "rule.numbers", "rule_sharpness": "rule.sharpness"}
+        state = {renamed.get(name, name): tensor for name, tensor in self.state_dict().items()}
         return {name: state[name].detach().cpu().numpy().astype(np.float32) for name in SHAPES}
 
 

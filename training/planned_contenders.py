@@ -8,12 +8,14 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from enum import StrEnum
 
+from ..envs.learned import Learned
 from ..envs.policy_file import NumpyPolicy
+from ..envs.rule_layer import RulePolicy
 from ..twin.analysis.planner import PlanSettings
-from .containing import Containing, RuleNumbers
 from .contenders import CLAIRVOYANT, NOTHING, Contender
 from .evaluate import EvaluationError
-from .planning import ContainingBase, LearnedBase, Planned, Suspects
+from .planning import LearnedBase, Planned, Suspects
+from .rule_file import shipped_numbers
 
 PLANNER, PLANNING = "planner alone", ", with planner"
 CONTAINING = "cut off, evict, open, look closer"  # the rule that policies begin as
@@ -57,11 +59,11 @@ def with_planner(
         found = {name: one for name, one in field.items() if name != CLAIRVOYANT}
         game = field[NOTHING].game
         found[PLANNER] = Contender(game, Planned(game, Suspects(game), None, ALONE, MOVED, PATIENCE))
-        rule = Containing(game, RuleNumbers.shipped())
-        found[CONTAINING] = Contender(game, rule)
+        rule = RulePolicy(shipped_numbers())
+        found[CONTAINING] = Contender(game, Learned(game, rule))
         for name in (CONTAINING, *policies):
             is_own = name in policies and based_on == PlannerBase.POLICY
-            base = LearnedBase(game, policies[name]) if is_own else ContainingBase(rule)
+            base = LearnedBase(game, policies[name] if is_own else rule)
             prior = Suspects(game, found[name].policy)
             found[f"{name}{PLANNING}"] = Contender(game, Planned(game, prior, base, BASED, MOVED, PATIENCE))
         found[CLAIRVOYANT] = field[CLAIRVOYANT]

@@ -16,20 +16,16 @@ import numpy.typing as npt
 
 from ..envs.active import dense_actions, legal_active, new_active, sees_active
 from ..envs.game import Game
-from ..envs.policy_file import NumpyPolicy
+from ..envs.learned import ActivePolicy
 from ..envs.scripted import ISOLATE, MONITOR, RELEASE, RESTORE, REVOKE, Defender
 from ..envs.vector import ResponseWorlds
 from ..playbooks.actions import encode
 from ..twin.analysis.planner import MOST_SEED, Base, PlanSettings, plan
 from ..twin.rulebook.defenders import decide_thresholds
-from ..twin.rulebook.mask import fill_masks
 from ..twin.rulebook.rules import BLOCKING
 from ..twin.rulebook.worlds import Worlds
-from ..twin.sensing.arriving import held_shares
 from ..twin.sensing.belief import BeliefState
 from ..twin.sensing.observe import new_observation, observe_all
-from .containing import Containing
-from .worth import best_of
 
 Prior = Callable[[ResponseWorlds], list[list[int]]]  # candidates for each world, its first choice first
 
@@ -158,26 +154,11 @@ class RestoringBase:
 
 
 @dataclass(frozen=True)
-class ContainingBase:
-    """A base policy: the rule that contains, see `containing`."""
-
-    rule: Containing
-
-    def __call__(self, worlds: Worlds, belief: BeliefState) -> npt.NDArray[np.int32]:
-        """An action per world."""
-        game, state = self.rule.game, worlds.state
-        legal = np.empty((worlds.count, game.actions), np.bool_)
-        fill_masks(game.always, game.compiled.arrays, game.effects, state, legal)
-        gains = self.rule.gains_of(held_shares(game.assumed, belief), legal, state)
-        return best_of(gains, self.rule.actions, self.rule.level)
-
-
-@dataclass(frozen=True)
 class LearnedBase:
-    """A base policy: what a policy file decides, on worlds that are rolled forward."""
+    """A base policy: what a policy file or the rule decides, on worlds that are rolled forward."""
 
     game: Game
-    policy: NumpyPolicy
+    policy: ActivePolicy
 
     def __call__(self, worlds: Worlds, belief: BeliefState) -> npt.NDArray[np.int32]:
         """An action per world; it looks at all of each world, as nobody kept what was seen of it."""

@@ -17,9 +17,11 @@ import numpy.typing as npt
 from cmaes import CMA
 
 from ..envs.game import Game
+from ..envs.learned import Learned
+from ..envs.rule_layer import RulePolicy
+from ..envs.rule_numbers import RuleNumbers
 from ..twin.rulebook.worlds import STREAM_ENVIRONMENT
 from .cluster import each
-from .containing import Containing, RuleNumbers
 from .freezing import game_of
 from .playing import LANES, lost
 from .settings import TrainError, TrainSettings, check_field, number, word
@@ -133,8 +135,10 @@ def play_numbers(
     game, losses, at_once = _game(suite, cell), [], max(1, LANES // attacks)
     for place in range(0, len(numbers), at_once):
         rules = numbers[place : place + at_once]
-        rule = Containing(game, RuleNumbers.side_by_side(rules, attacks) if len(rules) > 1 else rules[0])
-        losses.append(lost(game, rule, [*range(first, first + attacks)] * len(rules), stream=STREAM_ENVIRONMENT))
+        rule = RulePolicy(RuleNumbers.side_by_side(rules, attacks) if len(rules) > 1 else rules[0])
+        losses.append(
+            lost(game, Learned(game, rule), [*range(first, first + attacks)] * len(rules), stream=STREAM_ENVIRONMENT)
+        )
     return np.concatenate(losses).reshape(len(numbers), attacks)
 
 

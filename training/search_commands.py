@@ -39,13 +39,13 @@ def search(
     from rich.progress import Progress
 
     from .cluster import start_ray, stop_ray
-    from .containing import RuleNumbers, read_numbers
+    from .rule_file import read_numbers, shipped_numbers
     from .rule_search import SearchSettings
     from .rule_search import search as searched
     from .settings import TrainSettings, check_place
 
     check_place("--out", out)
-    begun = RuleNumbers.shipped() if start is None else read_numbers(start)
+    begun = shipped_numbers() if start is None else read_numbers(start)
     settings = SearchSettings(suite, generations, candidates, attacks, judged_attacks, workers, seed)
     started = start_ray(TrainSettings(workers=workers))
     try:
@@ -77,12 +77,12 @@ def numbers_yaml(found: Found, settings: SearchSettings) -> str:
     import yaml
 
     from .. import __version__
-    from .containing import RuleNumbers
+    from ..envs.rule_numbers import RuleNumbers
     from .freezing import digest_of
     from .suites import read_suite
 
     lines = [
-        "# Numbers of the rule that policies begin as (`training/containing.py`), by `tocsin policy search`.",
+        "# Numbers of the rule that policies begin as (`envs/rule_layer.py`), by `tocsin policy search`.",
         "numbers:",
     ]
     for one in fields(RuleNumbers):

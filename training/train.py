@@ -1,8 +1,8 @@
 """One training run, readable top to bottom: imitate, let Ray workers roll out and learn, keep the best, write it down.
 
 Flows in: a scenario and settings, or another `Course`, which says what is played. Flows out: a policy file, or weights,
-and what was measured on the way. The first part of the time goes into imitating a rule (behaviour cloning), while Ray's
-workers load; then PPO improves on it. Weights are kept by their loss on worlds of a stream that neither training nor
+and what was measured on the way. The first part of the time goes into the warm start by a rule (`imitate`), while Ray's
+workers load; then PPO goes on from it. Weights are kept by their loss on worlds of a stream that neither training nor
 evaluation uses. A run with a folder writes checkpoints, and goes on from the newest: parameters, optimizer, draws,
 stage, worlds, counters, curves and best weights.
 """
@@ -337,9 +337,9 @@ def _write(
 
 
 def _how(settings: TrainSettings) -> str:
-    rule = "that contains" if settings.seats == COALITION else "that evicts and looks closer"
-    cloned = f"behaviour cloning of the rule {rule}, then " if settings.imitation_passes else ""
-    return f"{cloned}MaskablePPO; best by validation"
+    cloned = "behaviour cloning of the rule that evicts and looks closer, then " if settings.imitation_passes else ""
+    begun = "the rule that contains as a layer, then " if settings.seats == COALITION else cloned
+    return f"{begun}MaskablePPO; best by validation"
 
 
 def _card(learned: LearnedBest, course: Defence, scenario: Scenario, settings: TrainSettings) -> dict[str, Any]:

@@ -19,8 +19,8 @@ from typing import Any
 from ..envs.scenario import Scenario
 from .checkpoint import Shelf
 from .cluster import ray, settle_in, start_ray, stop_ray
-from .containing import read_numbers
 from .report import Report
+from .rule_file import read_numbers
 from .settings import TrainSettings
 from .sweep import CHOICE, LOGUNIFORM, PBT, Range, Sweep, SweepError, as_object
 

@@ -13,6 +13,7 @@ from tocsin.envs.policy_network import SHAPES
 from tocsin.envs.promotion import listed, promoted
 from tocsin.playbooks.actions import load_library
 from tocsin.tests.playbooks.makers import Person
+from tocsin.training.rule_file import shipped_numbers
 
 NOW = datetime(2026, 11, 1, 12, tzinfo=UTC)
 ROLE = "policy-promoter"
@@ -22,7 +23,8 @@ def weights(seed: int = 0) -> dict[str, np.ndarray]:
     """Random ones that act wherever they may."""
     rng = np.random.default_rng(seed)
     found = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in SHAPES.items()}
-    return {**found, "wait.bias": np.full(SHAPES["wait.bias"], -100.0, np.float32)}
+    silent = {"rule.numbers": shipped_numbers().as_array(), "rule.sharpness": np.zeros(1, np.float32)}
+    return {**found, "wait.bias": np.full(SHAPES["wait.bias"], -100.0, np.float32), **silent}
 
 
 def policy(folder: Path, seed: int = 0, **card: Any) -> NumpyPolicy:

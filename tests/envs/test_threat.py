@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
+from tocsin.envs.active import ACTIVE_FEATURES
 from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.assumptions import Assumptions, game_under
 from tocsin.envs.attackers import Attacker
@@ -57,14 +58,14 @@ def test_under_a_draw_the_threat_is_the_tables() -> None:
 
 
 def test_every_slot_that_is_filled_shows_the_threat_and_empty_ones_nothing() -> None:
-    """The columns lie at the end of the static ones, the same for every target of a world."""
+    """The columns are the same for every target of a world."""
     one = game("ransomware")
     seen = ActiveWorlds(ResponseWorlds(one, range(3)))
     seen.reset(0)
-    first = seen.active.rows.shape[2] - 4 * seen.settings.neighbours - 2 - len(THREAT_FEATURES)
+    first = ACTIVE_FEATURES.index(THREAT_FEATURES[0])
     columns = seen.active.rows[:, :, first : first + len(THREAT_FEATURES)]
     filled = seen.active.target >= 0
-    assert TARGET_FEATURES[-len(THREAT_FEATURES) :] == THREAT_FEATURES
+    assert ACTIVE_FEATURES[first : first + len(THREAT_FEATURES)] == THREAT_FEATURES
     assert (columns[filled] == threat_features(one.compiled, one.assumed)).all()
     assert not columns[~filled].any()
     assert filled.any()

@@ -13,9 +13,9 @@ from tocsin.envs.scenario import Scenario
 from tocsin.tests.envs.games import short_game
 from tocsin.training import family
 from tocsin.training import train as module
-from tocsin.training.containing import RuleNumbers
 from tocsin.training.course import Defence
 from tocsin.training.in_process import InProcess
+from tocsin.training.rule_file import shipped_numbers
 from tocsin.training.settings import TrainError, TrainSettings
 
 SMALL = TrainSettings(
@@ -64,7 +64,7 @@ def test_a_rule_whose_file_goes_in_the_run_is_kept_with_it(tmp_path: Path, monke
     """Its numbers are read when the run begins: checkpoints and policy file say them, whatever became of the file."""
     monkeypatch.setattr(family, "load_game", lambda scenario: short_game())
     monkeypatch.setattr(module, "start_ray", lambda settings: False)
-    rule, numbers = tmp_path / "rule.yaml", {**RuleNumbers.shipped().as_dict(), "level": 2.0}
+    rule, numbers = tmp_path / "rule.yaml", {**shipped_numbers().as_dict(), "level": 2.0}
     rule.write_text(yaml.safe_dump({"numbers": numbers}))
 
     def look(report: module.Report) -> None:
@@ -82,4 +82,4 @@ def test_owners_runs_are_bound_to_no_rule_that_they_do_not_play(monkeypatch: pyt
     """So the coalition's rule may get other numbers between two parts of a run."""
     monkeypatch.setattr(family, "load_game", lambda scenario: short_game())
     assert "rule" not in Defence(Scenario(name="short"), replace(SMALL, seats="owners")).bound_to()
-    assert Defence(Scenario(name="short"), SMALL).bound_to()["rule"] == RuleNumbers.shipped().as_dict()
+    assert Defence(Scenario(name="short"), SMALL).bound_to()["rule"] == shipped_numbers().as_dict()

@@ -105,7 +105,7 @@ def test_a_tight_budget_is_kept_where_without_one_it_is_not(tmp_path: Path, monk
     """The weights kept contain the free within the budget; those of the same run without it do not."""
     without_ray(monkeypatch)
     scenario = Scenario(name="two hours", horizon_ticks=120)
-    tight = replace(SMALL, iterations=24, validations=6, worlds=16, steps=30, budget_rate=0.05, learning_rate=3e-4)
+    tight = replace(SMALL, iterations=48, validations=6, worlds=16, steps=30, budget_rate=0.05, learning_rate=1e-3)
     tight = replace(tight, imitation_worlds=48, imitation_passes=10)  # enough to act at all
     found: dict[float, float] = {}
     for budget in (0.0, 1.0):

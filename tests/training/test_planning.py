@@ -7,15 +7,16 @@ import pytest
 import torch
 from tocsin.envs.learned import Learned
 from tocsin.envs.policy_file import NumpyPolicy
+from tocsin.envs.rule_layer import RulePolicy
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.playbooks.actions import encode
 from tocsin.tests.envs.games import short_game
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
-from tocsin.training.containing import Containing, RuleNumbers
 from tocsin.training.contenders import CLAIRVOYANT, NOTHING, Tuned, contenders
 from tocsin.training.network import PairNetwork
 from tocsin.training.planned_contenders import CONTAINING, PLANNER, PlannerBase, with_planner
-from tocsin.training.planning import ContainingBase, LearnedBase, Planned, Suspects
+from tocsin.training.planning import LearnedBase, Planned, Suspects
+from tocsin.training.rule_file import shipped_numbers
 from tocsin.twin.analysis.planner import PlanSettings
 from tocsin.twin.analysis.rollouts import Following, roll_options
 from tocsin.twin.analysis.sampling import draw_worlds
@@ -121,8 +122,8 @@ def test_the_rule_as_base_decides_as_it_does_in_worlds() -> None:
     game = short_game()
     worlds = ResponseWorlds(game, range(4), stream=STREAM_EVALUATION)
     worlds.reset()
-    rule = Containing(game, RuleNumbers.shipped())
-    base, acted = ContainingBase(rule), 0
+    policy = RulePolicy(shipped_numbers())
+    rule, base, acted = Learned(game, policy), LearnedBase(game, policy), 0
     isolate = encode(game.library.index_of("isolate-asset"), 0, game.compiled.targets)
     asset = int(np.flatnonzero(worlds.masks()[0, isolate : isolate + game.compiled.sizes[0]])[0])
     worlds.step(np.array([isolate + asset, 0, 0, 0]))

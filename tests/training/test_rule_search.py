@@ -13,14 +13,15 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from tocsin.envs.rule_numbers import RuleNumbers
 from tocsin.orchestrator.cli import BAD_INPUT, main
 from tocsin.tests.training.small_suites import small_suite
 from tocsin.training import cluster, rule_search
-from tocsin.training.containing import RuleNumbers, read_numbers
+from tocsin.training.rule_file import read_numbers, shipped_numbers
 from tocsin.training.rule_search import FRESH, SearchSettings, numbers_at, play_numbers, search
 from tocsin.training.settings import TrainError, TrainSettings
 
-SHIPPED = RuleNumbers.shipped()
+SHIPPED = shipped_numbers()
 SIZE = len(fields(RuleNumbers))
 
 

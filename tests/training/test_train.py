@@ -10,6 +10,8 @@ import pytest
 import torch
 from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
+from tocsin.envs.rule_layer import RulePolicy
+from tocsin.envs.rule_numbers import RuleNumbers
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.training.family import Chain, single
@@ -17,8 +19,10 @@ from tocsin.training.imitate import chances, clone, discounted, imitate, watch
 from tocsin.training.network import PairNetwork
 from tocsin.training.ppo import make_learner
 from tocsin.training.rollout import Roller
-from tocsin.training.settings import TrainError, TrainSettings
-from tocsin.training.worth import Worth
+from tocsin.training.rule_file import shipped_numbers
+from tocsin.training.settings import OWNERS, TrainError, TrainSettings
+from tocsin.training.worth import Watchful
+from tocsin.twin.rulebook.worlds import STREAM_EVALUATION
 
 TINY = TrainSettings(worlds=3, steps=6, workers=1, imitation_worlds=2, imitation_passes=1, epochs=1, minibatches=1)
 
@@ -83,11 +87,12 @@ def test_learning_changes_the_policy(game: Game) -> None:
 
 
 def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
-    """After cloning the network often picks the very pair that the rule would; before, hardly ever."""
-    settings = TrainSettings(imitation_worlds=8, imitation_passes=40)
+    """After cloning an owners' network often picks the very pair that their rule would; before, hardly ever."""
+    settings = TrainSettings(imitation_worlds=8, imitation_passes=40, seats=OWNERS)
     lesson = watch(Chain(game), 8, 1.0, settings)
     torch.manual_seed(0)
     network = PairNetwork(game.effects)
+    assert lesson.chances is not None
     chosen_by_rule = lesson.chances.argmax(axis=1)
     acted = chosen_by_rule > 0
 
@@ -106,9 +111,10 @@ def test_cloning_comes_to_act_like_the_rule(game: Game) -> None:
 def test_a_lesson_is_the_rules_choice_softened(game: Game) -> None:
     """What is legal and likeliest in a lesson is the rule's own choice, wherever that has a slot."""
     seen = ActiveWorlds(ResponseWorlds(game, range(16)))
-    rule, acted, lacking = Worth(game, 1.0), 0, 0
+    rule, acted, lacking = Watchful(game, 1.0), 0, 0
+    anywhere = np.ones((16, seen.settings.slots), np.bool_)
     for _ in range(60):
-        lesson, choice = chances(rule, seen), rule(seen.worlds)
+        lesson, choice = chances(rule, seen, anywhere), rule(seen.worlds)
         np.testing.assert_allclose(lesson.sum(axis=1), 1.0, rtol=1e-5)
         assert not lesson[~seen.active.legal].any()
         told = seen.slotted(choice)
@@ -119,6 +125,30 @@ def test_a_lesson_is_the_rules_choice_softened(game: Game) -> None:
         acted, lacking = acted + int((told > 0).sum()), lacking + int((~has_slot).sum())
         seen.advance(choice)
     assert acted > 5 and lacking < acted / 10
+
+
+def test_the_coalitions_network_begins_as_the_rule_and_learns_what_it_is_worth(game: Game) -> None:
+    """After the warm start it does in every decision what the rule of the settings' numbers does; values are fitted."""
+    settings = TrainSettings(imitation_worlds=8, imitation_passes=10)
+    torch.manual_seed(0)
+    network = PairNetwork(game.effects)
+    scale = imitate(network, single(game), settings)
+    assert scale > 0
+    rule = RulePolicy(RuleNumbers.of_array(network.rule_numbers.numpy()))
+    assert rule.numbers.cut == pytest.approx(shipped_numbers().cut)
+    seen, acted = ActiveWorlds(ResponseWorlds(game, range(8), stream=STREAM_EVALUATION)), 0
+    told, returns = list[np.ndarray](), list[np.ndarray]()
+    for _ in range(game.decisions - 1):
+        with torch.no_grad():
+            rows, legal = torch.from_numpy(seen.active.rows), torch.from_numpy(seen.active.legal)
+            logits, values = network(rows, legal)
+        actions = rule.act_on(seen.active, game.effects)
+        assert (logits.argmax(dim=1).numpy() == actions).all()
+        acted += int((actions > 0).sum())
+        told.append(values[:, 0].numpy())
+        returns.append(scale * seen.step(actions).reward)
+    assert acted
+    assert np.corrcoef(np.concatenate(told), discounted(np.stack(returns), settings.gamma).ravel())[0, 1] > 0.3
 
 
 def test_returns_are_discounted_sums() -> None:

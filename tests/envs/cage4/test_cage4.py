@@ -18,6 +18,7 @@ from tocsin.envs.policy_file import PolicyFileError, save_policy
 from tocsin.envs.policy_network import SHAPES
 from tocsin.tests.envs.cage4.fake_cyborg import FakeFlatWrapper
 from tocsin.tests.twin.random_twins import one_thread  # noqa: F401  (a fixture of the module)
+from tocsin.training.rule_file import shipped_numbers
 
 HOST = "restricted_zone_a_subnet_server_host_1"
 HQ_HOST = "office_network_subnet_user_host_3"
@@ -138,7 +139,9 @@ def test_a_policy_file_plays_too(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     """The network of a policy file proposes; what it may propose has a counterpart in the game."""
     rng = np.random.default_rng(1)
     file = tmp_path / "some.policy"
-    save_policy(file, {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in SHAPES.items()}, {})
+    weights = {name: rng.normal(0, 0.3, shape).astype(np.float32) for name, shape in SHAPES.items()}
+    silent = {"rule.numbers": shipped_numbers().as_array(), "rule.sharpness": np.zeros(1, np.float32)}
+    save_policy(file, {**weights, **silent}, {})
     monkeypatch.setenv(submission.POLICY, str(file))
     fake = FakeFlatWrapper()
     play(Announcing(fake, {name: BlueAgent(submission.proposer()) for name in BLUE}), 20)
