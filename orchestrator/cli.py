@@ -1,15 +1,17 @@
 """The command line's root: finds each room's commands by entry points and loads them on use.
 
 Flows in: the arguments of `tocsin`. Flows out: an exit code: 0 done, 1 a check failed, 2 bad input (one line on
-stderr). An error class of ours that derives from ValueError is bad input; anything else is a fault of ours and shows
-itself whole.
+stderr), or output that could not be written. An error class of ours that derives from ValueError is bad input; anything
+else is a fault of ours and shows itself whole.
 """
 
 from __future__ import annotations
 
+import os
 import sys
 from collections.abc import Callable, Sequence
 from importlib import import_module, metadata
+from traceback import walk_tb
 from typing import Any, NoReturn
 
 import typer
@@ -18,6 +20,7 @@ from typer.exceptions import TyperException
 
 GROUP = "tocsin.commands"
 BAD_INPUT = 2
+WRITERS = ("typer", "rich")  # of what commands say
 
 
 class LazyGroup(TyperGroup):
@@ -98,6 +101,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = None if arguments is None else list(arguments)
     try:
         ended = command.main(args=given, prog_name="tocsin", standalone_mode=False)
+        _flush()
     except TyperException as error:  # a flag, command or value that there is not
         _refuse(f"{_command_of(error)}: {error.format_message()}")
     except typer.Abort:
@@ -107,6 +111,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if not is_ours(error):
             raise
         _refuse(str(error))
+    except OSError as error:
+        if not _is_of_output(error):
+            raise
+        _let_output_go()
+        _refuse(f"output: {error.strerror or error}; write it where there is room")
     if isinstance(ended, int) and ended:
         sys.exit(ended)
 
@@ -117,6 +126,24 @@ def _refuse(message: str) -> NoReturn:
     line = one_line(" ".join(message.split()))
     typer.echo(f"tocsin: {line.removeprefix('tocsin: ')}", err=True)
     sys.exit(BAD_INPUT)
+
+
+def _flush() -> None:
+    if sys.stdout is not None:  # it was closed
+        sys.stdout.flush()
+
+
+def _is_of_output(error: OSError) -> bool:
+    """Whether it was raised by what writes our output, and not by a file of ours."""
+    frames = [frame for frame, _ in walk_tb(error.__traceback__)]
+    where = str(frames[-1].f_globals.get("__name__"))
+    return error.filename is None and (frames[-1].f_code is _flush.__code__ or where.split(".")[0] in WRITERS)
+
+
+def _let_output_go() -> None:
+    """Drop what is left for standard output: Python would try once more at its end, and complain again."""
+    with open(os.devnull, "w") as nowhere:
+        os.dup2(nowhere.fileno(), sys.stdout.fileno())
 
 
 def _command_of(error: TyperException) -> str:

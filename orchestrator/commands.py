@@ -117,7 +117,11 @@ def keys_person(
     from .keys import make_person
 
     entry = make_person(out, person, [VettingRole(one.value) for one in role])
-    typer.echo(json.dumps(entry))
+    try:
+        typer.echo(json.dumps(entry))
+    except OSError:
+        out.unlink()  # nobody has its public part
+        raise
     typer.echo(f"{out}: private key (readable by you only); the line above goes into owners' trust files", err=True)
 
 

@@ -145,5 +145,9 @@ def _write_private(path: Path, text: str) -> None:
         descriptor = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
     except OSError as error:
         raise IdentityError(f"{path}: {error.strerror or error}; keys are never overwritten, move it away") from None
-    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
-        file.write(text)
+    try:
+        with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+            file.write(text)
+    except OSError as error:
+        path.unlink()  # half a key is none
+        raise IdentityError(f"{path}: {error.strerror or error}; make room, or choose another place") from None

@@ -25,7 +25,7 @@ from .pinned import Pinned
 from .progress import Phase
 from .proposals import Advisor
 from .records import Response, attempts
-from .run import Hindrance, Result, carry_out, give_up_orders
+from .run import Hindrance, Result, SayLate, carry_out, give_up_orders
 from .shelf import IsActive, Shelf
 from .terms import Terms
 from .watching import Watcher
@@ -78,7 +78,14 @@ class Office:
         """End what is under way of a run that ends; before that is written, so that a crash leaves nothing open."""
         give_up_orders(self.engine, self.clock, self.actuator, response.id)
 
-    def run(self, document: Any, response: Response, phase: Phase, hindrance: Hindrance) -> Result:
+    def run(
+        self,
+        document: Any,
+        response: Response,
+        phase: Phase,
+        hindrance: Hindrance,
+        say_late: SayLate | None = None,
+    ) -> Result:
         """Carry a document's orders out as far as they go now, see `run.carry_out`."""
         return carry_out(
             self.engine,
@@ -93,4 +100,5 @@ class Office:
             in_flight=self.terms.in_flight,
             undo_s=self.terms.undo_s,
             order_s=self.terms.order_s,
+            say_late=say_late,
         )

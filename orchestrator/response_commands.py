@@ -36,12 +36,13 @@ def list_all(url: Url = DEFAULT_URL, token_file: TokenFile = None, as_json: Json
         return
     from rich.console import Console
     from rich.table import Table
+    from rich.text import Text
 
     table = Table("id", "state", "targets", "owners", "reason")
     for row in rows:
-        table.add_row(
-            row["id"], _state(row), "\n".join(row["targets"]), ", ".join(row["owners"]), row.get("reason", "")
-        )
+        targets = "\n".join(_line(one) for one in row["targets"])
+        cells = (_line(row["id"]), _state(row), targets, _line(", ".join(row["owners"])), _line(row.get("reason", "")))
+        table.add_row(*(Text(cell) for cell in cells))  # its markup would be read, too
     Console().print(table)
 
 
@@ -53,7 +54,7 @@ def show(id_: Id, url: Url = DEFAULT_URL, token_file: TokenFile = None, as_json:
         typer.echo(json.dumps(row))
         return
     for name, value in row.items():
-        typer.echo(f"{name}: {_line(value)}")
+        typer.echo(f"{_line(name)}: {_line(value)}")
 
 
 @response.command()
@@ -124,4 +125,7 @@ def _state(row: dict[str, Any]) -> str:
 
 
 def _line(value: Any) -> str:
-    return value if isinstance(value, str) else json.dumps(value)
+    """A value on one line: whoever proposed it wrote its reason, and steers no terminal of who is asked."""
+    from ..playbooks.cacao_reading import printable
+
+    return printable(value) if isinstance(value, str) else json.dumps(value)

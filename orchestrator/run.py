@@ -56,6 +56,7 @@ class Result:
 
 
 Hindrance = Callable[[sa.Connection, Response], str]  # why no order may go out now; empty: it may
+SayLate = Callable[[str], None]  # keeps it: the next result is overdue no more
 IsActive = Callable[[str, str], bool]  # (SHA-256 of a content, owner)
 
 
@@ -73,6 +74,7 @@ def carry_out(
     in_flight: int = IN_FLIGHT,
     undo_s: float = UNDO_S,
     order_s: float = ORDER_S,
+    say_late: SayLate | None = None,
 ) -> Result:
     """Send the orders of a response that are still due, in the given direction, until it ends, fails or must wait.
 
@@ -89,11 +91,13 @@ def carry_out(
         in_flight: how many orders may be sent at the same time; those that others work on are not counted.
         undo_s: seconds after which an undo is overdue.
         order_s: seconds that a call of an actuator may take where no step names a time.
+        say_late: told, once, why an undo is overdue while one of its calls still goes on: that may take long.
     """
     with Sending(actuator, in_flight) as sending:
         turn = _Turn(
-            engine, clock, actuator, script, document, response, phase, hindrance, is_active, undo_s, order_s, sending
-        )
+            engine, clock, actuator, script, document, response, phase, hindrance, is_active, undo_s, order_s, sending,
+            say_late=say_late,
+        )  # fmt: skip
         return turn.to_its_end()
 
 
@@ -178,6 +182,7 @@ class _Turn:
     waits: Result = Result(Ending.UNAVAILABLE, "waits")  # where nothing else is to be said
     patience_s: float = POLL_S
     fault: Exception | None = None  # of an actuator
+    say_late: SayLate | None = None
 
     def to_its_end(self) -> Result:
         """Go on until nothing more can be sent, and all that was has come back."""
@@ -188,6 +193,8 @@ class _Turn:
             if result is None:
                 continue
             if not self.sending.is_idle:
+                if result.is_overdue and self.say_late is not None:
+                    self.say_late("the actuator has not answered yet")
                 if not self.sending.wait(self.patience_s):
                     self.tried -= self.pending
                 continue

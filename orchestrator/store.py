@@ -15,7 +15,7 @@ from typing import Any
 
 import sqlalchemy as sa
 
-from .own_file import Kind, NotOurs, check_ours, mark_ours
+from ..twin.own_file import Kind, NotOurs, check_ours, mark_ours
 
 metadata = sa.MetaData()
 
@@ -224,8 +224,10 @@ def open_existing(place: Path | str) -> sa.Engine:
         path = sa.make_url(url).database if url.startswith("sqlite") else None
         if path is not None and not Path(path).is_file():
             raise StoreError(f"store {path}: no such file; name the store of a node that ran")
+        if path is not None:
+            check_ours(Path(path), FILE)
         engine = sa.create_engine(url)
-    except (sa.exc.SQLAlchemyError, ImportError, OSError) as error:
+    except (sa.exc.SQLAlchemyError, sqlite3.Error, ImportError, OSError, NotOurs) as error:
         reason = str(error).splitlines()[0]
         raise StoreError(f"store {shown_url(url)}: {reason}; give a SQLite file or the URL of a database") from None
     if engine.dialect.name == "sqlite":

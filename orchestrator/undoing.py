@@ -29,7 +29,8 @@ def undo(office: Office, response: Response) -> None:
     if shelved is None:
         _undo_failed(office, response, office.pinned.why_not(response))
         return
-    result = office.run(shelved.document, response, Phase.UNDO, partial(_hindrance, office))
+    say_late = partial(_undo_overdue, office, response)
+    result = office.run(shelved.document, response, Phase.UNDO, partial(_hindrance, office), say_late)
     if result.ending is Ending.DONE:
         with writing(office.engine, response.id, office.clock) as conn:
             update_response(conn, response.id, undo_wanted="", holds_until="")

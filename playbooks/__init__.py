@@ -15,6 +15,7 @@ PUBLIC = (
     "cacao_reading",
     "effects",
     "execute",
+    "given_file",
     "signatures",
     "targets",
     "trust",

@@ -15,8 +15,9 @@ from importlib.resources import files
 from pathlib import Path
 
 from ..twin.rulebook.effects import Effect, EffectTable, build_effect_table
-from .cacao import Playbook, PlaybookError, digest, read_json, read_playbook
+from .cacao import MAX_BYTES, Playbook, PlaybookError, digest, read_json, read_playbook
 from .effects import effect_of
+from .given_file import read_given
 
 LOCK = "library.lock.json"
 
@@ -148,6 +149,6 @@ def _rows(path: Path) -> list[dict[str, str]]:
 
 def _bytes(path: Path) -> bytes:
     try:
-        return path.read_bytes()
+        return read_given(path, MAX_BYTES)
     except OSError as error:
         raise PlaybookError(f"{path}: {error.strerror}; name a folder with playbooks and {LOCK}") from None

@@ -36,6 +36,11 @@ def one_line(text: str) -> str:
     """
     if len(text) > LONGEST_LINE:
         text = f"{text[: LONGEST_LINE - 300]} ... {text[-200:]}"
+    return printable(text)
+
+
+def printable(text: str) -> str:
+    """Text, whole, with signs that do not print escaped."""
     if text.isprintable():
         return text
     return "".join(sign if sign.isprintable() else ascii(sign)[1:-1] for sign in text)

@@ -66,12 +66,12 @@ def content_of(path: Path) -> dict[str, Any]:
 def _bytes(path: Path) -> bytes:
     """At most one byte more than a playbook may have, so that a huge file is refused and not read."""
     from .cacao import MAX_BYTES, PlaybookError
+    from .given_file import read_given
 
     try:
         if path.is_file() and path.stat().st_size > MAX_BYTES:
             raise PlaybookError(f"{path}: {path.stat().st_size} bytes; a playbook has at most {MAX_BYTES}, split it")
-        with path.open("rb") as file:
-            return file.read(MAX_BYTES + 1)
+        return read_given(path, MAX_BYTES)
     except OSError as error:
         raise PlaybookError(f"{path}: {error.strerror or error}; name a playbook's file") from None
 

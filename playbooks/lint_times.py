@@ -16,13 +16,13 @@ from .lint_workflow import branches, next_steps
 
 RUN_S = Bounds().run_s
 ORDER_S = 300  # `order_s` of a node's terms where they say nothing; a test compares
-WAITED_FOR = ("bash", "powershell", "ssh", "http-api")  # not openc2-http: its consumers answer 102 and work on
+WAITED_FOR = ("bash", "powershell", "ssh", "http-api")  # not openc2-http: its consumers may answer 102 and work on
 
 
 def time_findings(playbook: Playbook) -> Iterator[Finding]:
     """Findings about the times of each step."""
     lasts = _work_s(playbook)
-    inside = _inside_a_timeout(playbook)
+    outside = _outside_of_timeouts(playbook)
     for name, step in playbook.workflow.items():
         for field in ("delay", "timeout"):
             if (getattr(step, field) or 0) > RUN_S * 1000:
@@ -30,7 +30,7 @@ def time_findings(playbook: Playbook) -> Iterator[Finding]:
                 yield found("step-time", ("workflow", name, field), said, "write a shorter one, in milliseconds")
         if lasts <= ORDER_S or step.timeout:
             continue
-        kind = _waited_for(playbook, name, is_inside=name in inside)
+        kind = _waited_for(playbook, name, is_inside=name not in outside)
         if kind:
             said = f"work_s is {lasts:g} s, yet its {kind} command is given up after {ORDER_S} s (a node's default)"
             mend = f"write a timeout in milliseconds, e.g. {1000 * min(lasts, RUN_S):.0f}"
@@ -56,13 +56,15 @@ def _work_s(playbook: Playbook) -> float:
         return 0.0
 
 
-def _inside_a_timeout(playbook: Playbook) -> set[str]:
-    """Steps in the branches of a step that names a timeout."""
-    waiting = [first for step in playbook.workflow.values() if step.timeout for _, first in branches(step)]
-    inside: set[str] = set()
+def _outside_of_timeouts(playbook: Playbook) -> set[str]:
+    """Steps that a run may come to without being in a branch of a step that names a timeout."""
+    waiting = [playbook.workflow_start, playbook.workflow_exception or ""]
+    outside: set[str] = set()
     while waiting:
         name = waiting.pop()
-        if name not in inside and name in playbook.workflow:
-            inside.add(name)
-            waiting += [target for _, target in next_steps(playbook.workflow[name])]
-    return inside
+        if name not in outside and name in playbook.workflow:
+            outside.add(name)
+            step = playbook.workflow[name]
+            timed = branches(step) if step.timeout else []
+            waiting += [target for place, target in next_steps(step) if (place, target) not in timed]
+    return outside

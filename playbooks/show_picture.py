@@ -217,7 +217,7 @@ def _heading(playbook: Playbook, width: float) -> tuple[list[str], float]:
 
 def _summary(text: str, width: int) -> list[str]:
     """The first paragraph, in at most four lines; what is cut off is said to be."""
-    first, _, more = text.partition("\n\n")
+    first, _, more = text.strip().partition("\n\n")
     lines = textwrap.wrap(first, width)
     return [*lines[:4], "..."] if len(lines) > 4 or more.strip() else lines
 

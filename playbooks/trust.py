@@ -22,6 +22,7 @@ from joserfc.jwk import OKPKey
 from pydantic import BaseModel, ConfigDict, Field, StringConstraints, ValidationError
 
 from .cacao import MAX_BYTES, Playbook, PlaybookError, digest, read_json, read_playbook
+from .given_file import read_given
 from .signatures import thumbprint
 from .vetting import Signatory, VettingRole
 
@@ -180,8 +181,7 @@ def write_signature(folder: Path, signature: Mapping[str, Any]) -> Path:
 
 def _bounded(path: Path, mend: str, most: int = MAX_FILE_BYTES) -> bytes:
     try:
-        with path.open("rb") as file:
-            content = file.read(most + 1)
+        content = read_given(path, most)
     except OSError as error:
         raise PlaybookError(f"{path}: {error.strerror or error}; {mend}") from None
     if len(content) > most:

@@ -18,6 +18,7 @@ PUBLIC = (
     "compiled",
     "facts",
     "graph",
+    "own_file",
     "rulebook.attacking",
     "rulebook.campaign",
     "rulebook.defenders",

@@ -8,6 +8,8 @@ from __future__ import annotations
 
 import hashlib
 import json
+import sqlite3
+import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -18,6 +20,7 @@ import sqlalchemy as sa
 
 from .facts import Fact, Merged
 from .graph import TwinError
+from .own_file import Kind, NotOurs, check_ours
 from .records import canonical, fact_from, fact_to, twin_from, twin_to
 
 WAIT_S = 60.0  # for another who writes the store; assumed: the biggest chain is merged in a few seconds
@@ -39,6 +42,9 @@ _FACT = sa.Table(
     sa.Column("key", sa.String, nullable=False),
     sa.Column("body", sa.Text, nullable=False),  # canonical JSON
 )
+_COLUMNS = {table.name: frozenset(table.columns.keys()) for table in _METADATA.tables.values()}
+FILE = Kind(5, "a twin's versions", lambda there: all(there.get(name) == known for name, known in _COLUMNS.items()))
+_ONE = threading.RLock()  # of this process looks whose a file is or has it open, see `own_file`
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,6 +82,7 @@ class TwinStore:
         """
         self._make_folder()
         with self._connection() as connection:
+            _mark(connection)
             _METADATA.create_all(connection)
             newest = _newest(connection)
             merged = change(None if newest is None else self._read(connection, newest.number))
@@ -128,8 +135,12 @@ class TwinStore:
         sa.event.listen(engine, "connect", _manual_transactions)
         sa.event.listen(engine, "begin", _begin)
         try:
-            with engine.begin() as connection:
-                yield connection
+            with _ONE:
+                check_ours(self.path, FILE)
+                with engine.begin() as connection:
+                    yield connection
+        except (NotOurs, sqlite3.Error) as error:  # of the look; SQLAlchemy wraps those of the connection
+            raise TwinError(f"{self.path}: {error}; give a file that is a store, or a new one") from None
         except sa.exc.DBAPIError as error:
             raise TwinError(f"{self.path}: {error.orig}; give a file that is a store, or a new one") from None
         finally:
@@ -171,6 +182,12 @@ def _write(connection: sa.Connection, merged: Merged, newest: Version | None) ->
     if rows:
         connection.execute(_FACT.insert(), rows)
     return number
+
+
+def _mark(connection: sa.Connection) -> None:
+    """Say in the header whose the file is, within the transaction; it was looked at when it was opened."""
+    if connection.exec_driver_sql("PRAGMA application_id").scalar_one() != FILE.mark:
+        connection.exec_driver_sql(f"PRAGMA application_id = {FILE.mark}")
 
 
 def _newest(connection: sa.Connection) -> Version | None:

@@ -14,7 +14,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import Any, Final
 
-from ..own_file import Kind, NotOurs, only_of
+from ...twin.own_file import Kind, NotOurs, only_of
 from .base import Malformed, Order, Outcome, Refused, Unavailable
 from .private_file import open_private
 

@@ -18,7 +18,7 @@ from typing import Final, Literal
 from pydantic import Field
 
 from ...playbooks.variable_values import fault_of_value
-from ..own_file import Kind, NotOurs, only_of
+from ...twin.own_file import Kind, NotOurs, only_of
 from .base import Malformed, Order, Outcome, Pending, Refused, Unavailable
 from .private_file import open_private
 from .setup import Part, Setup

@@ -10,7 +10,7 @@ import os
 import sqlite3
 from pathlib import Path
 
-from ..own_file import Kind, check_ours, mark_ours
+from ...twin.own_file import Kind, check_ours, mark_ours
 
 
 def make_private(path: Path) -> None:
@@ -20,6 +20,9 @@ def make_private(path: Path) -> None:
         OSError: it cannot be made.
     """
     path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    if path.exists():  # not opened: to close it would drop the locks of who has it open here, see twin.own_file
+        path.chmod(0o600)
+        return
     made = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
     try:
         os.fchmod(made, 0o600)

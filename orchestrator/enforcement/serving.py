@@ -11,7 +11,7 @@ import hashlib
 import os
 from dataclasses import replace
 from pathlib import Path
-from typing import IO
+from typing import IO, Any, Final
 
 from ..openc2.consumer import Gate
 from ..openc2.memory import Memory
@@ -21,6 +21,8 @@ from .nft import Place, run
 from .point import EnforcementPoint
 from .store import RuleStore, StoreError, check_state
 from .tokens import read_token_file
+
+NOTHING: Final[dict[str, Any]] = {"nftables": []}  # commands that change nothing
 
 
 class InUse(ValueError):  # noqa: N818
@@ -61,8 +63,9 @@ def build(place: Place, *, token_file: Path, state: Path, names: Path | None = N
     """
     producers = read_token_file(token_file)
     check_state(state)
-    lock, place = take(state), place_of(state, place)
     known = read_map(names) if names is not None else NameMap()
+    run(NOTHING, place)  # is it there, may we write to it? else no file is made
+    lock, place = take(state), place_of(state, place)
     store = RuleStore(state)
     point = EnforcementPoint(
         store,

@@ -20,8 +20,8 @@ from typing import Any, Final
 
 from pydantic import TypeAdapter
 
+from ...twin.own_file import NotOurs, check_ours, mark_ours
 from ..openc2.memory import FILE, KEPT_S
-from ..own_file import NotOurs, check_ours, mark_ours
 from .nft import Place
 from .rules import TOP, Rule
 
@@ -222,6 +222,7 @@ def read_place(path: Path) -> Place | None:
 
 @contextmanager
 def _only_read(path: Path) -> Iterator[sqlite3.Connection]:
+    check_state(path)
     try:
         file = sqlite3.connect(f"{path.absolute().as_uri()}?mode=ro", uri=True)
         try:

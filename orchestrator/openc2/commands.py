@@ -46,6 +46,7 @@ def check(
 ) -> None:
     """Say whether OpenC2 language 1.0 and the known profiles accept the content, and why not."""
     from ...playbooks.cacao_reading import one_line
+    from ...playbooks.given_file import read_given
     from .check import check as judge
     from .check import kind_of_path
     from .language import Language
@@ -60,8 +61,7 @@ def check(
     shown = []
     for path in files:
         try:
-            with path.open("rb") as file:
-                data = file.read(MAX_BYTES + 1)
+            data = read_given(path, MAX_BYTES)
         except OSError as error:
             raise CheckError(f"{path}: {error.strerror or error}; name a file that can be read") from None
         verdict = judge(data, language, kind_of_path(path.resolve()) if kind is Kind.AUTO else kind.value)

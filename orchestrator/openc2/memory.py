@@ -16,7 +16,7 @@ from typing import Any, Final
 
 import rfc8785
 
-from ..own_file import Kind, NotOurs, check_ours, mark_ours, only_of
+from ...twin.own_file import Kind, NotOurs, check_ours, mark_ours, only_of
 
 KEPT_S: Final = 7 * 24 * 3600  # assumed; far longer than any producer tries again
 FILE: Final = Kind(

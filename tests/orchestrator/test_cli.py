@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import json
 import os
 import sqlite3
@@ -9,11 +10,12 @@ import subprocess
 import sys
 from importlib import metadata
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
 import typer
-from tocsin.orchestrator import cli
+from tocsin.orchestrator import cli, response_commands
 from tocsin.orchestrator.cli import GROUP, load_command, main
 from tocsin.orchestrator.commands import SigningRole
 from tocsin.playbooks.vetting import VettingRole
@@ -83,6 +85,31 @@ def test_our_error_is_one_line_and_exit_two(capsys: pytest.CaptureFixture[str], 
     """Bad input ends with exit code 2 and one line that names the file."""
     code, _, err = run(capsys, "audit", "verify", "--store", tmp_path / "none.sqlite")
     assert code == 2 and len(err.splitlines()) == 1 and "none.sqlite" in err
+
+
+@pytest.mark.parametrize("is_buffered", [True, False])
+@pytest.mark.parametrize("words", ["playbook lint --rules", "playbook show isolate-asset", "--help", "--version"])
+def test_output_that_finds_no_room_is_one_line(words: str, is_buffered: bool) -> None:
+    """Whatever command it is of; nothing is written twice at the end."""
+    how = os.environ | {"PYTHONUNBUFFERED": "" if is_buffered else "1"}
+    with open("/dev/full", "w") as full:
+        done = subprocess.run(
+            [*TOCSIN, *words.split()], stdout=full, stderr=subprocess.PIPE, text=True, check=False, env=how
+        )
+    assert (done.returncode, done.stderr) == (
+        2, "tocsin: output: No space left on device; write it where there is room\n",
+    )  # fmt: skip
+
+
+def test_a_fault_of_ours_is_not_taken_for_one_of_the_output(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A write elsewhere that finds no room shows itself whole."""
+
+    def breaks(**_: object) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device")
+
+    monkeypatch.setattr(typer.main, "get_command", lambda _app: SimpleNamespace(main=breaks))
+    with pytest.raises(OSError, match="No space"):
+        main([])
 
 
 def test_a_name_that_is_refused_steers_no_terminal(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
@@ -197,6 +224,29 @@ def test_a_persons_key_is_never_overwritten(capsys: pytest.CaptureFixture[str], 
     assert run(capsys, "keys", "person", "ada", "--role", "king", "--out", tmp_path / "x")[0] == 2
     assert run(capsys, "keys", "person", "ada", "--out", tmp_path / "x")[0] == 2
     assert path.read_text() == "mine" and list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("script", ['ulimit -f 0; "$@"', '"$@" >/dev/full'])
+def test_a_persons_key_that_finds_no_room_is_not_left_behind(tmp_path: Path, script: str) -> None:
+    """Neither half a key, nor one whose public part nobody was told: it can be made once more."""
+    words = ["bash", "-c", script, "bash", *TOCSIN, "keys", "person", "ada", "--role", "author", "--out", "ada.jwk"]
+    done = subprocess.run(words, cwd=tmp_path, capture_output=True, text=True, check=False)
+    assert done.returncode == 2 and len(done.stderr.splitlines()) == 1
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("verb", ["list", "show"])
+def test_a_reason_that_another_owner_wrote_steers_no_terminal(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, verb: str
+) -> None:
+    """Who is asked for consent reads it as it is: no sequence, no line that it forges, no markup."""
+    row = {"id": "response--1", "state": "proposed", "targets": ["a"], "owners": ["edge"]}
+    row["reason"] = "\x1b]0;x\x07\nx: [bold]y[/bold]"
+    answer = [row] if verb == "list" else row
+    monkeypatch.setattr(response_commands, "_client", lambda *_: SimpleNamespace(get=lambda _path: answer))
+    monkeypatch.setenv("COLUMNS", "200")
+    code, out, _ = run(capsys, "response", verb, *(["response--1"] if verb == "show" else []))
+    assert code == 0 and out.replace("\n", "").isprintable() and r"\x1b]0;x\x07\nx: [bold]y[/bold]" in out
 
 
 @pytest.mark.parametrize("owner", ["../x", "", "a b", ".x", "x" * 99])

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
 from pathlib import Path
+from time import monotonic, sleep
 from typing import Any
 
 import pytest
 from tocsin.orchestrator import audit
 from tocsin.orchestrator.actuators.base import Order, Outcome
 from tocsin.orchestrator.actuators.manual import TaskError
+from tocsin.orchestrator.clock import LockstepClock
 from tocsin.orchestrator.lifecycle import State
 from tocsin.orchestrator.response_commands import _state
 from tocsin.orchestrator.terms import Terms
@@ -121,6 +124,36 @@ def test_an_undo_that_is_wanted_again_after_it_was_overdue_has_its_time_anew(tmp
     assert shown(home)["undo_overdue"] is None and len(calls(home)) == 1
     home.tick(31)
     assert shown(home)["undo_overdue"] is True and kinds(home).count("undo_overdue") == 2
+
+
+class Hangs(World):
+    """A world whose actuator does not answer to an undo until a person was called for it."""
+
+    home: House | None = None
+
+    def carry_out(self, order: Order) -> Outcome:
+        """Do it; of an undo, let an hour pass, and wait."""
+        if self.home is not None and word(order) == "-a1":
+            clock, deadline = self.home.node.clock, monotonic() + 20
+            assert isinstance(clock, LockstepClock)
+            clock.set(clock.now() + timedelta(hours=1))
+            while "undo_overdue" not in kinds(self.home) and monotonic() < deadline:
+                sleep(0.05)
+        return super().carry_out(order)
+
+
+def test_an_undo_that_hangs_in_one_call_calls_a_person_meanwhile(tmp_path: Path) -> None:
+    """A step may name a time of days for its undo: it is not waited for in silence."""
+    playbook = flow({"a1": act(1, undo=True, on_completion="e0", timeout=86_400_000)})
+    world = Hangs(removes_duplicates=True)
+    home = node(tmp_path, playbook, world, terms=HALF_AN_HOUR)
+    propose(home, playbook)
+    home.node.want_undo(caller("edge"), only(home).id)
+    world.home = home
+    home.tick()
+    assert only(home).state is State.UNDONE and len(calls(home)) == 1 and kinds(home).count("undo_overdue") == 1
+    assert "takes longer than 1800 s, and goes on: the actuator has not answered yet" in calls(home)[0]
+    assert kinds(home).index("undo_overdue") < len(kinds(home)) - kinds(home)[::-1].index("outcome") - 1
 
 
 class Breaks(World):

@@ -93,6 +93,7 @@ def test_a_file_of_others_is_left_as_it_is(tmp_path: Path, content: str) -> None
     before = path.read_bytes()
     shown = CliRunner().invoke(actuator, ["rules", "--state", str(path)])
     assert isinstance(shown.exception, StoreError) and path.read_bytes() == before
+    other.execute("DROP TABLE mine")
     other.execute("CREATE TABLE rules (number INTEGER PRIMARY KEY, content TEXT)")
     other.execute("INSERT INTO rules VALUES (1, ?)", (content,))
     other.commit()

@@ -14,6 +14,7 @@ from typing import Any
 import pytest
 from tocsin.orchestrator.enforcement import lifting, serving
 from tocsin.orchestrator.enforcement.commands import actuator
+from tocsin.orchestrator.enforcement.names import MapError
 from tocsin.orchestrator.enforcement.nft import NftError, Place
 from tocsin.orchestrator.enforcement.rules import Flow, Rule, key_of
 from tocsin.orchestrator.enforcement.serving import InUse, take
@@ -101,6 +102,24 @@ def test_an_actuator_writes_down_where_its_rules_stand(tmp_path: Path, monkeypat
     (tmp_path / "token").write_text("0123456789abcdef")
     serving.build(PLACE, token_file=tmp_path / "token", state=tmp_path / "s.db")
     assert RuleStore(tmp_path / "s.db").place() == serving.place_of(tmp_path / "s.db", PLACE)
+
+
+@pytest.mark.parametrize("fault", ["place", "map"])
+def test_an_actuator_that_cannot_start_leaves_no_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, fault: str
+) -> None:
+    """A namespace that there is not, a map that is none: neither state nor lock is made."""
+
+    def nowhere(_commands: Any, _place: Place) -> None:
+        raise NftError("nft refused: no such namespace")
+
+    monkeypatch.setattr(serving, "run", nowhere if fault == "place" else lambda _commands, _place: None)
+    (tmp_path / "token").write_text("0123456789abcdef")
+    (tmp_path / "map.json").write_text("{}" if fault == "place" else "no map")
+    before = sorted(tmp_path.iterdir())
+    with pytest.raises((NftError, MapError)):
+        serving.build(PLACE, token_file=tmp_path / "token", state=tmp_path / "s.db", names=tmp_path / "map.json")
+    assert sorted(tmp_path.iterdir()) == before
 
 
 def old_state(path: Path, *rules: Rule, lowest: int) -> Path:

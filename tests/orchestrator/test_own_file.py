@@ -15,10 +15,10 @@ import pytest
 from tocsin.orchestrator.actuators.journal import Journal, JournalError
 from tocsin.orchestrator.actuators.manual import TaskError, Tasks
 from tocsin.orchestrator.enforcement.commands import actuator
-from tocsin.orchestrator.enforcement.store import RuleStore, StoreError
+from tocsin.orchestrator.enforcement.store import RuleStore, StoreError, read_place, read_rules
 from tocsin.orchestrator.openc2.memory import Memory, NoMemory
 from tocsin.orchestrator.store import StoreError as NodeStoreError
-from tocsin.orchestrator.store import open_store, sqlite_url
+from tocsin.orchestrator.store import open_existing, open_store, sqlite_url
 from typer.testing import CliRunner
 
 
@@ -149,6 +149,60 @@ os.kill(os.getpid(), signal.SIGKILL)
     file.close()
 
 
+def _crashed(path: Path, *statements: str) -> None:
+    """A process writes to a file and is killed."""
+    code = "import os, signal, sqlite3, sys\nfile = sqlite3.connect(sys.argv[1], isolation_level=None)\n"
+    code += "for one in sys.argv[2:]: file.execute(one)\nos.kill(os.getpid(), signal.SIGKILL)"
+    done = subprocess.run([sys.executable, "-c", code, str(path), *statements], check=False)
+    assert done.returncode == -signal.SIGKILL
+
+
+@opener
+@pytest.mark.parametrize("mode", ["WAL", "DELETE"])
+def test_what_another_killed_program_left_stays_as_it_is(tmp_path: Path, name: str, mode: str) -> None:
+    """Its log, the index of that, its journal: all is its own to mend."""
+    open_it, error = OPENERS[name]
+    spilled = (
+        "PRAGMA cache_size = 1",
+        "BEGIN IMMEDIATE",
+        "INSERT INTO mine SELECT randomblob(9999) FROM sqlite_master",
+    )
+    several = ("CREATE TABLE mine (x)", *(f"CREATE TABLE mine{number} (x)" for number in range(9)))
+    _crashed(tmp_path / "other.db", f"PRAGMA journal_mode={mode}", *several, *spilled)
+    before = _files(tmp_path)
+    assert any(one.endswith(("-wal", "-journal")) for one in before)
+    with pytest.raises(error, match="another program's file"):
+        open_it(tmp_path / "other.db")
+    assert _files(tmp_path) == before
+
+
+@opener
+def test_a_second_look_takes_no_lock_away(tmp_path: Path, name: str) -> None:
+    """To close a file drops the locks of the process on it, and another would then delete the log that is written."""
+    open_it, _ = OPENERS[name]
+    path = tmp_path / "one.db"
+    open_it(path)
+    used = sqlite3.connect(path, isolation_level=None)
+    used.execute("PRAGMA journal_mode=WAL")
+    used.execute("CREATE TABLE more (x)")
+    open_it(path)
+    words = "import sqlite3, sys; file = sqlite3.connect(sys.argv[1]); file.execute('SELECT * FROM more'); file.close()"
+    subprocess.run([sys.executable, "-c", words, str(path)], check=True)
+    used.execute("INSERT INTO more VALUES (7)")
+    words = words.replace("file.close()", "print(file.execute('SELECT * FROM more').fetchall())")
+    seen = subprocess.run([sys.executable, "-c", words, str(path)], check=True, capture_output=True, text=True)
+    used.close()
+    assert seen.stdout == "[(7,)]\n"
+
+
+def test_a_pipe_is_refused_at_once(tmp_path: Path) -> None:
+    """Nobody waits for who writes into it."""
+    os.mkfifo(tmp_path / "pipe")
+    for open_it, error in OPENERS.values():
+        with pytest.raises(error, match="is no regular file"):
+            open_it(tmp_path / "pipe")
+
+
 def test_an_actuator_refuses_another_programs_file_before_it_serves(tmp_path: Path) -> None:
     """No table, no lock beside it; the mend is told."""
     path = _others(tmp_path / "other.db", "CREATE TABLE mine (x)")
@@ -157,6 +211,18 @@ def test_an_actuator_refuses_another_programs_file_before_it_serves(tmp_path: Pa
     words = ["nftables", "--token-file", str(tmp_path / "token"), "--state", str(path), "--listen", "127.0.0.1:0"]
     fault = CliRunner().invoke(actuator, words).exception
     assert isinstance(fault, StoreError) and "other.db" in str(fault) and "name a new file" in str(fault)
+    assert _files(tmp_path) == before
+
+
+@pytest.mark.parametrize("read", [read_rules, read_place, open_existing], ids=lambda one: one.__name__)
+def test_to_read_leaves_another_programs_file_as_it_is(tmp_path: Path, read: Callable[[Path], object]) -> None:
+    """No file is laid beside it, no log of it written into it."""
+    _others(tmp_path / "other.db", *FOREIGN["in WAL mode"])
+    _crashed(tmp_path / "killed.db", "PRAGMA journal_mode=WAL", "CREATE TABLE mine (x)")
+    before = _files(tmp_path)
+    for name in ("other.db", "killed.db"):
+        with pytest.raises((StoreError, NodeStoreError), match=f"{name}: is another program's file"):
+            read(tmp_path / name)
     assert _files(tmp_path) == before
 
 

@@ -150,6 +150,34 @@ def test_a_timeout_around_a_step_bounds_what_it_does_but_not_its_undo() -> None:
     assert told(long, undone, _step(timeout=1000)) == 0
 
 
+def test_a_step_that_is_come_to_in_a_timeout_and_without_one_needs_its_own() -> None:
+    """By a branch that does not end by itself, whose fault is told too, or as what answers a failure."""
+
+    def change(way: str) -> Change:
+        def changed_by(changed: Object) -> None:
+            steps = changed["workflow"]
+            (name,) = (key for key, one in steps.items() if one["type"] == "action")
+            own, choice = f"end--{uid(501)}", f"if-condition--{uid(502)}"
+            inner = name if way == "on_failure" else f"action--{uid(503)}"
+            steps[changed["workflow_start"]]["on_completion"] = choice
+            steps[choice] = {
+                "type": "if-condition", "condition": "__target__:value != ''", "on_true": inner,
+                "timeout": 1000, "on_success": own, "on_failure": name if way == "on_failure" else own,
+            }  # fmt: skip
+            steps[own] = {"type": "end"}
+            if inner != name:
+                steps[inner] = {**steps[name], "on_success": name}
+                steps[choice][way] = name
+
+        return changed_by
+
+    def told(way: str) -> list[str]:
+        return [one.path for one in _timeouts(lambda c: (_by("ssh", 900)(c), change(way)(c)))]
+
+    for way in ("on_failure", "on_success"):
+        assert len(told(way)) == 1, way
+
+
 def test_errors_come_first_and_read_as_one_line() -> None:
     """A line names path, fault, mend, section and rule."""
     found = _found(lambda c: action_of(c).update(on_success=step_id("end", 77), in_args=[]))

@@ -108,7 +108,7 @@ def test_a_description_that_is_cut_in_the_picture_is_said_to_be() -> None:
     """Its first paragraph, in at most four lines: no sentence ends in the middle unseen."""
     changed = full()
     shown = []
-    for text in ("short", "first\n\n**Second.** more", " ".join(["word"] * 300)):
+    for text in ("\n\n short\n\n", "first\n\n**Second.** more", " ".join(["word"] * 300)):
         changed["description"] = text
         lines = [one.text or "" for one in ElementTree.fromstring(picture(read(changed))).iter() if one.text]
         shown.append(lines[lines.index(changed["name"]) + 1 :][:6])

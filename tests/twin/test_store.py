@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import sqlite3
 from pathlib import Path
 
@@ -148,3 +149,51 @@ def test_what_is_not_there_is_told(tmp_path: Path) -> None:
     with pytest.raises(TwinError, match="holds no twin"):
         TwinStore(tmp_path / "empty.db").load()
     assert TwinStore(tmp_path / "empty.db").versions() == ()
+
+
+OTHERS = {
+    "a table": ("CREATE TABLE mine (x)",),
+    "in WAL mode": ("PRAGMA journal_mode=WAL", "CREATE TABLE mine (x)"),
+    "a table that is called as ours": ("CREATE TABLE twin_version (number, title)",),
+    "a mark": ("PRAGMA application_id = 1196444487",),  # GeoPackage
+    "a filter of ours": ("PRAGMA application_id = 1413677057",),
+}
+
+
+@pytest.mark.parametrize("kind", sorted(OTHERS))
+def test_a_file_of_another_program_is_refused_as_it_is(tmp_path: Path, kind: str) -> None:
+    """No table is added, no file laid beside it, whether the twin is written or read."""
+    path = tmp_path / "other.db"
+    _execute(path, *OTHERS[kind])
+    before = {one.name: one.read_bytes() for one in tmp_path.iterdir()}
+    store = TwinStore(path)
+    for use in (lambda: store.save(small()), store.load, store.versions):
+        with pytest.raises(TwinError, match="other.db: is another program's file"):
+            use()
+    assert {one.name: one.read_bytes() for one in tmp_path.iterdir()} == before
+
+
+def test_a_store_of_an_earlier_release_is_taken_over(tmp_path: Path) -> None:
+    """It bears no mark: it is read as it is, and marked when it is written."""
+    path = tmp_path / "twin.db"
+    TwinStore(path).save(small())
+    marked = path.read_bytes()[68:72]
+    assert marked[:2] == b"TC"
+    _execute(path, "PRAGMA application_id = 0", "CREATE TABLE mine (x)")  # what its owner added stays
+    assert TwinStore(path).load().twin == small().twin and path.read_bytes()[68:72] == bytes(4)
+    assert TwinStore(path).save(small("o/host/i")) == 2 and path.read_bytes()[68:72] == marked
+
+
+def test_a_pipe_is_no_store(tmp_path: Path) -> None:
+    """Nobody waits for who writes into it."""
+    os.mkfifo(tmp_path / "pipe")
+    with pytest.raises(TwinError, match="pipe: is no regular file"):
+        TwinStore(tmp_path / "pipe").save(small())
+
+
+def _execute(path: Path, *statements: str) -> None:
+    file = sqlite3.connect(path)
+    for statement in statements:
+        file.execute(statement)
+    file.commit()
+    file.close()

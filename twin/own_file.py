@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 import sqlite3
+import stat
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,6 +17,7 @@ from typing import Final
 
 Tables = Mapping[str, frozenset[str]]  # names of columns by table
 BASE: Final = 0x54430000  # "TC" and a number of the kind
+AS_IT_LIES: Final = "mode=ro&immutable=1"  # no file beside it counts
 
 
 class NotOurs(ValueError):  # noqa: N818
@@ -43,23 +45,28 @@ def only_of(**tables: str) -> Callable[[Tables], bool]:
 
 
 def check_ours(path: Path, kind: Kind) -> None:
-    """Refuse a file of somebody else's, without writing to it or beside it; none and an empty one may be ours.
+    """Refuse a file of somebody else's, as it is; none and an empty one may be ours.
+
+    Only a log without its index, of a copy, gets one: SQLite cannot read it else. Call it where no thread of this
+    process is in the middle of a change of the file.
 
     Raises:
-        NotOurs: it is not of this kind, or cannot be read.
+        NotOurs: it is not of this kind, no regular file, or cannot be read.
         sqlite3.Error: it is no SQLite file.
     """
     real = Path(os.path.realpath(path))
     try:
-        with real.open("rb") as raw:
-            header = raw.read(72)
+        there = real.stat()
+        if not stat.S_ISREG(there.st_mode):  # a pipe would be waited on for ever
+            raise NotOurs("is a folder" if stat.S_ISDIR(there.st_mode) else "is no regular file")
+        if there.st_size == 0:
+            return
+        how = _way_to_read(real)
     except FileNotFoundError:
         return
     except OSError as error:
         raise NotOurs(error.strerror or str(error)) from None
-    if not header or header[68:] == kind.mark.to_bytes(4):
-        return
-    mark, tables = _read(real, in_wal=header[18:19] == b"\x02")
+    mark, tables = _read(real, how)
     if mark == kind.mark or (mark == 0 and (not tables or kind.is_earlier(tables))):
         return
     have = f"it has tables {', '.join(sorted(tables))[:80]}" if tables else "its application_id is another"
@@ -80,13 +87,34 @@ def mark_ours(path: Path, kind: Kind) -> None:
         file.close()
 
 
-def _read(real: Path, *, in_wal: bool) -> tuple[int, Tables]:
-    """Mark and tables. SQLite would make files beside one in WAL mode, or end somebody's cut-off change, only to read:
-    so a file that has none of them, or a journal, is read as it lies.
+def _way_to_read(real: Path) -> str:
+    """How SQLite reads a file without making files beside it, as parameters of its URI.
+
+    Who closes a file drops every lock of this process on it (POSIX; sqlite.org/howtocorrupt.html, section 2.2), also
+    those of an open connection. So what may be in use is read by SQLite alone, which knows of its other connections.
     """
-    has_log, has_journal = (Path(f"{real}{end}").exists() for end in ("-wal", "-journal"))
-    as_it_lies = (in_wal and not has_log) or has_journal
-    file = sqlite3.connect(f"{real.as_uri()}?mode=ro{'&immutable=1' if as_it_lies else ''}", uri=True)
+    has_log, has_index, has_journal = (Path(f"{real}{end}").exists() for end in ("-wal", "-shm", "-journal"))
+    if has_log and has_index:
+        return "mode=ro&readonly_shm=1"
+    if not has_journal and not has_log:
+        with real.open("rb") as raw:
+            if raw.read(19)[18:] == b"\x02":  # in WAL mode, and closed: SQLite would lay a log beside it
+                return AS_IT_LIES
+    return "mode=ro"
+
+
+def _read(real: Path, how: str) -> tuple[int, Tables]:
+    """Mark and tables. A change that was cut off is ended by who makes it: its file is read as it lies."""
+    try:
+        return _read_in(real, how)
+    except sqlite3.OperationalError as error:
+        if error.sqlite_errorcode != sqlite3.SQLITE_READONLY_ROLLBACK:
+            raise
+    return _read_in(real, AS_IT_LIES)
+
+
+def _read_in(real: Path, how: str) -> tuple[int, Tables]:
+    file = sqlite3.connect(f"{real.as_uri()}?{how}", uri=True)
     try:
         mark = file.execute("PRAGMA application_id").fetchone()[0]
         names = [row[0] for row in file.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
