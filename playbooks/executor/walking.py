@@ -72,9 +72,10 @@ def pass_time(walker: Walker, behaviours: Mapping[str, Behaviour]) -> None:
         wake = wake_of(walker.program, state)
         if wake is not None and wake <= walker.at:
             state.now = max(state.now, wake)
-            _expire(walker)
+            is_expired = _expire(walker)
             over(walker)
-            walker.turns += [one for one in state.frames.values() if one.phase == "delayed"][::-1]
+            if not is_expired:  # all that ends now has ended: a delay begins nothing that would be given up unsent
+                walker.turns += [one for one in state.frames.values() if one.phase == "delayed"][::-1]
         else:
             due = [one for one in walker.due if state.frames.get(one.id) is one]
             walker.due = []
