@@ -79,7 +79,8 @@ def test_a_rule_whose_file_goes_in_the_run_is_kept_with_it(tmp_path: Path, monke
     assert not rule.exists()
     policy = load_policy(tmp_path / "run" / "policy.tocsin")
     told = policy.card["rule"]
-    assert policy.weights["rule.sharpness"][0] > 0 and {**told, "level": 2.0} == numbers and told["level"] / 2.0 in FACTORS
+    assert policy.weights["rule.sharpness"][0] > 0
+    assert {**told, "level": 2.0} == numbers and told["level"] / 2.0 in FACTORS
     np.testing.assert_allclose(RuleNumbers(**told).as_array(), policy.weights["rule.numbers"], rtol=1e-5)
     with pytest.raises(TrainError, match=r"rule\.yaml"):
         module.train(Scenario(name="short"), settings, None, resume=True, make_shape=InProcess)
@@ -101,7 +102,7 @@ def test_owners_networks_never_ask_the_rule(tmp_path: Path, monkeypatch: pytest.
     """Through the warm start, PPO, checkpoints, going on and the file it stays off."""
     monkeypatch.setattr(family, "load_game", lambda scenario: short_game())
     monkeypatch.setattr(module, "start_ray", lambda settings: False)
-    settings = replace(SMALL, seats="owners", run=str(tmp_path / "run"), validations=2, validation_worlds=1)
+    settings = replace(SMALL, seats="owners", run=str(tmp_path / "run"))
     for iterations, resume in ((1, False), (2, True)):
         part = replace(settings, iterations=iterations, checkpoint_every=1)
         module.train(Scenario(name="short"), part, None, resume=resume, make_shape=InProcess)
