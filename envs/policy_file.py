@@ -35,6 +35,7 @@ OBSERVATION_VERSION = hashlib.sha256("|".join(ACTIVE_FEATURES).encode()).hexdige
 MAX_FILE = 4_000_000  # bytes; ours are 60 kB
 MAX_CARD = 200_000
 MAX_SIGNATURE = 4_000
+MAX_SHARPNESS = 1_000.0  # ours is 10
 CARD, SIGNATURE = "card.json", "signature.json"
 SIGNED_BESIDE = "signatures"  # the key that signing leaves out, see playbooks.signatures
 
@@ -269,4 +270,5 @@ def _fault(weights: Mapping[str, Float32]) -> str:
         RuleNumbers.of_array(weights["rule.numbers"])
     except ValueError as error:
         return f"rule.numbers: {error}"
-    return "" if weights["rule.sharpness"][0] >= 0 else "rule.sharpness is below 0"
+    sharpness = float(weights["rule.sharpness"][0])
+    return "" if 0 <= sharpness <= MAX_SHARPNESS else f"rule.sharpness {sharpness:g}: 0 to {MAX_SHARPNESS:g}"

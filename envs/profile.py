@@ -23,7 +23,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..twin.sensing.observe import FEATURES
-from .active import ACTIVE_FEATURES, INPUTS, PRESENT
+from .active import ACTIVE_FEATURES, BUSY, COMING, INPUTS, PRESENT
 
 Int64 = npt.NDArray[np.int64]
 Float64 = npt.NDArray[np.float64]
@@ -32,7 +32,7 @@ VERSION = 1
 BINS = 9  # 0 alone, then eight equal ranges of 1 to 255
 STRATA = ("quiet", "alert")
 COUNTED = ACTIVE_FEATURES[:-1]  # all but `present`
-CHANGING = len(FEATURES)  # the first so many columns change with time; the others are the chain's
+CHANGING = [*range(len(FEATURES)), COMING, BUSY]  # columns that change with time; the others are the chain's
 LITTLE, MAJOR = 0.1, 0.25  # of the index, see above
 FLOOR = 1e-4  # of a share, so that the index stays finite; usual in practice
 NOVEL = 0.05  # share of a feature's values never seen in training that is too much; assumed
@@ -178,7 +178,7 @@ def _by_chance(chains: Sequence[Int64], total: Int64) -> tuple[dict[int, float],
             chain = chains[int(rng.integers(len(chains)))]
             drawn = chain[rng.integers(len(chain), size=size)].sum(axis=0)
             rest = total - chain.sum(axis=0) if len(chains) > 1 else total
-            found.append((indices(drawn, rest)[:CHANGING].max(), novelties(drawn, rest).max()))
+            found.append((indices(drawn, rest)[CHANGING].max(), novelties(drawn, rest).max()))
         of_index, of_novelty = np.quantile(np.array(found), CHANCE, axis=0)
         index[size], novelty[size] = float(of_index), float(of_novelty)
     return index, novelty

@@ -16,6 +16,7 @@ import numpy as np
 import numpy.typing as npt
 
 from ..twin.rulebook.effects import EffectTable
+from ..twin.rulebook.state import RUNS
 from ..twin.vocabulary import Access, Mode, TargetType
 from .active import (
     ACTIVE_FEATURES,
@@ -35,7 +36,8 @@ from .threat import OCTAVE as THREAT_OCTAVE
 
 USUAL_TEMPO, USUAL_IMPACT = 210, 128  # of `threat_features`: exponents of numbers are of octaves over these
 USUAL_ASSETS = 100  # the same, of doublings
-PLACES = 32.0  # responses at once, of which rooms are shares
+PLACES = float(RUNS)  # responses at once, of which rooms are shares
+MOST_DOUBLINGS = 30.0  # that exponents come to, either way: gains of any numbers in range stay finite in float32
 PULL = 0.5  # gain of looking closer where belief is e times `watched`, and of opening what is surely clean
 AFTER = 1.0  # gain by which what is due goes before what comes after it
 TIE = 1e-4  # gain that the next playbook of the same effect is worth less: the one with the least labour goes first
@@ -111,19 +113,19 @@ def gains_of(
     size = shared[:, 2:3] / ASSETS_OCTAVE - np.float32(np.log2(USUAL_ASSETS))
     free = 1.0 - shared[:, 3:] / (BUSY_STEP * PLACES)
 
-    level = n.level * np.exp2(n.level_size * size - n.level_impact * impact - n.level_tempo * tempo)
+    level = n.level * _doubled(n.level_size * size - n.level_impact * impact - n.level_tempo * tempo)
     cost = (n.always + (1.0 - held) * n.wrong) * stake
     evict = held * (1.0 + n.toward * toward + n.stake * stake)
     evict -= np.where(blocked, n.relief * cost, cost)
-    sooner = np.exp2(-n.ahead_size * size)
-    eager = np.exp2(n.cut_impact * impact + n.cut_tempo * tempo - n.cut_size * size)
+    sooner = _doubled(-n.ahead_size * size)
+    eager = _doubled(n.cut_impact * impact + n.cut_tempo * tempo - n.cut_size * size)
     worth = n.cut + n.cut_toward * toward + n.cut_stake * stake
     cut = _soon(held, coming, n.cut_ahead * sooner) * worth * eager
     cut = level * (cut - (n.cut_always + (1.0 - held) * n.cut_wrong) * stake)  # due from the level on, as waiting is
-    opening = level + PULL * (1.0 - held / np.maximum(n.clean, 1e-9)) + 1e-3 * stake
-    watched = n.watched * np.exp2(n.watched_size * size)
+    opening = level + PULL * (1.0 - held / np.maximum(n.clean, np.float32(1e-9))) + 1e-3 * stake
+    watched = n.watched * _doubled(n.watched_size * size)
     look = level + PULL * np.log(np.maximum(_soon(held, coming, n.look_ahead * sooner), 1e-9) / watched)
-    room = np.exp2(n.room_size * size)  # shares over 1 leave nothing to do but to evict and to open
+    room = _doubled(n.room_size * size)  # shares over 1 leave nothing to do but to evict and to open
     tiers = (
         np.where(~blocked & (free > n.cut_room * room), cut, -np.inf),
         evict,
@@ -147,6 +149,12 @@ def advice_of(gains: Gains, sharpness: float) -> Float32:
     told -= told.max(axis=1, keepdims=True)
     told *= np.float32(sharpness)
     return np.maximum(told, np.float32(LEAST_SHIFT), out=told)
+
+
+def _doubled(octaves: Float32) -> Float32:
+    """2 to the octaves; beyond `MOST_DOUBLINGS` it stays there."""
+    found: Float32 = np.exp2(np.clip(octaves, -MOST_DOUBLINGS, MOST_DOUBLINGS))
+    return found
 
 
 def _soon(held: Float32, per_minute: Float32, minutes: Weight) -> Float32:

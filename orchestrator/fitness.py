@@ -108,7 +108,7 @@ def _drift(name: str, number: int, profile: Profile, windows: Sequence[Window]) 
     size = max(one for one in stratum.index if one <= samples)
     counts = np.sum([one.counts[number] for one in met], axis=0)
     index, novelty = indices(counts, stratum.counts), novelties(counts, stratum.counts)
-    index[CHANGING:] = 0.0  # what does not change with time is judged by novelty alone
+    index[np.setdiff1d(np.arange(len(index)), CHANGING)] = 0.0  # what does not change is judged by novelty alone
     most, strange = max(MAJOR, stratum.index[size]), max(NOVEL, stratum.novelty[size])
     is_over = (index > most) | (novelty > strange)
     worst = np.argsort(-np.maximum(index / most, novelty / strange))[:SHOWN]

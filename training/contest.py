@@ -90,11 +90,11 @@ class _Contest:
         game = self._base
         return {
             "side": self.side,
+            "observation version": OBSERVATION_VERSION,
             "pace": self._pace,
             "pool": {name: digest_of(one) for name, one in self._against.items()},
             **{name: getattr(self._settings, name) for name in RECIPE},
             "library": game.library.digest,
-            "observation version": OBSERVATION_VERSION,
             "chain": game.compiled.twin.digest,
             "game": game_digest(game),
         }

@@ -65,7 +65,7 @@ class Defence:
         Raises:
             TrainError: as `Curriculum`, or the rule is none.
         """
-        # what is imitated is read once: a run takes long, and the file may be gone by its end
+        # the rule's numbers are read once: a run takes long, and the file may be gone by its end
         self.rule = numbers_of(settings).as_dict() if settings.seats == COALITION else {}
         self.curriculum = Curriculum(scenario, settings)
         self.stage_at, self.chains, self.told = self.curriculum.stage_at, self.curriculum.chains, self.curriculum.told
@@ -76,16 +76,16 @@ class Defence:
         scenario, judges = self._scenario, self.curriculum.judges
         return {
             "scenario": scenario.name,
+            "observation version": OBSERVATION_VERSION,  # first: what follows differs between versions too
             **{name: getattr(self._settings, name) for name in BOUND},
             **({"rule": self.rule} if self.rule else {}),
             "library": judges[0].game.library.digest,
-            "observation version": OBSERVATION_VERSION,
             "chain": [chain.game.compiled.twin.digest for chain in judges],
             "game": hashlib.sha256(scenario.model_dump_json(exclude={"folder"}).encode()).hexdigest()[:16],
         }
 
     def begin(self, policy: Any) -> float:
-        """Clone the rule on chains of all sizes, as the last stages have them."""
+        """The warm start, see `imitate`, on chains of all sizes, as the last stages have them."""
         stages = Curriculum(self._scenario, self._settings)
         return imitate(policy.network, stages.chains(stages.last), self._settings)
 

@@ -5,9 +5,11 @@ Flows in: a file. Flows out: `RuleNumbers`, or a refusal that names what to mend
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import fields
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 from ..envs.rule_numbers import RuleNumbers
 from ..twin.sources.safe_yaml import read_yaml
@@ -33,11 +35,16 @@ def read_numbers(path: Path) -> RuleNumbers:
     said = documents[0].get("numbers") if len(documents) == 1 and isinstance(documents[0], dict) else None
     names = {one.name for one in fields(RuleNumbers)}
     if not isinstance(said, dict) or set(said) != names:
-        wrong = sorted(names ^ set(said)) if isinstance(said, dict) else sorted(names)
-        raise TrainError(
-            f"{path}: `numbers:` should hold {', '.join(sorted(names))}; mend {', '.join(map(str, wrong))}"
-        )
+        raise TrainError(f"{path}: {_wrong(said if isinstance(said, dict) else {}, names)}")
     try:
         return RuleNumbers(**said)
     except ValueError as error:
         raise TrainError(f"{path}: {error}") from None
+
+
+def _wrong(said: Mapping[Any, Any], names: set[str]) -> str:
+    """What a file's numbers lack and hold beyond the rule's, with the mend."""
+    lacking, unknown = sorted(names - set(said)), sorted(map(str, set(said) - names))
+    told = (("lacks", lacking), ("may not hold", unknown))
+    faults = " and ".join(f"{fault} {', '.join(which)}" for fault, which in told if which)
+    return f"`numbers:` {faults}; search anew with `tocsin policy search`, whose files hold all {len(names)}"

@@ -86,7 +86,7 @@ def numbers_yaml(found: Found, settings: SearchSettings) -> str:
         "numbers:",
     ]
     for one in fields(RuleNumbers):
-        value = yaml.safe_dump(round(float(getattr(found.numbers, one.name)), 4)).split("\n")[0]
+        value = yaml.safe_dump(float(f"{getattr(found.numbers, one.name):.6g}")).split("\n")[0]
         lines.append(f"  {one.name}: {value}  # {one.metadata['meaning']}")
     told = {
         "found": {

@@ -71,7 +71,9 @@ class TrainSettings:
     threads: int = number(1, 1, 256, "threads of a worker and of the driver, and processors Ray sets aside for it")
     gpus: int = number(0, 0, 1, "GPUs of the learner (central), or of every worker (decentralised)")
     seed: int = number(0, 0, 2**31 - 1, "of weights, sampling and the worlds' ids")
-    rule: str = word("", "file of `tocsin policy search`, numbers of the rule that policies begin as; empty: the shipped")
+    rule: str = word(
+        "", "file of `tocsin policy search`, numbers of the rule that policies begin as; empty: the shipped"
+    )
     imitation_worlds: int = number(64, 1, 4096, "worlds in all in which the rule is watched for one episode")
     imitation_passes: int = number(8, 0, 1000, "over what was watched, before PPO; 0: none")
     learning_rate: float = number(1e-3, 1e-9, 1.0, "Adam's, in PPO, at the start; falls with what is left of the run")

@@ -1,4 +1,4 @@
-"""One training run, readable top to bottom: imitate, let Ray workers roll out and learn, keep the best, write it down.
+"""One training run, readable top to bottom: begin as a rule, let Ray workers learn, keep the best, write it down.
 
 Flows in: a scenario and settings, or another `Course`, which says what is played. Flows out: a policy file, or weights,
 and what was measured on the way. The first part of the time goes into the warm start by a rule (`imitate`), while Ray's
@@ -22,6 +22,7 @@ import torch
 
 from ..envs.active import ACTIVE_FEATURES
 from ..envs.policy_file import save_policy
+from ..envs.rule_numbers import RuleNumbers
 from ..envs.scenario import Scenario
 from .central import Central
 from .checkpoint import CheckpointError
@@ -303,10 +304,20 @@ class _Run:
 def _check_same(kept: Mapping[str, Any], wanted: Mapping[str, Any], run: str) -> None:
     for name, value in wanted.items():
         if kept.get(name) != value:
+            theirs, ours = _differing(kept.get(name), value)
             raise CheckpointError(
-                f"run {run}: its checkpoint has {name} {kept.get(name)!r}, this run {value!r}; "
+                f"run {run}: its checkpoint has {name} {theirs!r}, this run {ours!r}; "
                 "go on as it began, or name another folder"
             )
+
+
+def _differing(kept: Any, wanted: Any) -> tuple[Any, Any]:
+    """Of two mappings what is not equal; anything else as it is."""
+    if not (isinstance(kept, Mapping) and isinstance(wanted, Mapping)):
+        return kept, wanted
+    names = [name for name in kept.keys() | wanted.keys() if kept.get(name) != wanted.get(name)]
+    first, second = ({name: one[name] for name in sorted(names) if name in one} for one in (kept, wanted))
+    return first, second
 
 
 def _check_chains(kept: Mapping[str, Any], course: Course | Curriculum, run: str) -> None:
@@ -342,6 +353,12 @@ def _how(settings: TrainSettings) -> str:
     return f"{begun}MaskablePPO; best by validation"
 
 
+def _rule_of(weights: Mapping[str, Any]) -> dict[str, float]:
+    """The numbers that the file holds: the settings' with the level that lost least."""
+    numbers = RuleNumbers.of_array(np.asarray(weights["rule.numbers"], np.float32)).as_dict()
+    return {name: float(f"{value:.6g}") for name, value in numbers.items()}
+
+
 def _card(learned: LearnedBest, course: Defence, scenario: Scenario, settings: TrainSettings) -> dict[str, Any]:
     from .. import __version__
 
@@ -356,7 +373,7 @@ def _card(learned: LearnedBest, course: Defence, scenario: Scenario, settings: T
             name: value for name, value in as_dict(settings).items() if name not in ("run", "scenario", "rule")
         },
         "how": _how(settings),
-        "rule": course.rule,
+        "rule": _rule_of(learned.weights) if course.rule else {},
         "made": made_by(settings),
         "features": list(ACTIVE_FEATURES),
         "samples": report.samples,

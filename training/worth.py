@@ -126,8 +126,8 @@ def evicting(game: Game) -> Int32:
     return (1 + playbook * game.compiled.targets + np.arange(len(kinds))).astype(np.int32)
 
 
-def best_of(gains: npt.NDArray[np.float64], actions: Int32, level: float | npt.NDArray[np.float64]) -> Int32:
+def best_of(gains: npt.NDArray[np.float64], actions: Int32, level: float) -> Int32:
     """int32[B] the action with the most gain of float64[B, M]; waiting where that is below the level."""
     best = gains.argmax(axis=1)
-    acts = gains[np.arange(len(gains)), best] >= np.ravel(level)
+    acts = gains[np.arange(len(gains)), best] >= level
     return np.where(acts, actions[best], 0).astype(np.int32)

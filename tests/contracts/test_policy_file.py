@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from tocsin.envs import policy_file
 from tocsin.envs.active import Active, ActiveSettings, legal_of_masks, sees_rows
 from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.game import Game, load_game
@@ -269,6 +270,37 @@ def test_weights_that_are_not_numbers_are_not_saved(network: PairNetwork, saved:
             save_policy(saved, wrong, {})
     assert saved.read_bytes() == before
     assert [path.name for path in saved.parent.iterdir()] == [saved.name]
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "named"),
+    [
+        ("rule.numbers", np.nan, "rule.numbers holds numbers that are not finite"),
+        ("rule.numbers", 1e30, "rule.numbers: toward 1.*: give a number from 0 to 1000"),
+        ("rule.sharpness", np.nan, "rule.sharpness holds numbers that are not finite"),
+        ("rule.sharpness", -1e-30, "rule.sharpness -1e-30: 0 to 1000"),
+        ("rule.sharpness", 3e38, r"rule.sharpness 3e\+38: 0 to 1000"),
+    ],
+)
+def test_a_file_with_a_rule_that_cannot_be_is_refused(
+    network: PairNetwork, saved: Path, monkeypatch: pytest.MonkeyPatch, name: str, value: float, named: str
+) -> None:
+    """Whoever made it, and gave it right digests."""
+    weights = network.numpy_weights()
+    with monkeypatch.context() as unchecked:
+        unchecked.setattr(policy_file, "_fault", lambda weights: "")
+        save_policy(saved, {**weights, name: np.full_like(weights[name], value)}, {})
+    with pytest.raises(PolicyFileError, match=rf"policy\.tocsin: {named}"):
+        load_policy(saved)
+
+
+def test_a_sharpness_of_minus_nought_is_off(game: Game, network: PairNetwork, seen: ActiveWorlds, saved: Path) -> None:
+    weights = network.numpy_weights()
+    scores = []
+    for value in (0.0, -0.0):
+        save_policy(saved, {**weights, "rule.sharpness": np.array([value], np.float32)}, {})
+        scores.append(load_policy(saved).logits(seen.active, game.effects))
+    np.testing.assert_array_equal(*scores)
 
 
 def test_the_policy_object_needs_no_torch(saved: Path) -> None:

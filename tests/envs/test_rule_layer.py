@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import fields, replace
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from tocsin.envs.active import ACTIVE_FEATURES, BUSY, COMING, PRESENT, ActiveSettings
+from tocsin.envs.active import ACTIVE_FEATURES, BUSY, COMING, INPUTS, PRESENT, ActiveSettings
 from tocsin.envs.active_worlds import ActiveWorlds
 from tocsin.envs.attackers import Attacker
 from tocsin.envs.game import Game, load_game
 from tocsin.envs.learned import Learned
 from tocsin.envs.rule_layer import LEAST_SHIFT, RulePolicy, advice_of, gains_of, roles_of
-from tocsin.envs.rule_numbers import RuleNumbers
+from tocsin.envs.rule_numbers import NUMBERS, RuleNumbers
 from tocsin.envs.scenario import read_scenario
 from tocsin.envs.vector import ResponseWorlds
 from tocsin.playbooks.actions import load_library
@@ -24,7 +24,10 @@ from tocsin.twin.rulebook.worlds import STREAM_EVALUATION
 
 SHIPPED = shipped_numbers()
 CUT, EVICT, OPEN, LOOK = range(4)
-HELD, ISOLATED, ASSETS = (ACTIVE_FEATURES.index(name) for name in ("held", "isolated", "assets"))
+SIZES = [name for name in SHIPPED.as_dict() if name.endswith("_size")]
+HELD, ISOLATED, RESTORING, ASSETS = (
+    ACTIVE_FEATURES.index(name) for name in ("held", "isolated", "restoring", "assets")
+)
 
 
 def seen_by(game: Game, count: int = 2, decisions: int = 8) -> ActiveWorlds:
@@ -160,7 +163,7 @@ def test_the_larger_the_chain_the_less_it_cuts_off_and_looks(exponent: str, role
     game = short_game()
     rows = seen_by(game, 1, 1).active.rows.copy()
     rows[0, :, HELD], rows[0, :, ISOLATED], rows[0, :, BUSY], rows[0, :, COMING] = 60, 0, 0, 180
-    numbers = replace(SHIPPED, level=1e3, level_size=0.0, **{exponent: 0.5})
+    numbers = replace(SHIPPED, level=1e3, **{**dict.fromkeys(SIZES, 0.0), exponent: 0.5})
     large = rows.copy()
     large[:, :, ASSETS] += 30
     before, after = by_role(game, rows, numbers)[role], by_role(game, large, numbers)[role]
@@ -168,15 +171,57 @@ def test_the_larger_the_chain_the_less_it_cuts_off_and_looks(exponent: str, role
 
 
 def test_rules_side_by_side_are_the_same_as_each_alone() -> None:
+    """Bit by bit, where something may be opened too: a search judges what is played alone later."""
     game = short_game()
-    active = seen_by(game, 4, 6).active
-    rules = [SHIPPED, replace(SHIPPED, level=0.2, cut=20.0)]
-    together = gains_of(active.rows, active.legal, game.effects, RuleNumbers.side_by_side(rules, 2))
+    seen = seen_by(game, 4, 6)
+    rows, rng = seen.active.rows.copy(), np.random.default_rng(0)
+    shown = rows[:, :, PRESENT] > 0
+    rows[:, :, HELD] = np.where(shown, rng.integers(0, 60, shown.shape), 0)
+    rows[:, :, ISOLATED] = np.where(shown & (rng.random(shown.shape) < 0.5), 255, 0)
+    legal = np.ones_like(seen.active.legal)
+    rules = [replace(SHIPPED, clean=0.3), replace(SHIPPED, clean=0.07, level=0.2, cut=20.0)]
+    together = gains_of(rows, legal, game.effects, RuleNumbers.side_by_side(rules, 2))
     for number, rule in enumerate(rules):
         part = slice(2 * number, 2 * number + 2)
-        alone = gains_of(active.rows[part], active.legal[part], game.effects, rule)
-        np.testing.assert_allclose(together.pairs[part], alone.pairs, rtol=1e-5)
-        np.testing.assert_allclose(together.level[part], alone.level, rtol=1e-5)
+        alone = gains_of(rows[part], legal[part], game.effects, rule)
+        np.testing.assert_array_equal(together.pairs[part], alone.pairs)
+        np.testing.assert_array_equal(together.level[part], alone.level)
+
+
+@settings(deadline=None, max_examples=200)
+@given(st.lists(st.booleans(), min_size=NUMBERS, max_size=NUMBERS), st.integers(0, 2**16), st.booleans())
+def test_numbers_at_the_ends_of_their_ranges_give_finite_advice(high: list[bool], seed: int, empty: bool) -> None:
+    """A file may hold any numbers in range, and a view may be empty: waiting is always scored, nothing is no number."""
+    metadata = [one.metadata for one in fields(RuleNumbers)]
+    numbers = RuleNumbers(*(one["high" if is_high else "low"] for one, is_high in zip(metadata, high, strict=True)))
+    _check_finite(numbers, seed, empty=empty)
+
+
+def test_the_most_that_numbers_come_to_is_finite() -> None:
+    """All exponents at their ends, for the slowest attacker with the most taste for impact on the largest chain."""
+    free = replace(SHIPPED, cut_room=0.0, look_room=0.0, level=1e3, cut=1e3)
+    levels = {"level_impact": -4.0, "level_tempo": 4.0, "level_size": 4.0}
+    _check_finite(replace(free, **levels, cut_impact=4.0, cut_tempo=-4.0, cut_size=-4.0), None, empty=False)
+
+
+def _check_finite(numbers: RuleNumbers, seed: int | None, *, empty: bool) -> None:
+    game = short_game()
+    slots, playbooks = 4, len(game.effects.playbook)
+    rows = np.zeros((2, slots, ActiveSettings().width), np.uint8)
+    if not empty:
+        values = 255 if seed is None else np.random.default_rng(seed).choice([0, 255], (2, 3, INPUTS))
+        rows[:, :3, :INPUTS] = values
+        rows[:, :3, PRESENT] = 255
+        if seed is None:
+            rows[:, :3, [ACTIVE_FEATURES.index("threat_tempo"), ISOLATED, RESTORING, BUSY]] = 0
+    legal = np.zeros((2, playbooks, slots), np.bool_)
+    legal[:, :, : 0 if empty else 3] = True
+    legal = np.concatenate([np.ones((2, 1), np.bool_), legal.reshape(2, -1)], axis=1)
+    with np.errstate(over="raise", invalid="raise"):
+        gains = gains_of(rows, legal, game.effects, numbers)
+        advice = advice_of(gains, 1e3)
+    assert np.isfinite(gains.level).all() and not np.isposinf(gains.pairs).any() and not np.isnan(gains.pairs).any()
+    assert np.isfinite(advice).all() and (advice.max(axis=1) == 0.0).all()
 
 
 def test_playbooks_are_known_by_their_effects_and_the_least_labour_goes_first() -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from tocsin.envs.active import ACTIVE_FEATURES, INPUTS, PRESENT
+from tocsin.envs.active import ACTIVE_FEATURES, BUSY, COMING, INPUTS, PRESENT
 from tocsin.envs.profile import SIZES, Profile, Window, counted, profile_of
 from tocsin.orchestrator.fitness import (
     LEAST_OUTCOMES,
@@ -21,14 +21,16 @@ GOOD = [Came(0.0, 1.0, 0.5)] * 40
 WORKED = [(0.9, True)] * 36 + [(0.9, False)] * 4
 
 
-def _windows(seed: int, count: int, *, held: int = 100, share: int = 9, alert: bool = True) -> list[Window]:
-    """Windows of twelve decisions over three slots; `held` varies around its mean from decision to decision."""
+def _windows(
+    seed: int, count: int, *, held: int = 100, share: int = 9, alert: bool = True, changed: int = HELD
+) -> list[Window]:
+    """Windows of twelve decisions over three slots; `changed` varies around `held` from decision to decision."""
     rng = np.random.default_rng(seed)
     found = []
     for _ in range(count):
         rows = np.zeros((12, 4, INPUTS + 8), np.uint8)
         rows[:, :3, PRESENT] = 255
-        rows[:, :3, HELD] = np.clip(rng.normal(held, 40, (12, 3)), 0, 255)
+        rows[:, :3, changed] = np.clip(rng.normal(held, 40, (12, 3)), 0, 255)
         rows[:, :, SHARE] = share
         rows[6:, :, EVIDENCE] = 20 if alert else 0
         found.append(counted(rows))
@@ -52,6 +54,17 @@ def test_a_shift_is_found_and_named(profile: Profile) -> None:
     assert found.verdict is Verdict.TRAIN_AGAIN
     alert = next(part for part in found.parts if part.name == "observations, alert")
     assert alert.verdict is Verdict.TRAIN_AGAIN and alert.moved[0].feature == "held" and "held" in alert.says
+
+
+@pytest.mark.parametrize(("column", "name"), [(COMING, "coming"), (BUSY, "busy")])
+def test_what_an_active_view_tells_of_the_moment_is_judged_as_it_changes(column: int, name: str) -> None:
+    """What is gained soon, and how many responses are under way, stand behind the columns of the chain."""
+    trained = profile_of([_windows(1, 60, changed=column), _windows(2, 60, changed=column)], 12)
+    found = fitness(trained, _windows(3, 20, held=150, changed=column), GOOD, WORKED)
+    alert = next(part for part in found.parts if part.name == "observations, alert")
+    assert alert.verdict is Verdict.TRAIN_AGAIN and alert.moved[0].feature == name and alert.moved[0].index > 0.25
+    same = fitness(trained, _windows(3, 20, changed=column), GOOD, WORKED)
+    assert same.verdict is Verdict.FIT
 
 
 def test_a_kind_of_chain_never_seen_is_novel(profile: Profile) -> None:

@@ -35,7 +35,9 @@ def test_a_file_reads_back(tmp_path: Path) -> None:
         (text(clean=1.5), "clean"),
         (text(cut="much"), "cut"),
         (text(watched=None), "watched"),
-        (text(more=1), "more"),
+        (text(more=1), "may not hold more;"),
+        (text(room_size=None, more=1), "lacks room_size and may not hold more;"),
+        ("numbers: {1: 2, more: 3}\n", "may not hold 1, more;"),
         (text(level=float("nan")), "level"),
         ("numbers: 3\n", "numbers"),
         ("- a\n", "numbers"),
@@ -65,6 +67,14 @@ def test_a_level_at_an_end_of_its_range_teaches(level: float, tmp_path: Path) ->
 def test_a_missing_file_is_named(tmp_path: Path) -> None:
     with pytest.raises(TrainError, match=r"none\.yaml.*policy search"):
         read_numbers(tmp_path / "none.yaml")
+
+
+def test_a_file_of_fewer_numbers_says_which_it_lacks(tmp_path: Path) -> None:
+    """As searches of before wrote them."""
+    path = tmp_path / "old.yaml"
+    path.write_text(text(room_size=None, watched_size=None, level_size=None, ahead_size=None))
+    with pytest.raises(TrainError, match=r"lacks ahead_size, level_size, room_size, watched_size; .*policy search.*26"):
+        read_numbers(path)
 
 
 def test_every_number_has_a_meaning_and_a_range_that_holds_the_shipped_one() -> None:

@@ -127,7 +127,7 @@ def test_the_command_writes_a_file_that_reads_back_and_says_how_it_came(
     assert code == 0
     assert answer["less"]["low"] > 0
     kept = read_numbers(out)
-    assert all(getattr(kept, name) == pytest.approx(value, abs=1e-3) for name, value in answer["numbers"].items())
+    assert all(getattr(kept, name) == pytest.approx(value, rel=1e-5) for name, value in answer["numbers"].items())
     assert "digest" in out.read_text()
 
 
