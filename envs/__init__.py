@@ -31,6 +31,8 @@ PUBLIC = (
     "profile",
     "policy_network",
     "reward",
+    "rule_layer",
+    "rule_numbers",
     "scenario",
     "scripted",
     "target_graph",
