@@ -6,7 +6,7 @@ and the plant's truth after its end. The same plant without a node tells what th
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import timedelta
 from pathlib import Path
@@ -96,14 +96,14 @@ def play(plant: PlantClient, owners: Owners, ticks: int, *, probe: Mapping[str, 
         owners: the owners' people and the node.
         ticks: how long.
         probe: a response that a person proposes in the first tick and has undone once it has succeeded: its owner and
-            the body of the proposal.
+            bodies of proposals, of which the first that is not there already is made.
         progress: told each tick.
     """
     incident = Incident()
     for tick in range(ticks):
         owners.node.tick(plant.step())
         if tick == 0:
-            incident.probe = owners.clients[probe["owner"]].post("/v1/responses", probe["body"])["id"]
+            incident.probe = _proposed(owners.clients[probe["owner"]], probe["bodies"])
         incident.responses = owners.all_responses()
         for response in incident.responses.values():
             if response["state"] == "awaiting_consent":
@@ -115,6 +115,21 @@ def play(plant: PlantClient, owners: Owners, ticks: int, *, probe: Mapping[str, 
         for row in owners.all_responses().values()
     }
     return incident
+
+
+def _proposed(client: Client, bodies: Sequence[Mapping[str, Any]]) -> str:
+    """Propose the first of these that the policy has not proposed itself; gives the response's id.
+
+    Raises:
+        ApiError: the node refuses for another reason, or all are there already.
+    """
+    for body in bodies[:-1]:
+        try:
+            return str(client.post("/v1/responses", body)["id"])
+        except ApiError as error:
+            if error.reason != "already_there":
+                raise
+    return str(client.post("/v1/responses", bodies[-1])["id"])
 
 
 def _answer(owners: Owners, incident: Incident, response: Mapping[str, Any]) -> None:

@@ -22,7 +22,9 @@ from .processes import running
 
 INTERNET = "internet"  # whose only asset is the outside
 OPERATOR = "csms"  # the owner that runs the one node of the demonstration
-PROBE_ASSET = "csms/container/desk"  # where a person has monitoring raised, to have it undone
+PROBE_OWNER = "csms"
+# Where its person has monitoring raised, to have it undone: on the first that the policy does not watch already.
+PROBE_ASSETS = tuple(f"{PROBE_OWNER}/container/{name}" for name in ("desk", "db", "amqp", "api"))
 Say = Callable[[str], None]
 
 
@@ -217,8 +219,8 @@ def _probe() -> dict[str, Any]:
     playbook = library.playbooks[library.index_of("raise-monitoring")].id
     reason = "a person wants a closer look; undone again by the demonstration"
     return {
-        "owner": PROBE_ASSET.split("/")[0],
-        "body": {"playbook": playbook, "targets": [PROBE_ASSET], "reason": reason},
+        "owner": PROBE_OWNER,
+        "bodies": [{"playbook": playbook, "targets": [asset], "reason": reason} for asset in PROBE_ASSETS],
     }
 
 
